@@ -1,0 +1,51 @@
+//! What goes on record: one entry before a call leaves, one when it is over.
+
+use policy::Outcome;
+use serde_json::value::RawValue;
+
+/// One entry of the record, before the agent adds who and where.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub kind: EntryKind,
+    /// `claudecode/toolUseId` of the request's `_meta`, where the client gave one.
+    pub tool_use_id: Option<String>,
+    /// The JSON-RPC method: `tools/call`, `tools/list`, …
+    pub method: String,
+    /// The tool's name; `None` for what is not about one tool.
+    pub tool: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum EntryKind {
+    /// A call that is about to leave, or was refused. `number` counts calls of this session from 1
+    /// and joins it to its [`EntryKind::Outcome`].
+    Call {
+        number: u64,
+        /// The arguments as sent, secrets masked; `None` where there were none.
+        arguments: Option<Box<RawValue>>,
+        outcome: Outcome,
+        rule: String,
+        reason: String,
+        policy_version: u64,
+    },
+    /// A call that came back, or never will. Only for calls that left.
+    Outcome { number: u64, fate: Fate, duration_us: u64, bytes: u64 },
+    /// A list that was filtered: how many items came, how many were shown.
+    Listed { shown: u64, hidden: u64 },
+    /// A message that was refused before it could be judged, and why: stable code and sentence.
+    Malformed { code: String, message: String, from_client: bool },
+}
+
+/// How a call that left ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Ok,
+    /// The tool's own failure (`isError: true`).
+    ToolError,
+    /// A JSON-RPC error of the server's.
+    Error,
+    /// The client cancelled it.
+    Cancelled,
+    /// The server went away before it answered.
+    Lost,
+}

@@ -1,0 +1,1 @@
+//! Splice edits: change one place of a message and keep every other byte.

@@ -1,0 +1,15 @@
+//! The grammar: bytes to messages and back, for both protocol eras of MCP (up to 2025-11-25, and
+//! 2026-07-28). Pure: no I/O, no policy.
+//!
+//! What is judged and what is forwarded are the same parse: the original bytes are kept, and
+//! anything two readers could read differently (duplicate keys, invalid UTF-8, lone surrogates,
+//! batches, folded keys) is malformed, never guessed at.
+
+pub mod edit;
+pub mod frame;
+pub mod message;
+pub mod reply;
+pub mod scan;
+
+pub use frame::{Line, Splitter};
+pub use message::{Id, Kind, Malformed, Message, Subject};

@@ -1,0 +1,1 @@
+//! Messages of our own: error answers and the one notification we send.

@@ -1,0 +1,1 @@
+//! One strict pass over the bytes before anything else looks at them.

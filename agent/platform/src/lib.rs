@@ -1,0 +1,7 @@
+//! What differs between macOS, Windows and Linux, behind one set of signatures: the only crate with
+//! an OS `cfg` and the only one with `unsafe`. Formats are pure and tested everywhere; the touch of
+//! the OS is small and without logic.
+
+pub mod layout;
+
+pub use layout::Layout;

@@ -1,0 +1,5 @@
+//! `portreeve`: the guard and the resident in one binary.
+
+mod ipc;
+
+fn main() {}

@@ -1,0 +1,71 @@
+//! What is asked of a ruleset, and what it answers.
+
+use crate::identity::ServerIdentity;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// One question: may this member call this tool on this server, with these arguments, now?
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The member's address, as the organisation names people: `alice@acme.example`.
+    pub member: &'a str,
+    /// The enrolled device's id; empty where there is none (a trial under a local file).
+    pub device: &'a str,
+    /// The client's name as it gave it (`claude-code`); unverified, so only good for tightening.
+    pub client: &'a str,
+    pub server: &'a ServerIdentity,
+    pub tool: &'a str,
+    /// The call's `arguments` object; `None` where the call carried none.
+    pub arguments: Option<&'a serde_json::Value>,
+    pub now: OffsetDateTime,
+}
+
+/// The answer. `verdict` is what the rules say; `mode` is whether they are enforced here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub verdict: Verdict,
+    pub mode: Mode,
+    /// Stable name of the rule that decided: a grant's name, or `default`, `member-suspended`,
+    /// `policy-expired`, `lockdown`, `undecidable`.
+    pub rule: String,
+    /// The rule author's words, or ours where the author gave none. A whole sentence.
+    pub reason: String,
+    /// Whom to ask.
+    pub contact: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Allow,
+    Refuse,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Recorded as would-be-refused, let through.
+    Monitor,
+    Enforce,
+}
+
+/// Verdict and mode together, as the record keeps them: a verdict that was not enforced is never
+/// recorded as an allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Allowed,
+    Refused,
+    WouldRefuse,
+}
+
+impl Decision {
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match (self.verdict, self.mode) {
+            (Verdict::Allow, _) => Outcome::Allowed,
+            (Verdict::Refuse, Mode::Enforce) => Outcome::Refused,
+            (Verdict::Refuse, Mode::Monitor) => Outcome::WouldRefuse,
+        }
+    }
+}
