@@ -1,5 +1,43 @@
 //! `portreeve`: the guard and the resident in one binary.
 
+mod active_policy;
+mod audit;
+mod cli;
+mod clients;
+mod commands;
+mod detect;
 mod ipc;
+mod out;
+mod pipeline;
+mod steward;
+mod transport;
 
-fn main() {}
+use clap::Parser;
+use cli::{Cli, Command};
+use out::{Exit, Out};
+use platform::Layout;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Out::new(cli.json);
+    let layout = match cli.root.as_deref().map_or_else(Layout::of_machine, Layout::under) {
+        Ok(layout) => layout,
+        Err(unusable) => {
+            out.problem(&unusable);
+            return Exit::Usage.into();
+        }
+    };
+    let exit = match cli.command {
+        // The guard's stdout is the protocol: it gets no `Out`.
+        Command::Wrap(args) => return commands::wrap::run(args, layout),
+        Command::Enroll(args) => commands::enroll::run(args, layout, out),
+        Command::Unenroll(args) => commands::unenroll::run(args, layout, out),
+        Command::Run(args) => commands::run::run(args, layout, out),
+        Command::Status => commands::status::run(layout, out),
+        Command::Doctor => commands::doctor::run(layout, out),
+        Command::Explain(args) => commands::explain::run(args, layout, out),
+        Command::Configs(args) => commands::configs::run(args, layout, out),
+    };
+    exit.into()
+}

@@ -1,0 +1,3 @@
+//! The agent's side of the record: kept before release, then carried upstream without loss.
+
+pub mod segment;

@@ -1,0 +1,169 @@
+//! Every verb and flag of `portreeve`, and nothing else.
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it failed; the message says why
+  2  wrong use, or input that cannot be read
+  3  this machine is not enrolled
+  4  it ran, and found problems (doctor, status)
+`portreeve wrap` exits with the code of the server it guards.";
+
+/// Guards the MCP servers that Claude starts or dials, by your organisation's policy.
+#[derive(Debug, Parser)]
+#[command(name = "portreeve", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    /// Keep everything of Portreeve's under DIR (trials, containers); refused on a managed machine
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// Answer with JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Say more on stderr (twice: everything); PORTREEVE_LOG takes a filter
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make this machine a device of your organisation, by the managed profile
+    Enroll(EnrollArgs),
+    /// Take this machine out again: configurations restored, identity removed
+    Unenroll(UnenrollArgs),
+    /// The resident: policy, audit log, configurations, detection (started by the system)
+    Run(RunArgs),
+    /// How this machine stands, in ten lines
+    Status,
+    /// Look for what is wrong, and say the remedy
+    Doctor,
+    /// The last refusals: which rule, why, and whom to ask
+    Explain(ExplainArgs),
+    /// See, apply and undo what Portreeve writes into Claude's configurations
+    Configs(ConfigsArgs),
+    /// Guard one MCP server: what Claude starts in its place
+    Wrap(WrapArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct EnrollArgs {
+    /// Enrol anew though this machine is enrolled already: new key, new certificate, new log
+    #[arg(long)]
+    pub again: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UnenrollArgs {
+    /// Go on where the policy server cannot be reached: its records that are not upstream are kept on disk
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Enrol first, by the managed profile, where this machine is not enrolled
+    #[arg(long)]
+    pub enroll: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// How many refusals
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub last: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigsArgs {
+    #[command(subcommand)]
+    pub action: ConfigsAction,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigsAction {
+    /// Show what would be changed, and change nothing
+    Plan,
+    /// Put every server behind the guard
+    Apply,
+    /// List every server, governed or not
+    List,
+    /// Undo: the original bytes, or our prefix off where others edited since
+    Restore,
+}
+
+#[derive(Debug, Args)]
+pub struct WrapArgs {
+    /// The entry's name in the client's configuration
+    #[arg(long, value_name = "ENTRY")]
+    pub name: Option<String>,
+
+    /// Guard a remote server over Streamable HTTP
+    #[arg(long, value_name = "URL", conflicts_with_all = ["sse", "command"])]
+    pub http: Option<String>,
+
+    /// Guard a remote server over the older HTTP with server-sent events
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    pub sse: Option<String>,
+
+    /// Judge by a local policy document, unsigned; refused on an enrolled or managed machine
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// The server's own command line
+    #[arg(last = true, value_name = "COMMAND", required_unless_present_any = ["http", "sse"])]
+    pub command: Vec<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_verbs_and_flags_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrapped_entry_keeps_its_own_arguments_untouched() {
+        let cli = Cli::try_parse_from([
+            "portreeve",
+            "wrap",
+            "--name",
+            "files",
+            "--root",
+            "/r",
+            "--",
+            "npx",
+            "-y",
+            "--json",
+            "--root",
+            "x",
+        ])
+        .unwrap();
+        assert_eq!(cli.root, Some(PathBuf::from("/r")));
+        assert!(!cli.json);
+        let Command::Wrap(args) = cli.command else { panic!("not wrap") };
+        assert_eq!(args.command, ["npx", "-y", "--json", "--root", "x"]);
+    }
+
+    #[test]
+    fn wrap_needs_exactly_one_server() {
+        for args in [
+            &["portreeve", "wrap"][..],
+            &["portreeve", "wrap", "--http", "https://a/", "--sse", "https://a/"],
+            &["portreeve", "wrap", "--http", "https://a/", "--", "npx"],
+            &["portreeve", "wrap", "--sse", "https://a/", "--", "npx"],
+        ] {
+            assert!(Cli::try_parse_from(args).is_err(), "{args:?}");
+        }
+    }
+}

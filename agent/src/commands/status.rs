@@ -1,0 +1,9 @@
+//! `portreeve status`.
+
+use crate::out::{Exit, Out};
+use platform::Layout;
+
+pub fn run(_layout: Layout, out: Out) -> Exit {
+    out.problem("status is not built yet");
+    Exit::Failed
+}

@@ -1,0 +1,104 @@
+//! The one writer of the face: lines for people, JSON for programs, and the exit code.
+//!
+//! Not for the guard (its stdout is the protocol) and not for logs (those go to stderr by `tracing`).
+
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+/// How a command ended; documented in `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    Failed,
+    Usage,
+    NotEnrolled,
+    Problems,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::NotEnrolled => 3,
+            Exit::Problems => 4,
+        })
+    }
+}
+
+/// What a word means to the reader; colour on a terminal, nothing when piped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    Warn,
+    Bad,
+    Faint,
+    Strong,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Out {
+    json: bool,
+    colour: bool,
+}
+
+impl Out {
+    #[must_use]
+    pub fn new(json: bool) -> Self {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json, colour: colour && !json }
+    }
+
+    /// Is the reader a program?
+    #[must_use]
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// One line for people; nothing under `--json`.
+    pub fn say(self, line: impl Display) {
+        if !self.json {
+            write_line(&mut std::io::stdout().lock(), &line);
+        }
+    }
+
+    /// One JSON document on one line, for programs; nothing without `--json`.
+    pub fn value(self, value: &impl Serialize) {
+        if self.json {
+            match serde_json::to_string(value) {
+                Ok(text) => write_line(&mut std::io::stdout().lock(), &text),
+                Err(error) => write_line(&mut std::io::stderr().lock(), &error),
+            }
+        }
+    }
+
+    /// Why it failed: a sentence on stderr; under `--json` also `{"error": …}` on stdout.
+    pub fn problem(self, sentence: &(impl Display + ?Sized)) {
+        self.value(&serde_json::json!({ "error": sentence.to_string() }));
+        write_line(&mut std::io::stderr().lock(), &format_args!("portreeve: {sentence}"));
+    }
+
+    /// A word in its colour.
+    #[must_use]
+    pub fn tone(self, tone: Tone, text: impl Display) -> String {
+        if !self.colour {
+            return text.to_string();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Warn => "33",
+            Tone::Bad => "31",
+            Tone::Faint => "2",
+            Tone::Strong => "1",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+/// A reader that went away (`portreeve status | head -1`) is no failure of ours.
+fn write_line(to: &mut impl Write, line: &impl Display) {
+    let _ = writeln!(to, "{line}");
+}

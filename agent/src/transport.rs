@@ -1,0 +1,1 @@
+//! Landing soon (guard).
