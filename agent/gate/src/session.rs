@@ -41,8 +41,9 @@ impl Session {
     }
 
     /// The policy changed: a `notifications/tools/list_changed` for the client, in the shape of its era.
-    /// `None` where the client has not listed tools yet, or what it may see is the same.
-    pub fn policy_changed(&mut self, _rules: &Ruleset, _now: Now) -> Option<Judged> {
+    /// One per open subscription that asked for it in 2026-07-28. Empty where the client has not listed
+    /// tools yet, or what it may see is the same.
+    pub fn policy_changed(&mut self, _rules: &Ruleset, _now: Now) -> Vec<Judged> {
         todo!()
     }
 
