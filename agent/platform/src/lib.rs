@@ -2,6 +2,8 @@
 //! an OS `cfg` and the only one with `unsafe`. Formats are pure and tested everywhere; the touch of
 //! the OS is small and without logic.
 
+pub mod files;
 pub mod layout;
+pub mod managed;
 
 pub use layout::Layout;
