@@ -1,0 +1,108 @@
+//! The steps of `cargo verify`, in order.
+
+use anyhow::{Context, Result, bail};
+use harness::fetch::Fetched;
+use harness::tools;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// How a step ended, other than badly.
+#[derive(Debug)]
+pub enum Done {
+    Passed,
+    /// What it needs cannot be had here; why.
+    Skipped(String),
+}
+
+/// One step.
+pub struct Step {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub act: fn() -> Result<Done>,
+}
+
+pub const ALL: &[Step] = &[
+    Step { name: "format", what: "cargo fmt --check", act: format },
+    Step { name: "lints", what: "clippy over everything, warnings as errors", act: lints },
+    Step { name: "build", what: "both programs and the test programs", act: build },
+    Step {
+        name: "fetch",
+        what: "MCP servers and Claude Code from npm, a server from PyPI, Chromium",
+        act: fetch,
+    },
+    Step {
+        name: "tests",
+        what: "every unit, property, attack, end-to-end and tidy test (nextest)",
+        act: tests,
+    },
+    Step {
+        name: "doctests",
+        what: "the examples in the documentation, and the bypasses that must not compile",
+        act: doc_tests,
+    },
+];
+
+fn format() -> Result<Done> {
+    cargo(&["fmt", "--all", "--check"])
+}
+
+fn lints() -> Result<Done> {
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+}
+
+fn build() -> Result<Done> {
+    cargo(&["build", "--workspace", "--bins"])
+}
+
+fn fetch() -> Result<Done> {
+    let mut missing = Vec::new();
+    for fetched in [Fetched::NpmServers, Fetched::ClaudeCode, Fetched::PypiServers] {
+        if let Err(error) = fetched.ensure() {
+            missing.push(format!("{error:#}"));
+        }
+    }
+    if let Err(error) = browser() {
+        missing.push(format!("{error:#}"));
+    }
+    Ok(if missing.is_empty() { Done::Passed } else { Done::Skipped(missing.join("; ")) })
+}
+
+/// Chromium and its driver, through apt where this is root on Debian.
+fn browser() -> Result<()> {
+    if tools::on_path("chromium").is_some() && tools::on_path("chromedriver").is_some() {
+        return Ok(());
+    }
+    let apt = tools::on_path("apt-get")
+        .context("chromium and chromedriver are not here; install them to run the console's browser tests")?;
+    run(Command::new(&apt).args(["-qq", "update"]))?;
+    run(Command::new(&apt)
+        .args(["-qq", "install", "-y", "--no-install-recommends", "chromium", "chromium-driver"])
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+    .context("chromium and chromedriver are not here, and apt did not give them (is this root?)")
+}
+
+fn tests() -> Result<Done> {
+    let nextest = Path::new(env!("CARGO")).with_file_name("cargo-nextest");
+    if !nextest.exists() && tools::on_path("cargo-nextest").is_none() {
+        cargo(&["install", "cargo-nextest", "--locked"])?;
+    }
+    cargo(&["nextest", "run", "--workspace", "--no-fail-fast"])
+}
+
+fn doc_tests() -> Result<Done> {
+    cargo(&["test", "--quiet", "--workspace", "--doc"])
+}
+
+fn cargo(args: &[&str]) -> Result<Done> {
+    run(Command::new(env!("CARGO")).args(args).current_dir(tools::repository()))?;
+    Ok(Done::Passed)
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status =
+        command.stdin(Stdio::null()).status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
