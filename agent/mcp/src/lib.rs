@@ -7,9 +7,15 @@
 
 pub mod edit;
 pub mod frame;
+pub mod malformed;
+mod members;
 pub mod message;
 pub mod reply;
+pub mod salvage;
 pub mod scan;
+pub mod subject;
 
 pub use frame::{Line, Splitter};
-pub use message::{Id, Kind, Malformed, Message, Subject};
+pub use malformed::Malformed;
+pub use message::{Id, Kind, Message};
+pub use subject::Subject;

@@ -1,9 +1,22 @@
 //! One JSON-RPC message: its envelope read, its bytes kept.
+//!
+//! Reads only what somebody in front of a server has to know; everything else stays the text it is.
 
-use serde_json::value::RawValue;
+use crate::malformed::Malformed;
+use crate::members::{self, Members};
+use crate::scan;
+use crate::subject::Asked;
+pub use crate::subject::Subject;
+use std::ops::Range;
 
-/// A request id: a string or an integer, kept as the JSON text the peer wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The longest request id taken. Ids of open requests are held in memory.
+pub const MAX_ID_BYTES: usize = 1024;
+
+const ENVELOPE: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
+
+/// A request id: a string or an integer, as canonical JSON text, so that two spellings of one id
+/// (`"a"` and `"\u0061"`) are equal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(Box<str>);
 
 impl Id {
@@ -11,6 +24,24 @@ impl Id {
     #[must_use]
     pub fn as_json(&self) -> &str {
         &self.0
+    }
+
+    /// Reads a string or an integer; `None` for anything else, and for what is longer than
+    /// [`MAX_ID_BYTES`].
+    #[must_use]
+    pub fn from_json(json: &str) -> Option<Self> {
+        if json.len() > MAX_ID_BYTES {
+            return None;
+        }
+        if json.starts_with('"') {
+            let text = serde_json::to_string(&members::string(json)?).ok()?;
+            return Some(Self(text.into()));
+        }
+        let digits = json.strip_prefix('-').unwrap_or(json);
+        let integer = digits.bytes().all(|b| b.is_ascii_digit())
+            && !digits.is_empty()
+            && (digits == "0" || !digits.starts_with('0'));
+        integer.then(|| Self(if digits == "0" { "0" } else { json }.into()))
     }
 }
 
@@ -34,64 +65,156 @@ pub enum Kind {
     },
 }
 
-/// What a request asks about, as far as policy cares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject<'a> {
-    ToolCall { name: String, arguments: Option<&'a RawValueStr> },
-    ToolList,
-    Initialize,
-    Discover,
-    Other,
-}
-
-/// The raw JSON text of a member.
-pub type RawValueStr = str;
-
-/// Why bytes are not a message we take. Each has a stable code and names what to mend.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    #[error("{0}")]
-    Todo(String),
-}
-
 /// A message that passed the strict scan. Holds the original bytes.
 #[derive(Debug, Clone)]
-pub struct Message {}
+pub struct Message {
+    text: String,
+    kind: Kind,
+    /// Where `params` stands in the text of a request or notification.
+    params: Option<Range<usize>>,
+    /// Where `result` stands in the text of a response.
+    result: Option<Range<usize>>,
+    asked: Asked,
+}
 
 impl Message {
     /// # Errors
     /// See [`Malformed`]. Nothing of the bytes is to be forwarded then.
-    pub fn parse(_bytes: Vec<u8>) -> Result<Self, Malformed> {
-        todo!()
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, Malformed> {
+        Self::parse_or_return(bytes).map_err(|(why, _)| why)
+    }
+
+    /// As [`Message::parse`], for callers that want to look for an id in what could not be read.
+    ///
+    /// # Errors
+    /// The fault, and the bytes it was found in.
+    pub fn parse_or_return(bytes: Vec<u8>) -> Result<Self, (Malformed, Vec<u8>)> {
+        let read = scan::check(&bytes).and_then(read);
+        match (read, String::from_utf8(bytes)) {
+            (Ok((kind, params, result, asked)), Ok(text)) => Ok(Self { text, kind, params, result, asked }),
+            (Ok(_), Err(e)) => Err((Malformed::NotUtf8 { at: 0 }, e.into_bytes())),
+            (Err(why), Ok(text)) => Err((why, text.into_bytes())),
+            (Err(why), Err(e)) => Err((why, e.into_bytes())),
+        }
     }
 
     #[must_use]
     pub fn kind(&self) -> &Kind {
-        todo!()
+        &self.kind
     }
 
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        todo!()
+        self.text.as_bytes()
     }
 
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
-        todo!()
+        self.text.into_bytes()
     }
 
+    /// What a request or notification is about. [`Subject::Other`] for answers.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
-        todo!()
+        self.asked.subject(&self.text)
     }
 
+    /// `claudecode/toolUseId` of the request's `_meta`.
     #[must_use]
-    pub fn params(&self) -> Option<&RawValue> {
-        todo!()
+    pub fn tool_use_id(&self) -> Option<&str> {
+        self.asked.tool_use_id.as_deref()
     }
 
+    /// `io.modelcontextprotocol/protocolVersion` of the request's `_meta`: every request from
+    /// 2026-07-28 on carries it, none before does.
     #[must_use]
-    pub fn result(&self) -> Option<&RawValue> {
-        todo!()
+    pub fn protocol_version(&self) -> Option<&str> {
+        self.asked.protocol_version.as_deref()
+    }
+
+    /// Name and version of the client, from `initialize` or `_meta`. Unverified.
+    #[must_use]
+    pub fn client_info(&self) -> Option<(&str, &str)> {
+        self.asked.client_info.as_ref().map(|(name, version)| (name.as_str(), version.as_str()))
+    }
+
+    /// The JSON text of `params`, an object.
+    #[must_use]
+    pub fn params(&self) -> Option<&str> {
+        self.params.clone().map(|range| &self.text[range])
+    }
+
+    /// The JSON text of `result`.
+    #[must_use]
+    pub fn result(&self) -> Option<&str> {
+        self.result.clone().map(|range| &self.text[range])
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn result_range(&self) -> Option<Range<usize>> {
+        self.result.clone()
     }
 }
+
+type Read = (Kind, Option<Range<usize>>, Option<Range<usize>>, Asked);
+
+/// Reads the envelope of text that passed the scan.
+fn read(text: &str) -> Result<Read, Malformed> {
+    let members = Members::of(text).ok_or(Malformed::NotAnObject)?;
+    if let Some((key, known)) = members.lookalike(ENVELOPE) {
+        return Err(Malformed::LookalikeKey { key, known, place: "the envelope" });
+    }
+    if members.string("jsonrpc").as_deref() != Some("2.0") {
+        return Err(Malformed::NotJsonRpc2);
+    }
+    match (members.get("method"), members.get("result"), members.get("error")) {
+        (Some(method), None, None) => read_request(text, method, &members),
+        (Some(_), _, _) => Err(Malformed::RequestAndAnswer),
+        (None, Some(_), Some(_)) => Err(Malformed::ResultAndError),
+        (None, None, None) => Err(Malformed::NoShape),
+        (None, Some(result), None) => {
+            let id = members.get("id").ok_or(Malformed::AnswerWithoutId)?;
+            let id = Id::from_json(id).ok_or(Malformed::BadId)?;
+            Ok((Kind::Response { id }, None, Some(range_in(text, result)), Asked::default()))
+        }
+        (None, None, Some(error)) => {
+            let id = match members.get("id") {
+                None | Some("null") => None,
+                Some(id) => Some(Id::from_json(id).ok_or(Malformed::BadId)?),
+            };
+            let code = Members::of(error).and_then(|error| error.get("code")?.parse().ok());
+            let code = code.ok_or(Malformed::BadError)?;
+            Ok((Kind::Error { id, code }, None, None, Asked::default()))
+        }
+    }
+}
+
+fn read_request(text: &str, method: &str, members: &Members<'_>) -> Result<Read, Malformed> {
+    let method = members::string(method).ok_or(Malformed::BadMethod)?;
+    let params = members.get("params");
+    if params.is_some_and(|params| !params.starts_with('{')) {
+        return Err(Malformed::BadParams);
+    }
+    let id = match members.get("id") {
+        Some(id) => Some(Id::from_json(id).ok_or(Malformed::BadId)?),
+        None => None,
+    };
+    let asked = Asked::read(&method, id.is_some(), params, |part| range_in(text, part))?;
+    let kind = match id {
+        Some(id) => Kind::Request { id, method },
+        None => Kind::Notification { method },
+    };
+    Ok((kind, params.map(|params| range_in(text, params)), None, asked))
+}
+
+/// Where `part`, a slice of `text`, stands in it.
+pub(crate) fn range_in(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - text.as_ptr() as usize;
+    start..start + part.len()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! What can still be told of bytes that are not a message: whom to answer.
+//!
+//! Only ever used to address an error; nothing is judged or forwarded by what is found here.
+
+use crate::message::Id;
+
+/// Found at the top level of broken or cut-off JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Salvaged {
+    /// The one id, where there is exactly one and it is whole.
+    pub id: Option<Id>,
+    pub has_method: bool,
+    /// `result` or `error` was seen: it is an answer.
+    pub is_answer: bool,
+}
+
+/// Looks for the envelope's members in bytes that failed [`crate::Message::parse`] or in the head of
+/// a line too long. Does not decode keys: a hidden spelling of `id` is not found, and no harm is done.
+#[must_use]
+pub fn salvage(bytes: &[u8]) -> Salvaged {
+    let mut found = Salvaged::default();
+    let mut ids = 0;
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                let Some(end) = string_end(bytes, at) else { break };
+                if depth == 1 && next_solid(bytes, end).is_some_and(|next| bytes[next] == b':') {
+                    match &bytes[at..end] {
+                        br#""id""# => {
+                            ids += 1;
+                            found.id = value_after(bytes, end).and_then(id_at);
+                        }
+                        br#""method""# => found.has_method = true,
+                        br#""result""# | br#""error""# => found.is_answer = true,
+                        _ => {}
+                    }
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if ids != 1 {
+        found.id = None;
+    }
+    found
+}
+
+/// One past the closing quote of the string that opens at `at`.
+fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut at = at + 1;
+    loop {
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+fn next_solid(bytes: &[u8], from: usize) -> Option<usize> {
+    bytes.get(from..)?.iter().position(|b| !b.is_ascii_whitespace()).map(|skip| from + skip)
+}
+
+/// The bytes from the value on that follows a key ending at `key_end`.
+fn value_after(bytes: &[u8], key_end: usize) -> Option<&[u8]> {
+    let colon = next_solid(bytes, key_end)?;
+    let value = next_solid(bytes, colon + 1)?;
+    bytes.get(value..)
+}
+
+/// The id that begins here, if it is whole: something must follow it.
+fn id_at(bytes: &[u8]) -> Option<Id> {
+    let end = if bytes.first() == Some(&b'"') {
+        string_end(bytes, 0)?
+    } else {
+        bytes.iter().position(|b| matches!(b, b',' | b'}') || b.is_ascii_whitespace())?
+    };
+    Id::from_json(std::str::from_utf8(&bytes[..end]).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_id_is_found_where_there_is_one() {
+        let table: &[(&[u8], Option<&str>)] = &[
+            (
+                br#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"a","name":"b"}}"#,
+                Some("7"),
+            ),
+            (br#"{"params":{"id":1,"x":["id",{"id":2}]},"id" : "q" ,"method":"m"#, Some("\"q\"")),
+            (b"{\"id\":7,\"method\":\"\xff", Some("7")),
+            (br#"{"id":7"#, None),
+            (br#"{"id":"7"#, None),
+            (br#"{"id":1,"id":2}"#, None),
+            (br#"{"id":1.5}"#, None),
+            (br#"{"id":null}"#, None),
+            (br#"[{"id":1}]"#, None),
+            (br#"{"a":"\"id\":3","b":{"id":4}}"#, None),
+            (br#"{"a":"id","id":3}"#, Some("3")),
+            (b"not json at all", None),
+            (b"", None),
+            (br#"{"id":"#, None),
+            (b"{\"a\\", None),
+        ];
+        for (bytes, expected) in table {
+            let got = salvage(bytes).id;
+            assert_eq!(got.as_ref().map(Id::as_json), *expected, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    #[test]
+    fn an_answer_is_told_from_a_request() {
+        let found = salvage(br#"{"id":1,"result":{"method":1,"x":1,"x":2}}"#);
+        assert_eq!((found.has_method, found.is_answer), (false, true));
+        let found = salvage(br#"{"id":1,"method":"m","params":{"error":1,"error":2}}"#);
+        assert_eq!((found.has_method, found.is_answer), (true, false));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = salvage(&bytes);
+        }
+
+        #[test]
+        fn any_json_like_text_is_survived(text in r#"[\[\]{}":,\\ idmethod0-9]{0,80}"#) {
+            let _ = salvage(text.as_bytes());
+        }
+    }
+}
