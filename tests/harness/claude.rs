@@ -80,7 +80,6 @@ impl Servers {
     /// # Errors
     /// The link cannot be made.
     pub fn install_into(&self, project: &Path) -> Result<()> {
-        #[cfg(unix)]
         if let Some(npm) = &self.npm {
             std::os::unix::fs::symlink(npm.join("node_modules"), project.join("node_modules"))?;
         }
