@@ -1,3 +1,5 @@
 //! The agent's side of the record: kept before release, then carried upstream without loss.
 
 pub mod segment;
+pub mod spool;
+pub mod upload;

@@ -1,5 +1,6 @@
 //! Every verb and flag of `portreeve`, and nothing else.
 
+use crate::commands::configs::ConfigsArgs;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -79,24 +80,6 @@ pub struct ExplainArgs {
     /// How many refusals
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub last: u32,
-}
-
-#[derive(Debug, Args)]
-pub struct ConfigsArgs {
-    #[command(subcommand)]
-    pub action: ConfigsAction,
-}
-
-#[derive(Debug, Clone, Copy, Subcommand)]
-pub enum ConfigsAction {
-    /// Show what would be changed, and change nothing
-    Plan,
-    /// Put every server behind the guard
-    Apply,
-    /// List every server, governed or not
-    List,
-    /// Undo: the original bytes, or our prefix off where others edited since
-    Restore,
 }
 
 #[derive(Debug, Args)]

@@ -6,11 +6,13 @@ mod cli;
 mod clients;
 mod commands;
 mod detect;
+mod enrolment;
 mod ipc;
 mod out;
 mod pipeline;
 mod steward;
 mod transport;
+mod upstream;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -37,7 +39,12 @@ fn main() -> ExitCode {
         Command::Status => commands::status::run(layout, out),
         Command::Doctor => commands::doctor::run(layout, out),
         Command::Explain(args) => commands::explain::run(args, layout, out),
-        Command::Configs(args) => commands::configs::run(args, layout, out),
+        Command::Configs(args) => {
+            return commands::configs::run(args, layout, out).unwrap_or_else(|error| {
+                out.problem(&format_args!("{error:#}"));
+                Exit::Failed.into()
+            });
+        }
     };
     exit.into()
 }

@@ -1,0 +1,183 @@
+//! The log's one writer: a thread that takes what waits and commits it in one go.
+//!
+//! A commit costs a sync of the disk, whether it holds one record or a thousand; so whoever asks
+//! while one is under way shares the next.
+
+use super::{Appended, Realigned, Spool, SpoolError};
+use contract::record::{Batch, Durable, Record};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Requests that may wait; the next one waits outside.
+const QUEUE: usize = 256;
+/// The most records of one commit.
+const COMMIT_RECORDS: usize = 5000;
+
+/// Where the log stands, for the uploader and the status page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpoolState {
+    pub head: u64,
+    pub durable: u64,
+    /// Up to here lies a refused call: do not wait with it.
+    pub urgent: u64,
+    /// Why the last write failed; gone with the next that works.
+    pub trouble: Option<String>,
+    /// A damaged log was set aside, or two logs could not be joined; until the resident is restarted.
+    pub mishap: Option<String>,
+}
+
+impl SpoolState {
+    #[must_use]
+    pub fn depth(&self) -> u64 {
+        self.head.saturating_sub(self.durable)
+    }
+}
+
+type Reply<T> = oneshot::Sender<Result<T, SpoolError>>;
+
+enum Order {
+    Append(Vec<Record>, oneshot::Sender<Result<Arc<Appended>, Arc<SpoolError>>>),
+    Batch(usize, Reply<Option<Batch>>),
+    Forget(Durable, Reply<()>),
+    Realign(u64, Reply<Realigned>),
+    Refusals(u32, Reply<Vec<Record>>),
+}
+
+/// A handle to the thread; it ends when the last handle is dropped, with everything committed.
+#[derive(Clone)]
+pub struct Keeper {
+    orders: mpsc::Sender<Order>,
+    state: watch::Receiver<SpoolState>,
+}
+
+impl Keeper {
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(spool: Spool, mishap: Option<String>) -> std::io::Result<Self> {
+        let (orders, inbox) = mpsc::channel(QUEUE);
+        let first = SpoolState { head: spool.head(), durable: spool.durable(), mishap, ..SpoolState::default() };
+        let (tell, state) = watch::channel(first);
+        std::thread::Builder::new().name("spool".to_owned()).spawn(move || keep(spool, inbox, &tell))?;
+        Ok(Self { orders, state })
+    }
+
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<SpoolState> {
+        self.state.clone()
+    }
+
+    /// On disk when it returns.
+    ///
+    /// # Errors
+    /// None of them was taken.
+    pub async fn append(&self, records: Vec<Record>) -> Result<Arc<Appended>, Arc<SpoolError>> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(Order::Append(records, reply)).await.map_err(|_| SpoolError::Closed)?;
+        answer.await.map_err(|_| SpoolError::Closed)?
+    }
+
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn batch(&self, most: usize) -> Result<Option<Batch>, SpoolError> {
+        self.ask(|reply| Order::Batch(most, reply)).await
+    }
+
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn forget(&self, durable: Durable) -> Result<(), SpoolError> {
+        self.ask(|reply| Order::Forget(durable, reply)).await
+    }
+
+    /// # Errors
+    /// The log cannot be read or written.
+    pub async fn realign(&self, through: u64) -> Result<Realigned, SpoolError> {
+        self.ask(|reply| Order::Realign(through, reply)).await
+    }
+
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn refusals(&self, limit: u32) -> Result<Vec<Record>, SpoolError> {
+        self.ask(|reply| Order::Refusals(limit, reply)).await
+    }
+
+    async fn ask<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, SpoolError> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(order(reply)).await.map_err(|_| SpoolError::Closed)?;
+        answer.await.map_err(|_| SpoolError::Closed)?
+    }
+}
+
+fn keep(mut spool: Spool, mut inbox: mpsc::Receiver<Order>, tell: &watch::Sender<SpoolState>) {
+    if let Err(error) = spool.tidy(now_ms()) {
+        tracing::warn!(%error, "spool.tidy");
+    }
+    let mut set_back = None;
+    while let Some(order) = set_back.take().or_else(|| inbox.blocking_recv()) {
+        match order {
+            Order::Append(records, reply) => set_back = commit(&mut spool, &mut inbox, tell, records, reply),
+            // A reply nobody waits for any more is no matter.
+            Order::Batch(most, reply) => drop(reply.send(spool.batch(most))),
+            Order::Forget(durable, reply) => drop(reply.send(spool.forget(&durable))),
+            Order::Realign(through, reply) => {
+                let done = spool.realign(through);
+                if let Ok(Realigned::NewEpoch { why }) = &done {
+                    tell.send_modify(|state| state.mishap = Some(why.clone()));
+                }
+                let _ = reply.send(done);
+            }
+            Order::Refusals(limit, reply) => drop(reply.send(spool.refusals(limit))),
+        }
+        let (head, durable) = (spool.head(), spool.durable());
+        tell.send_if_modified(|state| {
+            let moved = (state.head, state.durable) != (head, durable);
+            (state.head, state.durable) = (head, durable);
+            moved
+        });
+    }
+}
+
+/// Commits these records and those of everybody who waits behind them; gives back the first order
+/// that was something else.
+fn commit(
+    spool: &mut Spool,
+    inbox: &mut mpsc::Receiver<Order>,
+    tell: &watch::Sender<SpoolState>,
+    mut records: Vec<Record>,
+    reply: oneshot::Sender<Result<Arc<Appended>, Arc<SpoolError>>>,
+) -> Option<Order> {
+    let (mut replies, mut set_back) = (vec![reply], None);
+    while records.len() < COMMIT_RECORDS {
+        match inbox.try_recv() {
+            Ok(Order::Append(more, reply)) => {
+                records.extend(more);
+                replies.push(reply);
+            }
+            Ok(other) => {
+                set_back = Some(other);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    let done = spool.append(records, now_ms()).map(Arc::new).map_err(Arc::new);
+    let trouble = done.as_ref().err().map(ToString::to_string);
+    tell.send_if_modified(|state| {
+        let changed = state.trouble != trouble;
+        state.trouble = trouble;
+        if done.as_ref().is_ok_and(|done| done.urgent) {
+            state.urgent = spool.head();
+        }
+        changed
+    });
+    for reply in replies {
+        let _ = reply.send(done.clone());
+    }
+    set_back
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

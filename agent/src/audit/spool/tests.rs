@@ -1,0 +1,258 @@
+use super::*;
+use contract::record::{Client, Server};
+
+fn owner() -> Owner {
+    Owner { member: "alice@acme.example".to_owned(), device: "dev-1".to_owned() }
+}
+
+fn record(run: Uuid, seq: u64, decision: Outcome) -> Record {
+    Record {
+        id: Uuid::now_v7(),
+        time_ms: 1,
+        run,
+        seq,
+        member: "somebody else".to_owned(),
+        device: "another machine".to_owned(),
+        os_user: "alice".to_owned(),
+        client: Client::default(),
+        server: Server { identity: "npm:files".to_owned(), ..Server::default() },
+        what: What::Call {
+            method: "tools/call".to_owned(),
+            tool: Some("read".to_owned()),
+            call: seq,
+            tool_use_id: None,
+            arguments: Some(RawValue::from_string(r#"{"path":"/tmp/1.10"}"#.to_owned()).unwrap()),
+            decision,
+            rule: "r".to_owned(),
+            reason: "because".to_owned(),
+            policy_version: 3,
+        },
+    }
+}
+
+fn run_of(n: u64) -> (Uuid, Vec<Record>) {
+    let run = Uuid::now_v7();
+    (run, (1..=n).map(|seq| record(run, seq, Outcome::Allowed)).collect())
+}
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+    fn path(&self) -> PathBuf {
+        self.0.path().join("spool.sqlite")
+    }
+    fn open(&self) -> Spool {
+        Spool::open(&self.path(), owner()).unwrap().0
+    }
+}
+
+/// What the server does with a batch: count, and link.
+fn verify(batch: &Batch, previous: &str) -> String {
+    assert_eq!(batch.previous, previous);
+    let mut bytes = [0_u8; 32];
+    for (byte, pair) in bytes.iter_mut().zip(previous.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    }
+    let head = batch.records.iter().fold(bytes, |head, record| link(&head, record.get().as_bytes()));
+    assert_eq!(hex(&head), batch.head);
+    batch.head.clone()
+}
+
+fn zeros() -> String {
+    "0".repeat(64)
+}
+
+fn durable(spool: &Spool, through: u64) -> Durable {
+    Durable { epoch: spool.epoch(), through }
+}
+
+#[test]
+fn what_was_appended_is_there_after_the_process_died_without_closing() {
+    let home = Home::new();
+    let mut spool = home.open();
+    let (run, records) = run_of(3);
+    assert_eq!(spool.append(records, 1).unwrap().taken[&run], 3);
+    // As a killed process leaves it: nothing is closed, the write-ahead log is not folded in.
+    std::mem::forget(spool);
+
+    let spool = home.open();
+    assert_eq!((spool.head(), spool.depth()), (3, 3));
+    verify(&spool.batch(500).unwrap().unwrap(), &zeros());
+}
+
+#[test]
+fn who_and_where_are_stamped_and_not_believed() {
+    let home = Home::new();
+    let mut spool = home.open();
+    spool.append(run_of(1).1, 1).unwrap();
+    let batch = spool.batch(500).unwrap().unwrap();
+    let sent: Record = serde_json::from_str(batch.records[0].get()).unwrap();
+    assert_eq!((sent.member.as_str(), sent.device.as_str()), ("alice@acme.example", "dev-1"));
+    let What::Call { arguments: Some(arguments), .. } = sent.what else { panic!("not a call") };
+    assert_eq!(arguments.get(), r#"{"path":"/tmp/1.10"}"#);
+}
+
+#[test]
+fn a_record_that_comes_twice_is_one_record_also_when_the_first_is_long_forgotten() {
+    let home = Home::new();
+    let mut spool = home.open();
+    let (run, records) = run_of(TAIL + 10);
+    spool.append(records.clone(), 1).unwrap();
+    spool.forget(&durable(&spool, TAIL + 10)).unwrap();
+
+    let again = spool.append(records, 2).unwrap();
+    assert_eq!((again.fresh, again.taken[&run]), (0, TAIL + 10));
+    assert_eq!(spool.depth(), 0);
+}
+
+#[test]
+fn a_hole_is_not_called_taken_until_it_is_filled() {
+    let home = Home::new();
+    let mut spool = home.open();
+    let (run, mut records) = run_of(4);
+    let second = records.remove(1);
+    assert_eq!(spool.append(records, 1).unwrap().taken[&run], 1);
+    assert_eq!(spool.append(vec![second], 1).unwrap().taken[&run], 4);
+    assert_eq!(spool.head(), 4);
+}
+
+#[test]
+fn batches_follow_each_other_without_a_gap_across_reopening() {
+    let home = Home::new();
+    let mut spool = home.open();
+    spool.append(run_of(700).1, 1).unwrap();
+    let first = spool.batch(500).unwrap().unwrap();
+    let head = verify(&first, &zeros());
+    spool.forget(&durable(&spool, 500)).unwrap();
+    drop(spool);
+
+    let spool = home.open();
+    let second = spool.batch(500).unwrap().unwrap();
+    assert_eq!((second.first, second.records.len()), (501, 200));
+    verify(&second, &head);
+}
+
+#[test]
+fn a_batch_stays_near_a_mebibyte_and_a_record_larger_than_that_goes_alone() {
+    let home = Home::new();
+    let mut spool = home.open();
+    let (run, mut records) = run_of(3);
+    for record in &mut records {
+        let What::Call { reason, .. } = &mut record.what else { panic!("not a call") };
+        *reason = "x".repeat(2 * BATCH_BYTES);
+    }
+    records.push(record(run, 4, Outcome::Allowed));
+    spool.append(records, 1).unwrap();
+    assert_eq!(spool.batch(500).unwrap().unwrap().records.len(), 1);
+}
+
+#[test]
+fn the_server_was_put_back_and_gets_the_tail_again() {
+    let home = Home::new();
+    let mut spool = home.open();
+    spool.append(run_of(50).1, 1).unwrap();
+    spool.forget(&durable(&spool, 50)).unwrap();
+    assert_eq!(spool.realign(20).unwrap(), Realigned::From { through: 20 });
+    let batch = spool.batch(500).unwrap().unwrap();
+    assert_eq!((batch.first, batch.records.len()), (21, 30));
+}
+
+#[test]
+fn the_server_forgot_more_than_we_remember_and_a_new_epoch_begins_with_all_we_have() {
+    let home = Home::new();
+    let mut spool = home.open();
+    let epoch = spool.epoch();
+    spool.append(run_of(TAIL + 500).1, 1).unwrap();
+    spool.forget(&durable(&spool, TAIL + 500)).unwrap();
+    assert!(matches!(spool.realign(0).unwrap(), Realigned::NewEpoch { .. }));
+    assert_ne!(spool.epoch(), epoch);
+    assert_eq!(spool.depth(), TAIL);
+    let batch = spool.batch(500).unwrap().unwrap();
+    assert_eq!(batch.first, 1);
+    verify(&batch, &zeros());
+}
+
+#[test]
+fn the_server_has_more_than_the_device_and_a_new_epoch_begins() {
+    let home = Home::new();
+    let mut spool = home.open();
+    spool.append(run_of(5).1, 1).unwrap();
+    let Realigned::NewEpoch { why } = spool.realign(9).unwrap() else { panic!("no new epoch") };
+    assert!(why.contains("holds 9 records"), "{why}");
+    assert_eq!(spool.depth(), 5);
+}
+
+#[test]
+fn a_new_enrolment_is_a_new_epoch_that_carries_over_what_was_not_sent() {
+    let home = Home::new();
+    let mut spool = home.open();
+    let epoch = spool.epoch();
+    spool.append(run_of(10).1, 1).unwrap();
+    spool.forget(&durable(&spool, 4)).unwrap();
+    drop(spool);
+
+    let next = Owner { device: "dev-2".to_owned(), ..owner() };
+    let (spool, _) = Spool::open(&home.path(), next).unwrap();
+    assert_ne!(spool.epoch(), epoch);
+    let batch = spool.batch(500).unwrap().unwrap();
+    assert_eq!((batch.first, batch.records.len()), (1, 6));
+    verify(&batch, &zeros());
+}
+
+#[test]
+fn news_of_another_epoch_forgets_nothing() {
+    let home = Home::new();
+    let mut spool = home.open();
+    spool.append(run_of(3).1, 1).unwrap();
+    spool.forget(&Durable { epoch: Uuid::now_v7(), through: 3 }).unwrap();
+    spool.forget(&durable(&spool, 99)).unwrap();
+    assert_eq!(spool.depth(), 3);
+}
+
+#[test]
+fn refusals_stay_readable_after_the_upload_newest_first() {
+    let home = Home::new();
+    let mut spool = home.open();
+    let run = Uuid::now_v7();
+    let decisions = [Outcome::Refused, Outcome::Allowed, Outcome::WouldRefuse];
+    let records = (1..).zip(decisions).map(|(seq, decision)| record(run, seq, decision)).collect();
+    assert!(spool.append(records, 1).unwrap().urgent);
+    spool.forget(&durable(&spool, 3)).unwrap();
+    let seqs: Vec<u64> = spool.refusals(10).unwrap().iter().map(|record| record.seq).collect();
+    assert_eq!(seqs, [3, 1]);
+    let glance = glance(&home.path(), 1).unwrap().unwrap();
+    assert_eq!((glance.depth, glance.refusals.len()), (0, 1));
+}
+
+#[test]
+fn a_damaged_log_is_set_aside_with_its_bytes_and_said_so() {
+    let home = Home::new();
+    std::fs::write(home.path(), b"this was never a database, and is long enough to be taken for one").unwrap();
+    let (spool, said) = Spool::open(&home.path(), owner()).unwrap();
+    assert_eq!(spool.head(), 0);
+    assert!(said.unwrap().contains("was damaged"));
+    let kept = std::fs::read_dir(home.0.path()).unwrap().flatten().any(|entry| {
+        entry.file_name().to_string_lossy().contains("damaged")
+            && std::fs::read(entry.path()).unwrap().starts_with(b"this was never")
+    });
+    assert!(kept);
+}
+
+#[tokio::test]
+async fn the_keeper_commits_for_all_who_wait_and_tells_where_the_log_stands() {
+    let home = Home::new();
+    let keeper = Keeper::start(home.open(), None).unwrap();
+    let mut state = keeper.state();
+    let asks = (0..20).map(|_| {
+        let (run, records) = run_of(7);
+        let keeper = keeper.clone();
+        async move { (run, keeper.append(records).await.unwrap()) }
+    });
+    for (run, done) in futures_util::future::join_all(asks).await {
+        assert_eq!(done.taken[&run], 7);
+    }
+    assert_eq!(state.wait_for(|state| state.head == 140).await.unwrap().depth(), 140);
+}
