@@ -1,3 +1,12 @@
 //! End-to-end tests: the two programs as they are built, driven from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests and their helpers may fail loudly"
+)]
 
+mod attacks;
 mod claude_code;
+mod demo;
+mod kill_loop;

@@ -11,5 +11,6 @@ pub mod mcp_client;
 pub mod model;
 pub mod organisation;
 pub mod process;
+pub mod stage;
 pub mod tools;
 pub mod wait;

@@ -117,6 +117,11 @@ impl Machine {
         }
     }
 
+    /// Is the resident that was started here still there?
+    pub fn resident_runs(&mut self) -> bool {
+        self.resident.as_mut().is_some_and(|resident| resident.ended().is_none())
+    }
+
     #[must_use]
     pub fn resident_log(&self) -> String {
         std::fs::read_to_string(self.root.join("resident.log")).unwrap_or_default()

@@ -2,6 +2,9 @@
 //! demo calls, over stdio or Streamable HTTP. Raw JSON, none of our own crates.
 //!
 //! `sample-server everything [--http]` · `sample-server filesystem FOLDER`
+//!
+//! With `SAMPLE_SERVER_LOG=FILE` it appends every call it is asked for, before it answers: what really
+//! reached a server, to hold the audit record against.
 
 use harness::http::{Request, Response, Server};
 use serde_json::{Value, json};
@@ -67,13 +70,22 @@ fn answer(kind: &Kind, message: &Value) -> Option<Value> {
         })),
         "ping" => Ok(json!({})),
         "tools/list" => Ok(json!({"tools": tools(kind)})),
-        "tools/call" => Ok(call(kind, &message["params"])),
+        "tools/call" => {
+            note(&message["params"]);
+            Ok(call(kind, &message["params"]))
+        }
         other => Err(json!({"code": -32601, "message": format!("Method not found: {other}")})),
     };
     Some(match outcome {
         Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
         Err(error) => json!({"jsonrpc": "2.0", "id": id, "error": error}),
     })
+}
+
+fn note(params: &Value) {
+    let Some(path) = std::env::var_os("SAMPLE_SERVER_LOG") else { return };
+    let file = std::fs::File::options().create(true).append(true).open(path);
+    let _ = file.and_then(|mut file| file.write_all(format!("{params}\n").as_bytes()));
 }
 
 fn tools(kind: &Kind) -> Vec<Value> {

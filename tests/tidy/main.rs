@@ -1,4 +1,5 @@
 //! What no compiler checks: the arrows between the rooms, and that what the documents name exists.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests and their helpers may fail loudly")]
 
 mod dependencies;
 mod documents;
