@@ -2,8 +2,15 @@
 //! an OS `cfg` and the only one with `unsafe`. Formats are pure and tested everywhere; the touch of
 //! the OS is small and without logic.
 
+pub mod account;
 pub mod files;
+pub mod ipc;
 pub mod layout;
 pub mod managed;
+pub mod process;
+#[cfg(windows)]
+mod registry;
+#[cfg(windows)]
+mod windows_user;
 
 pub use layout::Layout;

@@ -1,0 +1,257 @@
+//! The keeper: a fork of the guard that stands between it and its server.
+//!
+//! ```text
+//! guard -- keeper -- server -- whatever the server starts
+//! ```
+//!
+//! It is a *child subreaper*, so nothing below it can slip away by losing its parent, not even a
+//! process in a session of its own: an orphan becomes the keeper's child. It ends everything when the
+//! guard asks (SIGTERM), when the guard dies (the kernel sends the same SIGTERM), and when the
+//! server ends; then it ends as the server did, so that the guard sees the server's exit status.
+//!
+//! All of this runs after `fork` without `exec`, in a copy of a process that had many threads:
+//! system calls and the stack only, no allocation, no lock, no panic.
+
+use rustix::fs::{CWD, Mode, OFlags, RawDir};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::time::{Duration, Instant};
+
+/// How long killing may take before the keeper gives up (a process in uninterruptible sleep).
+pub(super) const KILLING: Duration = Duration::from_secs(3);
+
+/// Called between fork and exec: becomes the keeper, and returns in a second fork that goes on to
+/// become the server.
+pub(super) fn stand_between(guard: Pid, grace: Duration) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    if rustix::process::getppid() != Some(guard) {
+        return Err(Errno::SRCH.into()); // The guard died before the kernel knew whom to tell.
+    }
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let keeper = rustix::process::getpid();
+    let mask = block_signals();
+    if let Some(server) = fork()? {
+        keep(server, grace);
+    }
+    restore_signals(&mask);
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    if rustix::process::getppid() != Some(keeper) {
+        return Err(Errno::SRCH.into());
+    }
+    Ok(())
+}
+
+fn keep(server: Pid, grace: Duration) -> ! {
+    close_everything();
+    let _ = rustix::thread::set_name(c"portreeve-keep");
+    let mut ended = None;
+    loop {
+        let told = wait_for_signal(None);
+        let _ = reap(server, &mut ended);
+        if told == libc::SIGTERM || ended.is_some() {
+            break;
+        }
+    }
+    end_all(server, &mut ended, grace);
+    leave(ended)
+}
+
+fn end_all(server: Pid, ended: &mut Option<WaitStatus>, grace: Duration) {
+    let began = Instant::now();
+    // Who was asked already: many programs take a second SIGTERM for impatience.
+    let mut asked = [0_i32; 256];
+    let mut count = 0;
+    while reap(server, ended) && began.elapsed() < grace + KILLING {
+        let kill = began.elapsed() >= grace;
+        for_each_child(|child| {
+            let new = !asked[..count].contains(&child.as_raw_pid());
+            if kill {
+                let _ = rustix::process::kill_process(child, Signal::KILL);
+            } else if new && let Some(free) = asked.get_mut(count) {
+                *free = child.as_raw_pid();
+                count += 1;
+                let _ = rustix::process::kill_process(child, Signal::TERM);
+            }
+        });
+        wait_for_signal(Some(Duration::from_millis(20)));
+    }
+}
+
+/// Collects whoever has ended; are there children left?
+fn reap(server: Pid, ended: &mut Option<WaitStatus>) -> bool {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid == server => *ended = Some(status),
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Every process in `/proc` whose parent we are. The kernel's own list of children is an option
+/// that not every kernel has.
+fn for_each_child(mut tell: impl FnMut(Pid)) {
+    let ourselves = rustix::process::getpid().as_raw_pid();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(proc) = rustix::fs::openat(CWD, c"/proc", flags, Mode::empty()) else { return };
+    let mut room = [MaybeUninit::<u8>::uninit(); 4096];
+    let mut entries = RawDir::new(&proc, &mut room);
+    while let Some(Ok(entry)) = entries.next() {
+        let Some(pid) = number(entry.file_name().to_bytes()).and_then(Pid::from_raw) else { continue };
+        if parent_of(&proc, entry.file_name()) == Some(ourselves) {
+            tell(pid);
+        }
+    }
+}
+
+fn parent_of(proc: &impl std::os::fd::AsFd, pid: &CStr) -> Option<i32> {
+    let mut path = [0_u8; 24];
+    let digits = pid.to_bytes();
+    path.get_mut(..digits.len())?.copy_from_slice(digits);
+    path.get_mut(digits.len()..digits.len() + 5)?.copy_from_slice(b"/stat");
+    let path = CStr::from_bytes_until_nul(&path).ok()?;
+    let stat = rustix::fs::openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = [0_u8; 512];
+    let length = rustix::io::read(&stat, &mut text).ok()?;
+    parent_in(text.get(..length)?)
+}
+
+/// `PID (NAME) STATE PARENT …`; the name may hold spaces and brackets.
+fn parent_in(stat: &[u8]) -> Option<i32> {
+    let name_ends = stat.iter().rposition(|byte| *byte == b')')?;
+    number(stat.get(name_ends + 1..)?.split(|byte| *byte == b' ').nth(2)?)
+}
+
+fn number(digits: &[u8]) -> Option<i32> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_i32, |number, digit| match digit {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(i32::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+#[expect(unsafe_code, reason = "fork")]
+fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: this process has one thread (it is fresh from a fork itself), and both sides keep to
+    // async-signal-safe calls until they exec or exit.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        child => Ok(Pid::from_raw(child)),
+    }
+}
+
+#[expect(unsafe_code, reason = "signal masks")]
+fn block_signals() -> libc::sigset_t {
+    let mut all = MaybeUninit::uninit();
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: sigfillset initialises `all`, sigprocmask reads it and initialises `before`; with
+    // valid arguments neither can fail.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+        before.assume_init()
+    }
+}
+
+#[expect(unsafe_code, reason = "signal masks")]
+fn restore_signals(mask: &libc::sigset_t) {
+    // SAFETY: `mask` is an initialised set.
+    unsafe {
+        libc::sigprocmask(libc::SIG_SETMASK, mask, std::ptr::null_mut());
+    }
+}
+
+/// SIGTERM or SIGCHLD, both blocked and so never delivered otherwise; 0 when the time is over.
+#[expect(unsafe_code, reason = "waiting for a signal")]
+fn wait_for_signal(limit: Option<Duration>) -> i32 {
+    let limit = limit.map(|limit| libc::timespec {
+        tv_sec: limit.as_secs().cast_signed(),
+        tv_nsec: i64::from(limit.subsec_nanos()),
+    });
+    let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: the set is initialised by sigemptyset before it is read; `limit` is null or points to
+    // a value that lives until the end of this function; no siginfo is asked for.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
+        libc::sigtimedwait(set.as_ptr(), std::ptr::null_mut(), limit).max(0)
+    }
+}
+
+/// The pipes to the server are its and the guard's alone, or neither would see the other end; and
+/// the pipe on which the spawning guard waits for news of `exec` must close.
+#[expect(unsafe_code, reason = "closes descriptors of the copy that nobody uses any more")]
+fn close_everything() {
+    // SAFETY: no value of this process that owns a descriptor is ever used or dropped again: the
+    // keeper leaves by `_exit`.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, 0_u32, u32::MAX, 0_u32) != 0 {
+            // Before Linux 5.9.
+            for descriptor in 0..65_536 {
+                libc::close(descriptor);
+            }
+        }
+    }
+}
+
+/// Ends as the server did.
+#[expect(unsafe_code, reason = "_exit and default signal handling")]
+fn leave(ended: Option<WaitStatus>) -> ! {
+    // The copy of the guard in our memory belongs in no core dump.
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+    let code = match ended.map(|ended| (ended.exit_status(), ended.terminating_signal())) {
+        Some((Some(code), _)) => code,
+        Some((None, Some(signal))) => {
+            let mut all_others = MaybeUninit::uninit();
+            // SAFETY: plain system calls on a set that sigfillset initialises; the guard's handler is
+            // replaced before the signal is let in.
+            unsafe {
+                libc::signal(signal, libc::SIG_DFL);
+                libc::sigfillset(all_others.as_mut_ptr());
+                libc::sigdelset(all_others.as_mut_ptr(), signal);
+                libc::kill(libc::getpid(), signal);
+                libc::sigprocmask(libc::SIG_SETMASK, all_others.as_ptr(), std::ptr::null_mut());
+            }
+            128 + signal
+        }
+        _ => 1,
+    };
+    // SAFETY: leaves without running destructors or exit handlers of the copied guard.
+    unsafe { libc::_exit(code) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_is_found_behind_any_name() {
+        for (stat, parent) in [
+            ("12 (sh) S 7 1 1", Some(7)),
+            ("12 (a ) S 9 (b) S 8 1", Some(8)),
+            ("12 ()) Z 7 1", Some(7)),
+            ("12 (sh) S", None),
+            ("", None),
+        ] {
+            assert_eq!(parent_in(stat.as_bytes()), parent, "{stat}");
+        }
+    }
+
+    #[test]
+    fn only_digits_are_numbers() {
+        for (text, expected) in
+            [("0", Some(0)), ("417", Some(417)), ("", None), ("self", None), ("99999999999", None)]
+        {
+            assert_eq!(number(text.as_bytes()), expected, "{text}");
+        }
+    }
+}
