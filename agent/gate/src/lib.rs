@@ -7,6 +7,9 @@
 
 pub mod entry;
 pub mod judged;
+mod open;
+mod refusal;
+mod secrets;
 pub mod session;
 
 pub use entry::{Entry, EntryKind, Fate};

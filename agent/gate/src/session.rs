@@ -1,7 +1,15 @@
 //! One conversation: open requests, what the client was shown, which era it speaks.
 
-use crate::judged::Judged;
-use policy::{Ruleset, ServerIdentity};
+mod client;
+mod server;
+
+use crate::entry::{Entry, EntryKind, Fate};
+use crate::judged::{Judged, Left, Otherwise, Release};
+use crate::open::OpenRequests;
+use crate::refusal::{self, Addressee, Era};
+use mcp::{Id, reply};
+use policy::{Request, Ruleset, ServerIdentity};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use time::OffsetDateTime;
 
@@ -22,40 +30,199 @@ pub struct Now {
 }
 
 /// The state of one conversation. No I/O, no clock.
-pub struct Session {}
+#[derive(Debug)]
+pub struct Session {
+    facts: Facts,
+    client: Option<(String, String)>,
+    /// Of the client's latest request. There is no handshake to learn it from since 2026-07-28.
+    era: Era,
+    /// Calls so far.
+    calls: u64,
+    /// The client's requests to the server.
+    asked_server: OpenRequests<Open>,
+    /// The server's requests to the client (roots, sampling, elicitation; up to 2025-11-25).
+    asked_client: OpenRequests<()>,
+    /// The tools of the server's last list, and whether the client was shown them. `None` until it
+    /// has listed.
+    tools: Option<BTreeMap<String, bool>>,
+    /// Lines of the server's that were dropped.
+    noise: u64,
+}
+
+/// A request of the client's that the server has not answered.
+#[derive(Debug)]
+struct Open {
+    waiting: Waiting,
+    era: Era,
+    what: String,
+    since: Duration,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Call(Call),
+    ToolList {
+        first_page: bool,
+    },
+    /// `subscriptions/listen`; did it ask for changes of the tool list?
+    Listen {
+        tools: bool,
+    },
+    /// The handshake, which cannot be cancelled.
+    Initialize,
+    Other,
+}
+
+/// A recorded call on its way.
+#[derive(Debug)]
+struct Call {
+    number: u64,
+    method: String,
+    tool: Option<String>,
+    tool_use_id: Option<String>,
+    left: Left,
+}
 
 impl Session {
     #[must_use]
-    pub fn new(_facts: Facts) -> Self {
-        todo!()
+    pub fn new(facts: Facts) -> Self {
+        Self {
+            facts,
+            client: None,
+            era: Era::Legacy,
+            calls: 0,
+            asked_server: OpenRequests::default(),
+            asked_client: OpenRequests::default(),
+            tools: None,
+            noise: 0,
+        }
     }
 
     /// Judges one line from the client.
-    pub fn from_client(&mut self, _line: mcp::Line, _rules: &Ruleset, _now: Now) -> Judged {
-        todo!()
+    pub fn from_client(&mut self, line: mcp::Line, rules: &Ruleset, now: Now) -> Judged {
+        self.judge_client_line(line, rules, now)
     }
 
     /// Judges one line from the server.
-    pub fn from_server(&mut self, _line: mcp::Line, _rules: &Ruleset, _now: Now) -> Judged {
-        todo!()
+    pub fn from_server(&mut self, line: mcp::Line, rules: &Ruleset, now: Now) -> Judged {
+        self.judge_server_line(line, rules, now)
     }
 
     /// The policy changed: a `notifications/tools/list_changed` for the client, in the shape of its era.
     /// One per open subscription that asked for it in 2026-07-28. Empty where the client has not listed
     /// tools yet, or what it may see is the same.
-    pub fn policy_changed(&mut self, _rules: &Ruleset, _now: Now) -> Vec<Judged> {
-        todo!()
+    pub fn policy_changed(&mut self, rules: &Ruleset, now: Now) -> Vec<Judged> {
+        let Some(mut tools) = self.tools.take() else { return Vec::new() };
+        let mut changed = false;
+        for (name, shown) in &mut tools {
+            let visible = rules.visible(&self.question(name, None, now));
+            changed |= visible != *shown;
+            *shown = visible;
+        }
+        self.tools = Some(tools);
+        if !changed {
+            return Vec::new();
+        }
+        match self.era {
+            Era::Legacy => vec![Judged::pass(Release::ToClient(reply::tools_list_changed()))],
+            Era::Modern => self
+                .asked_server
+                .iter()
+                .filter(|(_, open)| matches!(open.waiting, Waiting::Listen { tools: true }))
+                .map(|(id, _)| Judged::pass(Release::ToClient(reply::tools_list_changed_on(id))))
+                .collect(),
+        }
     }
 
     /// The server is gone (`why`: a sentence for the developer): closes every open request with an
     /// error to the client and an outcome record each.
-    pub fn server_gone(&mut self, _why: &str, _now: Now) -> Vec<Judged> {
-        todo!()
+    pub fn server_gone(&mut self, why: &str, now: Now) -> Vec<Judged> {
+        let mut open = self.asked_server.drain();
+        open.sort_by(|(a, _), (b, _)| a.cmp(b));
+        open.sort_by_key(|(_, open)| open.call().map(|call| call.number));
+        open.into_iter()
+            .map(|(id, open)| {
+                let to = open.addressee(id);
+                let release = Release::ToClient(refusal::server_gone(&to, why));
+                match open.outcome(Fate::Lost, 0, now) {
+                    Some(entry) => Judged::entered(entry, release, Otherwise::Withheld(to)),
+                    None => Judged::pass(release),
+                }
+            })
+            .collect()
     }
 
     /// The client's name and version as it gave them in `initialize` or `_meta`.
     #[must_use]
     pub fn client(&self) -> Option<(&str, &str)> {
-        todo!()
+        self.client.as_ref().map(|(name, version)| (name.as_str(), version.as_str()))
+    }
+
+    fn question<'a>(
+        &'a self,
+        tool: &'a str,
+        arguments: Option<&'a serde_json::Value>,
+        now: Now,
+    ) -> Request<'a> {
+        Request {
+            member: &self.facts.member,
+            device: &self.facts.device,
+            client: self.client().map_or("", |(name, _)| name),
+            server: &self.facts.server,
+            tool,
+            arguments,
+            now: now.wall,
+        }
+    }
+
+    /// The server as policy calls it, or what it is.
+    fn server_name<'a>(&'a self, rules: &'a Ruleset) -> &'a str {
+        rules.server_name(&self.facts.server).unwrap_or(self.facts.server.as_str())
+    }
+}
+
+impl Open {
+    /// The call, if this is one and it has left.
+    fn call(&self) -> Option<&Call> {
+        match &self.waiting {
+            Waiting::Call(call) if call.left.has() => Some(call),
+            _ => None,
+        }
+    }
+
+    /// It was held back, so nobody can answer it.
+    fn never_left(&self) -> bool {
+        matches!(&self.waiting, Waiting::Call(call) if !call.left.has())
+    }
+
+    fn addressee(&self, id: Id) -> Addressee {
+        Addressee { id, era: self.era, what: self.what.clone() }
+    }
+
+    /// The record of its end, where it is a call.
+    fn outcome(&self, fate: Fate, bytes: usize, now: Now) -> Option<Entry> {
+        let call = self.call()?;
+        let duration = now.monotonic.saturating_sub(self.since);
+        Some(Entry {
+            kind: EntryKind::Outcome {
+                number: call.number,
+                fate,
+                duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+                bytes: bytes as u64,
+            },
+            tool_use_id: call.tool_use_id.clone(),
+            method: call.method.clone(),
+            tool: call.tool.clone(),
+        })
+    }
+}
+
+/// The record of a line that could not be read.
+fn malformed_entry(code: &str, message: String, from_client: bool) -> Entry {
+    Entry {
+        kind: EntryKind::Malformed { code: code.to_owned(), message, from_client },
+        tool_use_id: None,
+        method: String::new(),
+        tool: None,
     }
 }

@@ -150,6 +150,12 @@ impl Message {
         self.result.clone().map(|range| &self.text[range])
     }
 
+    /// Is it a result that says `"isError": true`, the tool's own failure?
+    #[must_use]
+    pub fn is_tool_error(&self) -> bool {
+        self.result().and_then(Members::of).is_some_and(|result| result.get("isError") == Some("true"))
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -9,6 +9,8 @@ use crate::message::Id;
 pub struct Salvaged {
     /// The one id, where there is exactly one and it is whole.
     pub id: Option<Id>,
+    /// An `id` was seen, readable or not.
+    pub has_id: bool,
     pub has_method: bool,
     /// `result` or `error` was seen: it is an answer.
     pub is_answer: bool,
@@ -46,6 +48,7 @@ pub fn salvage(bytes: &[u8]) -> Salvaged {
         }
         at += 1;
     }
+    found.has_id = ids > 0;
     if ids != 1 {
         found.id = None;
     }

@@ -1,0 +1,82 @@
+use super::*;
+
+fn recorded(json: Value) -> Value {
+    let text = json.to_string();
+    serde_json::from_str(masked(&text, json).get()).unwrap()
+}
+
+#[test]
+fn values_under_telling_keys_are_masked_whatever_they_are() {
+    for key in [
+        "password",
+        "PASSWORD",
+        "db_passwd",
+        "client-secret",
+        "token",
+        "accessToken",
+        "api_key",
+        "apiKey",
+        "Authorization",
+        "aws_secret_access_key",
+        "private_key",
+        "credentials",
+        "X-Api-Key",
+        "passphrase",
+    ] {
+        assert_eq!(recorded(json!({key: "plain words"})), json!({key: REDACTED}), "{key}");
+        assert_eq!(recorded(json!({"a": [{key: {"x": ["y"]}}]})), json!({"a": [{key: REDACTED}]}), "{key}");
+        assert_eq!(recorded(json!({key: 12345})), json!({key: REDACTED}), "{key}");
+    }
+}
+
+#[test]
+fn what_is_no_secret_stays() {
+    let plain = json!({
+        "path": "/work/a.txt", "max_tokens": 100, "has_password": true, "key": "value", "author": "x",
+        "text": "a task-management-system-name, sk-learn-is-a-python-library, ghp_short, AKIA",
+        "url": "https://host:8080/a@b?x=y:z@w", "time": "12:30:45", "mail": "a@b.example",
+        "prose": "the token is a lexer's; no secrets here", "dash": "-----BEGIN CERTIFICATE-----\nMIIB\n",
+        "n": [1, 2.5, null], "unicode": "é\u{10FFFF}:// ü",
+    });
+    assert_eq!(recorded(plain.clone()), plain);
+}
+
+#[test]
+fn known_shapes_are_masked_inside_longer_text() {
+    let table = [
+        ("use ghp_0123456789abcdefABCDEF0123456789abcd now", "use [redacted] now"),
+        ("github_pat_11ABCDEFG0123456789_abcdefghijkl", "[redacted]"),
+        ("key=sk-proj-0123456789abcdef01", "key=[redacted]"),
+        ("xoxb-1234567890-abcdefghijkl", "[redacted]"),
+        ("id AKIAIOSFODNN7EXAMPLE.", "id [redacted]."),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!", "[redacted]!"),
+        ("Authorization: Bearer abc.def-123456", "Authorization: Bearer [redacted]"),
+        ("curl -H 'authorization: bearer 0123456789abcdef'", "curl -H 'authorization: bearer [redacted]'"),
+        ("postgres://user:p4ss@db/x and more", "postgres://user:[redacted]@db/x and more"),
+        ("postgres://user:p:a@ss@db", "postgres://user:[redacted]@db"),
+        ("export API_TOKEN=hunter2; ls", "export API_TOKEN=[redacted]; ls"),
+        ("cmd --password=hunter2 --x", "cmd --password=[redacted] --x"),
+        (r#"{"client_secret": "hunter2", "a": 1}"#, r#"{"client_secret": "[redacted]", "a": 1}"#),
+        ("a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb", "a\n[redacted]\nb"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE", "[redacted]"),
+        ("two: glpat-0123456789abcdefXYZ, sk_live_0123456789", "two: [redacted], [redacted]"),
+    ];
+    for (text, expected) in table {
+        assert_eq!(recorded(json!({"x": [text]})), json!({"x": [expected]}), "{text}");
+    }
+}
+
+#[test]
+fn a_secret_used_as_a_key_is_masked() {
+    let json = json!({"ghp_0123456789abcdefABCDEF": 1});
+    assert_eq!(recorded(json), json!({REDACTED: 1}));
+}
+
+#[test]
+fn long_arguments_are_recorded_by_digest() {
+    let json = json!({"x": "a".repeat(70_000)});
+    let bytes = json.to_string().len();
+    let got = recorded(json);
+    assert_eq!((got["truncated"].as_bool(), got["bytes"].as_u64()), (Some(true), Some(bytes as u64)));
+    assert_eq!(got["sha256"].as_str().map(str::len), Some(64));
+}

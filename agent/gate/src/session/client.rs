@@ -1,0 +1,297 @@
+//! What the client says: calls are judged, everything else passes and is remembered.
+
+use super::{Call, Now, Open, Session, Waiting, malformed_entry};
+use crate::entry::{Entry, EntryKind};
+use crate::judged::{Judged, Left, Otherwise, Release};
+use crate::open::{Answered, Clash};
+use crate::refusal::{self, Addressee, Case, Era, shorten};
+use crate::secrets;
+use mcp::frame::HEAD_BYTES;
+use mcp::salvage::{Salvaged, salvage};
+use mcp::{Id, Kind, Line, Malformed, Message, Subject};
+use policy::{Decision, Mode, Outcome, Ruleset, Verdict};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Requests that read or do something in the developer's name without being about a tool. No grant
+/// speaks of them yet; they are recorded as calls under this rule.
+const RECORDED: &[&str] = &["resources/read", "prompts/get", "completion/complete"];
+const UNGOVERNED_RULE: &str = "default-methods";
+
+/// Rules about who and whether at all, not about a tool. They end everything but finding out.
+const STANDING_RULES: &[&str] =
+    &["member-suspended", "device-revoked", "policy-expired", "lockdown", "undecidable"];
+
+/// What a client without standing may still do: shake hands and be told what there is (nothing).
+const HARMLESS: &[&str] = &[
+    "initialize",
+    "ping",
+    "server/discover",
+    "subscriptions/listen",
+    "logging/setLevel",
+    "tools/list",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+];
+
+/// The longest names the record keeps whole.
+const NAME_BYTES: usize = 512;
+
+impl Session {
+    pub(super) fn judge_client_line(&mut self, line: Line, rules: &Ruleset, now: Now) -> Judged {
+        let message = match line {
+            Line::Oversize { head, bytes } => return self.refuse_oversize(&head, bytes),
+            Line::Whole(bytes) => match Message::parse_or_return(bytes) {
+                Ok(message) => message,
+                Err((why, bytes)) => return self.refuse_malformed(&why, &bytes),
+            },
+        };
+        match message.kind().clone() {
+            Kind::Request { id, method } => self.judge_request(message, id, method, rules, now),
+            Kind::Notification { .. } => self.pass_notification(message, now),
+            Kind::Response { id } | Kind::Error { id: Some(id), .. } => self.pass_answer(message, &id),
+            Kind::Error { id: None, .. } => Judged::pass(Release::ToServer(message.into_bytes())),
+        }
+    }
+
+    fn judge_request(
+        &mut self,
+        message: Message,
+        id: Id,
+        method: String,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Judged {
+        if let Err(clash) = self.admit(&id) {
+            return refuse_clash(clash);
+        }
+        self.era = Era::of(&message);
+        if let Some((name, version)) = message.client_info() {
+            self.client = Some((shorten(name, 128), shorten(version, 128)));
+        }
+        let waiting = match message.subject() {
+            Subject::ToolCall { .. } => return self.judge_call(message, id, method, rules, now),
+            Subject::ToolList { first_page } => Waiting::ToolList { first_page },
+            Subject::Listen { tools } => Waiting::Listen { tools },
+            Subject::Initialize => Waiting::Initialize,
+            Subject::Discover | Subject::Cancelled { .. } | Subject::Other => Waiting::Other,
+        };
+        let standing = self.without_standing(&method, rules, now);
+        if standing.is_some() || RECORDED.contains(&method.as_str()) {
+            let decision = standing.unwrap_or_else(ungoverned);
+            return self.enter_call(message, id, method, None, decision, rules, now);
+        }
+        self.open(id, waiting, &method, None, now);
+        Judged::pass(Release::ToServer(message.into_bytes()))
+    }
+
+    /// May this id join the open ones? A call that was held back for want of a record leaves no trace.
+    fn admit(&mut self, id: &Id) -> Result<(), Clash> {
+        if self.asked_server.get(id).is_some_and(Open::never_left) {
+            let _: Answered<Open> = self.asked_server.answer(id);
+        }
+        self.asked_server.admits(id)
+    }
+
+    /// The refusal that holds for the member, the device or the policy as a whole, if one does.
+    fn without_standing(&self, method: &str, rules: &Ruleset, now: Now) -> Option<Decision> {
+        if HARMLESS.contains(&method) {
+            return None;
+        }
+        let decision = rules.decide(&self.question(method, None, now));
+        let stands = STANDING_RULES.contains(&decision.rule.as_str());
+        (stands && decision.outcome() == Outcome::Refused).then_some(decision)
+    }
+
+    fn judge_call(&mut self, message: Message, id: Id, method: String, rules: &Ruleset, now: Now) -> Judged {
+        let Subject::ToolCall { name, arguments } = message.subject() else {
+            return self.refuse_malformed(&Malformed::CallWithoutName, message.bytes());
+        };
+        let name = name.to_owned();
+        let arguments: Option<Value> = match arguments.map(serde_json::from_str).transpose() {
+            Ok(arguments) => arguments,
+            Err(_) => return self.refuse_malformed(&Malformed::BadArguments, message.bytes()),
+        };
+        let decision = rules.decide(&self.question(&name, arguments.as_ref(), now));
+        self.enter_call(message, id, method, Some((name, arguments)), decision, rules, now)
+    }
+
+    /// Records a decided call, and lets it go or refuses it.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of a call comes together here, once")]
+    fn enter_call(
+        &mut self,
+        message: Message,
+        id: Id,
+        method: String,
+        about: Option<(String, Option<Value>)>,
+        decision: Decision,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Judged {
+        self.calls += 1;
+        let (tool, arguments) = match about {
+            Some((tool, value)) => (Some(tool), recorded_arguments(&message, value)),
+            None => (None, recorded_params(&message)),
+        };
+        let entry = Entry {
+            kind: EntryKind::Call {
+                number: self.calls,
+                arguments,
+                outcome: decision.outcome(),
+                rule: decision.rule.clone(),
+                reason: decision.reason.clone(),
+                policy_version: rules.version(),
+            },
+            tool_use_id: message.tool_use_id().map(|id| shorten(id, NAME_BYTES)),
+            method: shorten(&method, NAME_BYTES),
+            tool: tool.as_deref().map(|tool| shorten(tool, NAME_BYTES)),
+        };
+        let to = Addressee { id, era: self.era, what: refusal::naming(&method, tool.as_deref()) };
+        if decision.outcome() == Outcome::Refused {
+            let answer = self.refusal(&to, tool.as_deref(), &decision, rules, now);
+            return Judged::entered(entry, Release::ToClient(answer), Otherwise::NotSent(to));
+        }
+        let left = Left::default();
+        let call = Call {
+            number: self.calls,
+            method: entry.method.clone(),
+            tool: entry.tool.clone(),
+            tool_use_id: entry.tool_use_id.clone(),
+            left: left.clone(),
+        };
+        self.open(to.id.clone(), Waiting::Call(call), &method, tool.as_deref(), now);
+        Judged::entered(entry, Release::ToServer(message.into_bytes()), Otherwise::NotSent(to)).leaving(left)
+    }
+
+    /// Hiding is for tools that are never this member's. One refused for its arguments is on the
+    /// client's list, so calling it unknown would only puzzle.
+    fn refusal(
+        &self,
+        to: &Addressee,
+        tool: Option<&str>,
+        decision: &Decision,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Vec<u8> {
+        if let Some(tool) = tool
+            && rules.settings().hide
+            && !STANDING_RULES.contains(&decision.rule.as_str())
+            && !rules.visible(&self.question(tool, None, now))
+        {
+            return refusal::unknown_tool(&to.id, tool);
+        }
+        let case = Case {
+            member: &self.facts.member,
+            server: self.server_name(rules),
+            tool,
+            policy_version: rules.version(),
+        };
+        refusal::refused(to, decision, &case)
+    }
+
+    fn open(&mut self, id: Id, waiting: Waiting, method: &str, tool: Option<&str>, now: Now) {
+        let what = refusal::naming(method, tool);
+        self.asked_server.insert(id, Open { waiting, era: self.era, what, since: now.monotonic });
+    }
+
+    fn pass_notification(&mut self, message: Message, now: Now) -> Judged {
+        let ended = match message.subject() {
+            Subject::Cancelled { request: Some(id) } => self.cancel(id, now),
+            _ => None,
+        };
+        let release = Release::ToServer(message.into_bytes());
+        match ended {
+            Some(entry) => Judged::entered(entry, release, Otherwise::Nothing),
+            None => Judged::pass(release),
+        }
+    }
+
+    fn cancel(&mut self, id: &Id, now: Now) -> Option<Entry> {
+        if matches!(self.asked_server.get(id)?.waiting, Waiting::Initialize) {
+            return None;
+        }
+        self.asked_server.cancel(id)?.outcome(crate::Fate::Cancelled, 0, now)
+    }
+
+    fn pass_answer(&mut self, message: Message, id: &Id) -> Judged {
+        match self.asked_client.answer(id) {
+            Answered::Open(()) => Judged::pass(Release::ToServer(message.into_bytes())),
+            Answered::Late => Judged::pass(Release::Nothing),
+            Answered::Unasked => {
+                let sentence =
+                    format!("the client answered request {}, which the server never made", id.as_json());
+                let entry = malformed_entry("unasked-response", sentence, true);
+                Judged::entered(entry, Release::Nothing, Otherwise::Nothing)
+            }
+        }
+    }
+
+    fn refuse_malformed(&self, why: &Malformed, bytes: &[u8]) -> Judged {
+        let found = salvage(bytes);
+        let release = if self.is_answerable(&found, why) {
+            Release::ToClient(refusal::malformed(self.answerable_id(&found), why))
+        } else {
+            Release::Nothing
+        };
+        Judged::entered(malformed_entry(why.code(), why.to_string(), true), release, Otherwise::Same)
+    }
+
+    fn refuse_oversize(&self, head: &[u8], bytes: usize) -> Judged {
+        let found = salvage(&head[..head.len().min(HEAD_BYTES)]);
+        let release = if found.is_answer {
+            Release::Nothing
+        } else {
+            Release::ToClient(refusal::oversize(self.answerable_id(&found), bytes))
+        };
+        let entry = malformed_entry("oversize", refusal::oversize_sentence(bytes), true);
+        Judged::entered(entry, release, Otherwise::Same)
+    }
+
+    /// JSON-RPC forbids answering answers and notifications.
+    fn is_answerable(&self, found: &Salvaged, why: &Malformed) -> bool {
+        let notification = found.has_method && !found.has_id && !why.is_parse_error();
+        !(found.is_answer && !found.has_method) && !notification
+    }
+
+    /// The id to answer under, unless an answer would end another request.
+    fn answerable_id<'a>(&self, found: &'a Salvaged) -> Option<&'a Id> {
+        found.id.as_ref().filter(|id| self.asked_server.admits(id).is_ok())
+    }
+}
+
+fn refuse_clash(clash: Clash) -> Judged {
+    let (code, why) = match clash {
+        Clash::IdInUse => ("id-in-use", "a request with the same `id` is still open"),
+        Clash::TooMany => ("too-many-open", "too many requests are open at once"),
+    };
+    let entry = malformed_entry(code, why.to_owned(), true);
+    Judged::entered(entry, Release::ToClient(refusal::unadmitted(why, code)), Otherwise::Same)
+}
+
+fn ungoverned() -> Decision {
+    Decision {
+        verdict: Verdict::Allow,
+        mode: Mode::Enforce,
+        rule: UNGOVERNED_RULE.to_owned(),
+        reason: "Policy speaks of tools; requests of this kind pass and are recorded.".to_owned(),
+        contact: None,
+    }
+}
+
+fn recorded_arguments(message: &Message, value: Option<Value>) -> Option<Box<RawValue>> {
+    match message.subject() {
+        Subject::ToolCall { arguments: Some(text), .. } => value.map(|value| secrets::masked(text, value)),
+        _ => None,
+    }
+}
+
+/// What a request that is no tool call asked for: its `params` without `_meta`.
+fn recorded_params(message: &Message) -> Option<Box<RawValue>> {
+    let text = message.params()?;
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    if let Some(members) = value.as_object_mut() {
+        members.remove("_meta");
+    }
+    Some(secrets::masked(text, value))
+}

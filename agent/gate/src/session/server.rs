@@ -1,0 +1,179 @@
+//! What the server says: lists are filtered, answers close what they answer, noise is dropped.
+
+use super::{Now, Open, Session, Waiting, malformed_entry};
+use crate::entry::{Entry, EntryKind, Fate};
+use crate::judged::{Judged, Otherwise, Release};
+use crate::open::Answered;
+use crate::refusal;
+use mcp::edit::{self, ToolsFiltered};
+use mcp::salvage::salvage;
+use mcp::{Id, Kind, Line, Message, Subject};
+use policy::Ruleset;
+
+/// So many dropped lines are recorded each; after that every power of two, so that a noisy server
+/// cannot fill the record.
+const NOISE_RECORDED: u64 = 20;
+
+/// More tools than any server has. Names beyond are filtered, but not remembered.
+const MAX_TOOLS: usize = 10_000;
+
+impl Session {
+    pub(super) fn judge_server_line(&mut self, line: Line, rules: &Ruleset, now: Now) -> Judged {
+        let message = match line {
+            Line::Oversize { head, bytes } => {
+                let why = refusal::oversize_sentence(bytes);
+                return self.drop_unreadable("oversize", &why, &head, bytes, now);
+            }
+            Line::Whole(bytes) => match Message::parse_or_return(bytes) {
+                Ok(message) => message,
+                Err((why, bytes)) => {
+                    return self.drop_unreadable(why.code(), &why.to_string(), &bytes, bytes.len(), now);
+                }
+            },
+        };
+        match message.kind().clone() {
+            Kind::Request { id, .. } => self.pass_server_request(message, id),
+            Kind::Notification { .. } => self.pass_server_notification(message),
+            Kind::Response { id } => self.judge_answer(message, id, true, rules, now),
+            Kind::Error { id: Some(id), .. } => self.judge_answer(message, id, false, rules, now),
+            Kind::Error { id: None, .. } => Judged::pass(Release::ToClient(message.into_bytes())),
+        }
+    }
+
+    fn judge_answer(&mut self, message: Message, id: Id, result: bool, rules: &Ruleset, now: Now) -> Judged {
+        let open = match self.asked_server.answer(&id) {
+            Answered::Open(open) if !open.never_left() => open,
+            Answered::Late => return Judged::pass(Release::Nothing),
+            Answered::Open(_) | Answered::Unasked => {
+                let why =
+                    format!("the server answered request {}, which the client never made", id.as_json());
+                return self.drop_noise("unasked-response", &why);
+            }
+        };
+        match open.waiting {
+            Waiting::ToolList { first_page } if result => {
+                self.filter_list(message, id, &open, first_page, rules, now)
+            }
+            _ => close(message, id, &open, result, now),
+        }
+    }
+
+    fn filter_list(
+        &mut self,
+        message: Message,
+        id: Id,
+        open: &Open,
+        first_page: bool,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Judged {
+        let to = open.addressee(id);
+        let filtered = edit::filter_tools(message, |tool| rules.visible(&self.question(tool, None, now)));
+        match filtered {
+            Ok(ToolsFiltered { bytes, names, shown, hidden }) => {
+                self.remember(names, first_page);
+                let entry = listed(shown, hidden);
+                Judged::entered(entry, Release::ToClient(bytes), Otherwise::Withheld(to))
+            }
+            Err(why) => {
+                let answer = Release::ToClient(refusal::unreadable_list(&to, &why));
+                match self.noise_entry("unreadable-list", &why.to_string()) {
+                    Some(entry) => Judged::entered(entry, answer, Otherwise::Same),
+                    None => Judged::pass(answer),
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, names: Vec<(String, bool)>, first_page: bool) {
+        let tools = self.tools.get_or_insert_default();
+        if first_page {
+            tools.clear();
+        }
+        let room = MAX_TOOLS.saturating_sub(tools.len());
+        tools.extend(names.into_iter().take(room));
+    }
+
+    fn pass_server_request(&mut self, message: Message, id: Id) -> Judged {
+        if self.asked_client.admits(&id).is_err() {
+            let why = format!("the server's request {} uses an id that is still open", id.as_json());
+            return self.drop_noise("id-in-use", &why);
+        }
+        self.asked_client.insert(id, ());
+        Judged::pass(Release::ToClient(message.into_bytes()))
+    }
+
+    /// A cancellation of the server's is about a request of its own, or (2026-07-28) ends a subscription.
+    fn pass_server_notification(&mut self, message: Message) -> Judged {
+        if let Subject::Cancelled { request: Some(id) } = message.subject()
+            && self.asked_client.cancel(id).is_none()
+            && matches!(self.asked_server.get(id), Some(Open { waiting: Waiting::Listen { .. }, .. }))
+        {
+            let _: Option<Open> = self.asked_server.cancel(id);
+        }
+        Judged::pass(Release::ToClient(message.into_bytes()))
+    }
+
+    /// A line that is no message never reaches the client. Where it was the answer to an open request,
+    /// the client is told, so that it does not wait for ever.
+    fn drop_unreadable(&mut self, code: &str, why: &str, head: &[u8], bytes: usize, now: Now) -> Judged {
+        let found = salvage(head);
+        let answered = found.id.filter(|_| !found.has_method);
+        let open = answered.and_then(|id| match self.asked_server.get(&id).map(Open::never_left) {
+            Some(false) => match self.asked_server.answer(&id) {
+                Answered::Open(open) => Some((id, open)),
+                Answered::Late | Answered::Unasked => None,
+            },
+            _ => None,
+        });
+        let Some((id, open)) = open else { return self.drop_noise(code, why) };
+        let to = open.addressee(id);
+        let answer = Release::ToClient(refusal::unreadable_answer(&to, why));
+        let noise = self.noise_entry(code, why);
+        match open.outcome(Fate::Error, bytes, now) {
+            Some(entry) => Judged::entered(entry, answer, Otherwise::Withheld(to)).and(noise),
+            None => Judged::pass(answer).and(noise),
+        }
+    }
+
+    fn drop_noise(&mut self, code: &str, why: &str) -> Judged {
+        match self.noise_entry(code, why) {
+            Some(entry) => Judged::entered(entry, Release::Nothing, Otherwise::Nothing),
+            None => Judged::pass(Release::Nothing),
+        }
+    }
+
+    fn noise_entry(&mut self, code: &str, why: &str) -> Option<Entry> {
+        self.noise += 1;
+        let n = self.noise;
+        if n > NOISE_RECORDED && !n.is_power_of_two() {
+            return None;
+        }
+        let message =
+            if n > NOISE_RECORDED { format!("{why} ({n} lines dropped so far)") } else { why.to_owned() };
+        Some(malformed_entry(code, message, false))
+    }
+}
+
+fn close(message: Message, id: Id, open: &Open, result: bool, now: Now) -> Judged {
+    let fate = match result {
+        false => Fate::Error,
+        true if message.is_tool_error() => Fate::ToolError,
+        true => Fate::Ok,
+    };
+    let entry = open.outcome(fate, message.bytes().len(), now);
+    let release = Release::ToClient(message.into_bytes());
+    match entry {
+        Some(entry) => Judged::entered(entry, release, Otherwise::Withheld(open.addressee(id))),
+        None => Judged::pass(release),
+    }
+}
+
+fn listed(shown: u64, hidden: u64) -> Entry {
+    Entry {
+        kind: EntryKind::Listed { shown, hidden },
+        tool_use_id: None,
+        method: "tools/list".to_owned(),
+        tool: None,
+    }
+}
