@@ -3,6 +3,9 @@
 //!
 //! A guard decides nothing by what it hears here: policy comes verified from disk, and a silent
 //! resident only means that records wait in the guard's own segment.
+//!
+//! The enums are tagged from outside (`{"records":{…}}`): an inside tag would make serde buffer the
+//! message, and the recorded arguments would not come through byte for byte.
 
 use contract::record::Record;
 use serde::{Deserialize, Serialize};
@@ -10,7 +13,7 @@ use uuid::Uuid;
 
 /// Said by a guard or the command line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "say", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum ToResident {
     /// A guard's first line.
     Hello {
@@ -32,7 +35,7 @@ pub enum ToResident {
 
 /// Said by the resident.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "say", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum FromResident {
     Welcome {
         policy_version: u64,

@@ -1,11 +1,14 @@
 //! The audit record on its way: the agent's lines, their chain, and their receipt.
 
+mod line;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// One record. A call that leaves has two: [`What::Call`] before, [`What::Outcome`] after.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "line::Line")]
 pub struct Record {
     /// UUIDv7; a record with the same id is the same record, however often it arrives.
     pub id: Uuid,
@@ -51,7 +54,8 @@ pub struct Server {
     pub catalogue: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Read as a part of [`Record`] only.
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum What {
     /// The guard started: a conversation begins.
