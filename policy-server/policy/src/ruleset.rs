@@ -1,11 +1,32 @@
 //! A document compiled: what every call is judged by.
+//!
+//! Grants without a condition are answered from an index (server and role, then tool); only
+//! candidate grants with a condition are shown to Cedar. That the two together say what Cedar alone
+//! would say of the whole document is a property test (`tests/oracle.rs`).
 
-use crate::decision::{Decision, Request};
-use crate::document::Document;
+mod explain;
+mod index;
+mod judge;
+mod members;
+mod reasons;
+
+pub use explain::{Considered, Explanation};
+
+use crate::decision::{Decision, Mode, Request, Verdict};
+use crate::document::{Document, Effect, Grant, Place};
 use crate::identity::ServerIdentity;
 use crate::problem::Problem;
 use crate::standing::Standing;
+use cedar_policy::PolicySet;
+use index::{Catalogue, Index};
+use judge::Subject;
+use members::Members;
+use std::collections::HashSet;
 use time::OffsetDateTime;
+
+/// Rule names that no grant can have.
+pub(crate) const RESERVED_RULES: [&str; 6] =
+    ["default", "device-revoked", "lockdown", "member-suspended", "policy-expired", "undecidable"];
 
 /// What the agent does, beyond calls, as the document's `[defaults]` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +38,41 @@ pub struct AgentSettings {
 }
 
 /// Compiled rules. There is no `Default`: the only ruleset without a document is [`Ruleset::lockdown`].
-pub struct Ruleset {}
+pub struct Ruleset {
+    law: Law,
+    version: u64,
+    settings: AgentSettings,
+}
+
+enum Law {
+    Lockdown(String),
+    Document(Box<Compiled>),
+}
+
+struct Compiled {
+    catalogue: Catalogue,
+    members: Members,
+    index: Index,
+    grants: Vec<Rule>,
+    server_modes: Vec<Option<Mode>>,
+    role_modes: Vec<Option<Mode>>,
+    mode: Mode,
+    contact: Option<String>,
+    suspended: HashSet<String>,
+    revoked: HashSet<String>,
+    expires: Option<OffsetDateTime>,
+}
+
+/// A grant without what the index already knows.
+struct Rule {
+    name: String,
+    place: Place,
+    effect: Effect,
+    reason: Option<String>,
+    contact: Option<String>,
+    /// The condition as a policy set of its own, so that one candidate costs no copying.
+    condition: Option<(PolicySet, crate::condition::Condition)>,
+}
 
 impl Ruleset {
     /// Compiles a document for one organisation.
@@ -28,46 +83,135 @@ impl Ruleset {
     /// # Errors
     /// The faults that only compiling finds (a condition Cedar rejects, for instance).
     pub fn compile(
-        _document: &Document,
-        _standing: &Standing,
-        _version: u64,
-        _expires: Option<OffsetDateTime>,
+        document: &Document,
+        standing: &Standing,
+        version: u64,
+        expires: Option<OffsetDateTime>,
     ) -> Result<Self, Vec<Problem>> {
-        todo!()
+        let mut grants = Vec::with_capacity(document.grants().len());
+        let mut problems = Vec::new();
+        for grant in document.grants() {
+            match rule(grant) {
+                Ok(rule) => grants.push(rule),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let defaults = document.defaults();
+        let folded = |names: &std::collections::BTreeSet<String>| {
+            names.iter().map(|name| name.trim().to_ascii_lowercase()).collect()
+        };
+        let compiled = Compiled {
+            catalogue: Catalogue::of(document.servers()),
+            members: Members::of(document.roles()),
+            index: Index::of(document),
+            grants,
+            server_modes: document.servers().iter().map(|server| server.mode).collect(),
+            role_modes: document.roles().iter().map(|role| role.mode).collect(),
+            mode: defaults.mode,
+            contact: defaults.contact.clone(),
+            suspended: folded(&standing.suspended_members),
+            revoked: folded(&standing.revoked_devices),
+            expires,
+        };
+        let settings = AgentSettings { heal: defaults.heal, hide: defaults.hide };
+        Ok(Self { law: Law::Document(Box::new(compiled)), version, settings })
     }
 
     /// Refuses everything, by the rule `lockdown`, saying why.
     #[must_use]
-    pub fn lockdown(_why: impl Into<String>) -> Self {
-        todo!()
+    pub fn lockdown(why: impl Into<String>) -> Self {
+        let settings = AgentSettings { heal: false, hide: false };
+        Self { law: Law::Lockdown(why.into()), version: 0, settings }
     }
 
     /// Total: every request gets an answer, and any error in deciding is a refusal (`undecidable`).
     #[must_use]
-    pub fn decide(&self, _request: &Request<'_>) -> Decision {
-        todo!()
+    pub fn decide(&self, request: &Request<'_>) -> Decision {
+        match &self.law {
+            Law::Lockdown(why) => reasons::lockdown(why),
+            Law::Document(compiled) => {
+                let server = compiled.catalogue.find(request.server);
+                compiled.judge(&Subject::of(request, server)).decision
+            }
+        }
     }
 
     /// Could a call of this tool be allowed with *some* arguments? Decides whether `tools/list` shows it.
     /// `request.arguments` is ignored. In monitor mode everything is visible.
     #[must_use]
-    pub fn visible(&self, _request: &Request<'_>) -> bool {
-        todo!()
+    pub fn visible(&self, request: &Request<'_>) -> bool {
+        match &self.law {
+            Law::Lockdown(_) => false,
+            Law::Document(compiled) => {
+                let server = compiled.catalogue.find(request.server);
+                compiled.visible(&Subject::of(request, server))
+            }
+        }
     }
 
     #[must_use]
     pub fn version(&self) -> u64 {
-        todo!()
+        self.version
     }
 
     /// The catalogue's name for a server, where some `[servers.*]` matches it.
     #[must_use]
-    pub fn server_name(&self, _server: &ServerIdentity) -> Option<&str> {
-        todo!()
+    pub fn server_name(&self, server: &ServerIdentity) -> Option<&str> {
+        match &self.law {
+            Law::Lockdown(_) => None,
+            Law::Document(compiled) => {
+                compiled.catalogue.find(server).map(|server| compiled.catalogue.name(server))
+            }
+        }
     }
 
     #[must_use]
     pub fn settings(&self) -> &AgentSettings {
-        todo!()
+        &self.settings
+    }
+}
+
+fn rule(grant: &Grant) -> Result<Rule, Problem> {
+    let condition = grant
+        .when
+        .as_ref()
+        .map(|condition| Ok((PolicySet::from_policies([condition.policy(&grant.name)])?, condition.clone())))
+        .transpose()
+        .map_err(|fault: cedar_policy::PolicySetError| Problem {
+            line: grant.place.line,
+            column: grant.place.column,
+            message: format!("the condition of grant `{}` does not compile: {fault}", grant.name),
+            help: String::new(),
+        })?;
+    Ok(Rule {
+        name: grant.name.clone(),
+        place: grant.place,
+        effect: grant.effect,
+        reason: grant.reason.clone(),
+        contact: grant.contact.clone(),
+        condition,
+    })
+}
+
+impl std::fmt::Debug for Ruleset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let law = match &self.law {
+            Law::Lockdown(why) => format!("lockdown: {why}"),
+            Law::Document(compiled) => format!("{} grants", compiled.grants.len()),
+        };
+        f.debug_struct("Ruleset").field("version", &self.version).field("law", &law).finish_non_exhaustive()
+    }
+}
+
+/// A verdict in words the reasons share.
+impl Verdict {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Refuse => "refuse",
+        }
     }
 }

@@ -1,0 +1,253 @@
+//! The shapes of the document: which keys there are, and what each may hold.
+
+use super::check;
+use super::place::offset_in_literal;
+use super::reader::{Reader, Section, entries, kind};
+use super::{Defaults, Document, Effect, Grant, Place, Role, Server, Test};
+use crate::condition::Condition;
+use crate::decision::{Mode, Verdict};
+use crate::matcher::{MemberPattern, ServerMatcher};
+use crate::pattern::Pattern;
+use crate::problem::Problem;
+use time::OffsetDateTime;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
+const EFFECTS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("deny", Effect::Deny)];
+const EXPECTATIONS: &[(&str, Verdict)] = &[("allow", Verdict::Allow), ("refuse", Verdict::Refuse)];
+
+/// A grant or test whose names still carry where they stand, for `check`.
+pub(super) struct Named<T> {
+    pub item: T,
+    pub name: Spanned<String>,
+    pub roles: Vec<Spanned<String>>,
+    pub servers: Vec<Spanned<String>>,
+    pub rule: Option<Spanned<String>>,
+}
+
+pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
+    let (root, faults) = DeTable::parse_recoverable(text);
+    let mut reader = Reader::new(text);
+    if !faults.is_empty() {
+        for fault in faults {
+            let offset = fault.span().map_or(0, |span| span.start);
+            reader.problem(offset, fault.message(), "this is not TOML");
+        }
+        return Err(reader.into_problems().unwrap_or_default());
+    }
+    let root = Section { table: root.get_ref(), what: "the document".to_owned(), span: 0..0 };
+    reader.only(&root, &["defaults", "servers", "roles", "grants", "tests"]);
+    let defaults = defaults(&mut reader, &root);
+    let servers = named(&mut reader, &root, "servers", "server", server);
+    let roles = named(&mut reader, &root, "roles", "role", role);
+    let grants = listed(&mut reader, &root, "grants", "grant", grant);
+    let tests = listed(&mut reader, &root, "tests", "test", test);
+    check::names(&mut reader, &servers, &roles, &grants, &tests);
+    let document = Document {
+        defaults,
+        servers,
+        roles,
+        grants: grants.into_iter().map(|named| named.item).collect(),
+        tests: tests.into_iter().map(|named| named.item).collect(),
+    };
+    reader.into_problems().map_or(Ok(document), Err)
+}
+
+/// The tables of `[key.NAME]`.
+fn named<T>(
+    reader: &mut Reader<'_>,
+    root: &Section<'_>,
+    key: &str,
+    word: &str,
+    read: fn(&mut Reader<'_>, &Section<'_>, String, Place) -> T,
+) -> Vec<T> {
+    let Some(value) = root.table.get(key) else { return Vec::new() };
+    let DeValue::Table(tables) = value.get_ref() else {
+        let message = format!("`{key}` is {}, not tables", kind(value.get_ref()));
+        reader.problem(value.span().start, message, format!("write `[{key}.NAME]`"));
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (name, value) in entries(tables) {
+        let what = format!("{word} `{}`", name.get_ref());
+        check::spelling(reader, &what, name.get_ref(), name.span().start);
+        let DeValue::Table(table) = value.get_ref() else {
+            let message = format!("{what} is {}, not a table", kind(value.get_ref()));
+            reader.problem(value.span().start, message, format!("write `[{key}.{}]`", name.get_ref()));
+            continue;
+        };
+        let place = reader.place(name.span().start);
+        let section = Section { table, what, span: name.span() };
+        found.push(read(reader, &section, name.get_ref().to_string(), place));
+    }
+    found
+}
+
+/// The tables of `[[key]]`.
+fn listed<T>(
+    reader: &mut Reader<'_>,
+    root: &Section<'_>,
+    key: &str,
+    word: &str,
+    read: fn(&mut Reader<'_>, &mut Section<'_>) -> Option<T>,
+) -> Vec<T> {
+    let Some(value) = root.table.get(key) else { return Vec::new() };
+    let help = format!("write `[[{key}]]`");
+    let DeValue::Array(items) = value.get_ref() else {
+        let message = format!("`{key}` is {}, not a list of tables", kind(value.get_ref()));
+        reader.problem(value.span().start, message, help);
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let DeValue::Table(table) = item.get_ref() else {
+            let message = format!("{word} {} is {}, not a table", index + 1, kind(item.get_ref()));
+            reader.problem(item.span().start, message, help.clone());
+            continue;
+        };
+        let mut section = Section { table, what: format!("{word} {}", index + 1), span: item.span() };
+        found.extend(read(reader, &mut section));
+    }
+    found
+}
+
+fn defaults(reader: &mut Reader<'_>, root: &Section<'_>) -> Defaults {
+    let mut defaults = Defaults { mode: Mode::Monitor, contact: None, heal: true, hide: false };
+    let Some(value) = root.table.get("defaults") else { return defaults };
+    let DeValue::Table(table) = value.get_ref() else {
+        reader.problem(value.span().start, "`defaults` is not a table", "write `[defaults]`");
+        return defaults;
+    };
+    let section = Section { table, what: "`[defaults]`".to_owned(), span: value.span() };
+    reader.only(&section, &["mode", "contact", "heal", "hide"]);
+    defaults.mode = reader.choice(&section, "mode", MODES).unwrap_or(defaults.mode);
+    defaults.contact = reader.words(&section, "contact").map(Spanned::into_inner);
+    defaults.heal = reader.boolean(&section, "heal").unwrap_or(defaults.heal);
+    defaults.hide = reader.boolean(&section, "hide").unwrap_or(defaults.hide);
+    defaults
+}
+
+fn server(reader: &mut Reader<'_>, section: &Section<'_>, name: String, place: Place) -> Server {
+    reader.only(section, &["match", "mode"]);
+    reader.required(section, "match", "match = [\"npm:@scope/name\"]");
+    let matches = each(reader, section, "match", ServerMatcher::parse);
+    Server { name, place, matches, mode: reader.choice(section, "mode", MODES) }
+}
+
+fn role(reader: &mut Reader<'_>, section: &Section<'_>, name: String, place: Place) -> Role {
+    reader.only(section, &["members", "mode"]);
+    reader.required(section, "members", "members = [\"alice@acme.example\", \"*@acme.example\"]");
+    let members = each(reader, section, "members", MemberPattern::parse);
+    Role { name, place, members, mode: reader.choice(section, "mode", MODES) }
+}
+
+/// A list of strings, each read into a value or a fault.
+fn each<T>(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    key: &str,
+    read: fn(&str) -> Result<T, (String, String)>,
+) -> Vec<T> {
+    let mut values = Vec::new();
+    for text in reader.strings(section, key) {
+        match read(text.get_ref()) {
+            Ok(value) => values.push(value),
+            Err((message, help)) => {
+                reader.problem(text.span().start, format!("{message} in {}", section.what), help);
+            }
+        }
+    }
+    values
+}
+
+fn grant(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Grant>> {
+    reader.required(section, "name", "name = \"triage\"");
+    let name = reader.words(section, "name");
+    if let Some(name) = &name {
+        section.what = format!("grant `{}`", name.get_ref());
+        section.span = name.span();
+    }
+    let keys = ["name", "roles", "servers", "tools", "when", "effect", "reason", "contact"];
+    reader.only(section, &keys);
+    reader.required(section, "roles", "roles = [\"engineering\"]");
+    reader.required(section, "servers", "servers = [\"github\"]");
+    let roles = reader.strings(section, "roles");
+    let servers = reader.strings(section, "servers");
+    let mut tools = each(reader, section, "tools", check::tool_pattern);
+    if !section.table.contains_key("tools") {
+        tools.push(Pattern::new("*"));
+    }
+    let effect = reader.choice(section, "effect", EFFECTS).unwrap_or(Effect::Allow);
+    let when = reader.words(section, "when").and_then(|text| condition(reader, section, &text, effect));
+    let reason = reader.words(section, "reason").map(Spanned::into_inner);
+    let contact = reader.words(section, "contact").map(Spanned::into_inner);
+    let name = name?;
+    let item = Grant {
+        name: name.get_ref().clone(),
+        place: reader.place(name.span().start),
+        roles: plain(&roles),
+        servers: plain(&servers),
+        tools,
+        when,
+        effect,
+        reason,
+        contact,
+    };
+    Some(Named { item, name, roles, servers, rule: None })
+}
+
+fn condition(
+    reader: &mut Reader<'_>,
+    section: &Section<'_>,
+    text: &Spanned<String>,
+    effect: Effect,
+) -> Option<Condition> {
+    match Condition::parse(text.get_ref(), effect) {
+        Ok(condition) => Some(condition),
+        Err(faults) => {
+            for fault in faults {
+                let offset = offset_in_literal(reader.text(), &text.span(), fault.offset);
+                let message = format!("the condition of {} {}", section.what, fault.message);
+                reader.problem(offset, message, fault.help);
+            }
+            None
+        }
+    }
+}
+
+fn test(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Test>> {
+    let keys = ["member", "server", "tool", "args", "client", "device", "now", "expect", "rule"];
+    reader.only(section, &keys);
+    reader.required(section, "member", "member = \"alice@acme.example\"");
+    reader.required(section, "server", "server = \"github\"");
+    reader.required(section, "tool", "tool = \"create_issue\"");
+    reader.required(section, "expect", "expect = \"allow\"");
+    let member = reader.words(section, "member");
+    let server = reader.words(section, "server");
+    let tool = reader.string(section, "tool");
+    let args = section.table.get("args").map(|value| check::json(reader, value));
+    let now = section.table.get("now").map(|value| check::instant(reader, value));
+    let client = reader.string(section, "client").map(Spanned::into_inner);
+    let device = reader.string(section, "device").map(Spanned::into_inner);
+    let expect = reader.choice(section, "expect", EXPECTATIONS);
+    let rule = reader.words(section, "rule");
+    let (member, server, tool, expect) = (member?, server?, tool?, expect?);
+    let item = Test {
+        place: reader.place(section.span.start),
+        member: member.get_ref().clone(),
+        server: server.get_ref().clone(),
+        tool: tool.into_inner(),
+        args,
+        client: client.unwrap_or_default(),
+        device: device.unwrap_or_default(),
+        now: now.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        expect,
+        rule: rule.as_ref().map(|rule| rule.get_ref().clone()),
+    };
+    Some(Named { item, name: member, roles: Vec::new(), servers: vec![server], rule })
+}
+
+fn plain(texts: &[Spanned<String>]) -> Vec<String> {
+    texts.iter().map(|text| text.get_ref().clone()).collect()
+}

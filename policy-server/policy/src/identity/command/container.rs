@@ -1,0 +1,90 @@
+//! `docker run` and `podman run`: the image, and what is mounted over parts of it.
+
+use super::{program, steers_what_runs};
+
+const PLAIN: [&str; 8] =
+    ["--init", "--interactive", "--tty", "--rm", "--read-only", "--no-healthcheck", "--detach", "--quiet"];
+const VALUED: [&str; 26] = [
+    "--add-host", "--cap-drop", "--cpus", "--env-file", "--hostname", "-h", "--label", "-l", "--log-driver",
+    "--memory", "-m", "--name", "--net", "--network", "--pids-limit", "--platform", "--publish", "-p",
+    "--pull", "--shm-size", "--stop-timeout", "--user", "-u", "--workdir", "-w", "--log-opt",
+];
+
+pub(super) fn identify(args: &[String]) -> Option<String> {
+    let args = match args {
+        [run, rest @ ..] if run == "run" => rest,
+        [container, run, rest @ ..] if container == "container" && run == "run" => rest,
+        _ => return None,
+    };
+    let mut mounts = Vec::new();
+    let mut at = 0;
+    while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-')) {
+        at += 1;
+        let cluster = arg.len() > 1 && arg[1..].chars().all(|c| "itdq".contains(c));
+        if cluster || PLAIN.contains(&arg.as_str()) {
+            continue;
+        }
+        let (flag, joined) = match arg.split_once('=') {
+            Some((flag, value)) => (flag, Some(value)),
+            None => (arg.as_str(), None),
+        };
+        let value = match joined {
+            Some(value) => value,
+            None => {
+                at += 1;
+                args.get(at - 1)?
+            }
+        };
+        match flag {
+            "-e" | "--env" if steers_what_runs(value.split('=').next().unwrap_or(value)) => return None,
+            "-e" | "--env" => {}
+            "-v" | "--volume" => mounts.push(volume_target(value)?),
+            "--mount" => mounts.push(mount_target(value)?),
+            "--tmpfs" => mounts.push(value.split(':').next()?.to_owned()),
+            _ if VALUED.contains(&flag) => {}
+            _ => return None,
+        }
+    }
+    let image = args.get(at)?;
+    // A program given after the image replaces the image's own where it has no entry point.
+    if args.get(at + 1).is_some_and(|first| program::is_launcher(first)) || !is_image(image) {
+        return None;
+    }
+    mounts.sort();
+    mounts.dedup();
+    let mounts: String = mounts.iter().map(|target| format!(" mount={}", program::path(target))).collect();
+    Some(format!("oci:{}{mounts}", image_name(image)))
+}
+
+/// Of `source:target[:options]` or `target`; Windows sources have a colon of their own.
+fn volume_target(value: &str) -> Option<String> {
+    let bytes = value.as_bytes();
+    let drive = bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'\\' | b'/');
+    let after = if drive { &value[2..] } else { value };
+    let mut fields = after.split(':');
+    let first = fields.next()?;
+    let target = fields.next().unwrap_or(first);
+    target.starts_with('/').then(|| target.to_owned())
+}
+
+fn mount_target(value: &str) -> Option<String> {
+    let field = |field: &str| {
+        let (key, value) = field.split_once('=')?;
+        matches!(key, "target" | "dst" | "destination").then(|| value.to_owned())
+    };
+    let mut targets = value.split(',').filter_map(field);
+    let target = targets.next()?;
+    (targets.next().is_none() && !value.contains('"')).then_some(target)
+}
+
+fn is_image(image: &str) -> bool {
+    image.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && image.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
+        && !image.split('/').any(|part| part.is_empty() || part == "..")
+}
+
+/// Docker Hub's long and short names are the same image.
+pub(crate) fn image_name(image: &str) -> String {
+    let short = ["docker.io/", "index.docker.io/"].iter().find_map(|host| image.strip_prefix(host)).unwrap_or(image);
+    short.strip_prefix("library/").unwrap_or(short).to_owned()
+}

@@ -1,0 +1,278 @@
+//! One decision: standing first, then the catalogue, then the grants, a deny before every allow.
+
+use super::{Compiled, Rule, reasons};
+use crate::condition::{Observed, restricted};
+use crate::decision::{Decision, Mode, Request, Verdict};
+use crate::document::Effect;
+use cedar_policy::{
+    Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, PolicySet, RestrictedExpression,
+};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::sync::LazyLock;
+use time::OffsetDateTime;
+
+/// A request whose server is found.
+pub(super) struct Subject<'a> {
+    pub member: Cow<'a, str>,
+    pub device: &'a str,
+    pub client: &'a str,
+    pub server: Option<usize>,
+    pub tool: &'a str,
+    pub arguments: Option<&'a Value>,
+    pub now: OffsetDateTime,
+}
+
+impl<'a> Subject<'a> {
+    pub fn of(request: &Request<'a>, server: Option<usize>) -> Self {
+        let member = match request.member.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(request.member.to_ascii_lowercase()),
+            false => Cow::Borrowed(request.member),
+        };
+        let Request { device, client, tool, arguments, now, .. } = *request;
+        Self { member, device, client, server, tool, arguments, now }
+    }
+}
+
+/// A decision and how it came about.
+pub(super) struct Judgement {
+    pub decision: Decision,
+    /// The grant that decided.
+    pub grant: Option<usize>,
+    pub roles: Vec<usize>,
+    pub candidates: Vec<usize>,
+}
+
+/// What the candidate grants say together.
+enum Finding {
+    Allowed(usize),
+    Denied(usize),
+    /// Conditions that did not hold, where one of them would have allowed.
+    Unmet(Vec<usize>),
+    Undecidable { grant: Option<usize>, why: String },
+    Nothing,
+}
+
+impl Compiled {
+    pub fn judge(&self, subject: &Subject<'_>) -> Judgement {
+        if let Some(decision) = self.standing(subject) {
+            return Judgement { decision, grant: None, roles: Vec::new(), candidates: Vec::new() };
+        }
+        let roles = self.members.roles(&subject.member);
+        let mode = self.mode(subject.server, &roles);
+        let Some(server) = subject.server else {
+            let decision = reasons::not_in_catalogue(mode, self.contact.clone());
+            return Judgement { decision, grant: None, roles, candidates: Vec::new() };
+        };
+        let candidates = self.index.candidates(server, &roles, subject.tool);
+        let finding = self.weigh(&candidates, subject, server);
+        let (decision, grant) = self.say(finding, mode, subject, server, &roles);
+        Judgement { decision, grant, roles, candidates }
+    }
+
+    pub fn visible(&self, subject: &Subject<'_>) -> bool {
+        if self.standing(subject).is_some() {
+            return false;
+        }
+        let roles = self.members.roles(&subject.member);
+        if self.mode(subject.server, &roles) == Mode::Monitor {
+            return true;
+        }
+        let Some(server) = subject.server else { return false };
+        let candidates = self.index.candidates(server, &roles, subject.tool);
+        let some = |effect, unconditional: bool| {
+            let mut rules = candidates.iter().map(|number| &self.grants[*number]);
+            rules.any(|rule| rule.effect == effect && !(unconditional && rule.condition.is_some()))
+        };
+        some(Effect::Allow, false) && !some(Effect::Deny, true)
+    }
+
+    /// Access that has ended, in every mode and whatever the grants say.
+    fn standing(&self, subject: &Subject<'_>) -> Option<Decision> {
+        let contact = || self.contact.clone();
+        if self.suspended.contains(subject.member.trim()) {
+            return Some(reasons::suspended(&subject.member, contact()));
+        }
+        if !subject.device.is_empty() && self.revoked.contains(&subject.device.to_ascii_lowercase()) {
+            return Some(reasons::revoked(contact()));
+        }
+        match self.expires {
+            Some(expires) if subject.now >= expires => Some(reasons::expired(expires, contact())),
+            _ => None,
+        }
+    }
+
+    /// The most specific word on the mode: the server's, else the roles', else the default. Of several
+    /// roles that say one, a single `enforce` decides.
+    pub fn mode(&self, server: Option<usize>, roles: &[usize]) -> Mode {
+        let of_roles = || {
+            let modes = || roles.iter().filter_map(|role| self.role_modes[*role]);
+            match modes().any(|mode| mode == Mode::Enforce) {
+                true => Some(Mode::Enforce),
+                false => modes().next(),
+            }
+        };
+        server.and_then(|server| self.server_modes[server]).or_else(of_roles).unwrap_or(self.mode)
+    }
+
+    fn weigh(&self, candidates: &[usize], subject: &Subject<'_>, server: usize) -> Finding {
+        let first = |effect| {
+            let plain = |number: &&usize| {
+                let rule = &self.grants[**number];
+                rule.effect == effect && rule.condition.is_none()
+            };
+            candidates.iter().find(plain).copied()
+        };
+        if let Some(denied) = first(Effect::Deny) {
+            return Finding::Denied(denied);
+        }
+        let allowed = first(Effect::Allow);
+        let conditional = |number: &usize| self.grants[*number].condition.is_some();
+        let conditional: Vec<usize> = candidates.iter().copied().filter(conditional).collect();
+        if conditional.is_empty() {
+            return allowed.map_or(Finding::Nothing, Finding::Allowed);
+        }
+        match self.ask_cedar(&conditional, subject, server) {
+            Finding::Allowed(number) => Finding::Allowed(allowed.map_or(number, |plain| plain.min(number))),
+            Finding::Unmet(_) | Finding::Nothing if allowed.is_some() => {
+                allowed.map_or(Finding::Nothing, Finding::Allowed)
+            }
+            finding => finding,
+        }
+    }
+
+    /// Cedar over the candidates with a condition; every other part of them is known to hold.
+    fn ask_cedar(&self, conditional: &[usize], subject: &Subject<'_>, server: usize) -> Finding {
+        let request = match self.cedar_request(conditional, subject, server) {
+            Ok(request) => request,
+            Err(why) => return Finding::Undecidable { grant: conditional.first().copied(), why },
+        };
+        let policies = match self.policies(conditional) {
+            Ok(policies) => policies,
+            Err(why) => return Finding::Undecidable { grant: None, why },
+        };
+        let answer = Authorizer::new().is_authorized(&request, &policies, &Entities::empty());
+        let named = |id: &cedar_policy::PolicyId| {
+            let name: &str = id.as_ref();
+            conditional.iter().copied().find(|number| self.grants[*number].name == name)
+        };
+        if let Some(error) = answer.diagnostics().errors().next() {
+            let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+            return Finding::Undecidable { grant: named(error.policy_id()), why: error.inner().to_string() };
+        }
+        let reason = answer.diagnostics().reason().filter_map(named).min();
+        match (answer.decision(), reason) {
+            (cedar_policy::Decision::Allow, Some(number)) => Finding::Allowed(number),
+            (cedar_policy::Decision::Deny, Some(number)) => Finding::Denied(number),
+            _ => {
+                let allows = |number: &usize| self.grants[*number].effect == Effect::Allow;
+                let unmet: Vec<_> = conditional.iter().copied().filter(allows).collect();
+                if unmet.is_empty() { Finding::Nothing } else { Finding::Unmet(unmet) }
+            }
+        }
+    }
+
+    fn policies(&self, conditional: &[usize]) -> Result<Cow<'_, PolicySet>, String> {
+        if let [only] = conditional
+            && let Some((policies, _)) = &self.grants[*only].condition
+        {
+            return Ok(Cow::Borrowed(policies));
+        }
+        let rules = conditional.iter().map(|number| &self.grants[*number]);
+        let policies = rules.filter_map(|rule| Some(rule.condition.as_ref()?.1.policy(&rule.name)));
+        PolicySet::from_policies(policies).map(Cow::Owned).map_err(|fault| fault.to_string())
+    }
+
+    fn cedar_request(
+        &self,
+        conditional: &[usize],
+        subject: &Subject<'_>,
+        server: usize,
+    ) -> Result<cedar_policy::Request, String> {
+        let observed = self.observed(conditional);
+        let arguments = restricted(subject.arguments, &observed).map_err(|fault| fault.0)?;
+        let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+        let context = Context::from_pairs([
+            ("args".to_owned(), arguments),
+            ("client".to_owned(), text(subject.client)),
+            ("device".to_owned(), text(subject.device)),
+            ("member".to_owned(), text(&subject.member)),
+            ("now".to_owned(), RestrictedExpression::new_long(subject.now.unix_timestamp())),
+            ("server".to_owned(), text(self.catalogue.name(server))),
+            ("tool".to_owned(), text(subject.tool)),
+        ]);
+        let context = context.map_err(|fault| fault.to_string())?;
+        let [principal, action, resource] = &*NOBODY;
+        cedar_policy::Request::new(principal.clone(), action.clone(), resource.clone(), context, None)
+            .map_err(|fault| fault.to_string())
+    }
+
+    fn observed(&self, conditional: &[usize]) -> Cow<'_, Observed> {
+        let mut all = conditional
+            .iter()
+            .filter_map(|number| self.grants[*number].condition.as_ref())
+            .map(|(_, condition)| Cow::Borrowed(condition.observed()));
+        let mut union = all.next().unwrap_or_else(|| Cow::Owned(Observed::nothing()));
+        for observed in all {
+            union.to_mut().widen(&observed);
+        }
+        union
+    }
+
+    fn say(
+        &self,
+        finding: Finding,
+        mode: Mode,
+        subject: &Subject<'_>,
+        server: usize,
+        roles: &[usize],
+    ) -> (Decision, Option<usize>) {
+        let by = |number: usize, verdict, reason: fn(&Rule) -> String| {
+            let rule = &self.grants[number];
+            let decision = Decision {
+                verdict,
+                mode,
+                rule: rule.name.clone(),
+                reason: rule.reason.clone().unwrap_or_else(|| reason(rule)),
+                contact: rule.contact.clone().or_else(|| self.contact.clone()),
+            };
+            (decision, Some(number))
+        };
+        let ours = |rule: &str, reason: String| Decision {
+            verdict: Verdict::Refuse,
+            mode,
+            rule: rule.to_owned(),
+            reason,
+            contact: self.contact.clone(),
+        };
+        match finding {
+            Finding::Allowed(number) => by(number, Verdict::Allow, reasons::allowed),
+            Finding::Denied(number) => by(number, Verdict::Refuse, reasons::denied),
+            Finding::Unmet(unmet) => match unmet[..] {
+                [only] => by(only, Verdict::Refuse, reasons::unmet),
+                _ => {
+                    let names = unmet.iter().map(|number| self.grants[*number].name.as_str());
+                    (ours("default", reasons::all_unmet(names)), None)
+                }
+            },
+            Finding::Undecidable { grant, why } => {
+                let name = grant.map(|number| self.grants[number].name.as_str());
+                (ours("undecidable", reasons::undecidable(name, &why)), grant)
+            }
+            Finding::Nothing => {
+                let roles: Vec<_> = roles.iter().map(|role| self.members.name(*role)).collect();
+                let server = self.catalogue.name(server);
+                (ours("default", reasons::no_grant(&roles, &subject.member, subject.tool, server)), None)
+            }
+        }
+    }
+}
+
+/// Conditions cannot ask who and what by entity, so one set of names serves every request.
+static NOBODY: LazyLock<[EntityUid; 3]> = LazyLock::new(|| {
+    ["Member", "Action", "Tool"].map(|kind| {
+        let kind = EntityTypeName::from_str(kind).expect("a plain word is an entity type's name");
+        EntityUid::from_type_name_and_id(kind, EntityId::new("call"))
+    })
+});

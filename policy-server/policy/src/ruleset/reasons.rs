@@ -1,0 +1,78 @@
+//! Every sentence a ruleset says of itself, where the rule's author said none.
+
+use super::Rule;
+use crate::decision::{Decision, Mode, Verdict};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A refusal that no mode softens.
+fn ended(rule: &str, reason: String, contact: Option<String>) -> Decision {
+    Decision { verdict: Verdict::Refuse, mode: Mode::Enforce, rule: rule.to_owned(), reason, contact }
+}
+
+pub(super) fn lockdown(why: &str) -> Decision {
+    ended("lockdown", why.to_owned(), None)
+}
+
+pub(super) fn suspended(member: &str, contact: Option<String>) -> Decision {
+    ended("member-suspended", format!("The access of {member} has ended."), contact)
+}
+
+pub(super) fn revoked(contact: Option<String>) -> Decision {
+    ended("device-revoked", "The access of this device has ended.".to_owned(), contact)
+}
+
+pub(super) fn expired(expires: OffsetDateTime, contact: Option<String>) -> Decision {
+    let when = expires.format(&Rfc3339).unwrap_or_else(|_| expires.to_string());
+    let reason = format!(
+        "Your organisation's policy on this device ran out at {when} and could not be renewed since."
+    );
+    ended("policy-expired", reason, contact)
+}
+
+pub(super) fn not_in_catalogue(mode: Mode, contact: Option<String>) -> Decision {
+    let reason = "This server is not in your organisation's catalogue.".to_owned();
+    Decision { verdict: Verdict::Refuse, mode, rule: "default".to_owned(), reason, contact }
+}
+
+pub(super) fn no_grant(roles: &[&str], member: &str, tool: &str, server: &str) -> String {
+    let who = match roles {
+        [] => format!("{member}, who has no role,"),
+        [only] => (*only).to_owned(),
+        [first, second] => format!("{first} or {second}"),
+        [first, second, rest @ ..] => format!("{first}, {second} or {} more roles of yours", rest.len()),
+    };
+    format!("No grant of your organisation's policy lets {who} call `{tool}` on `{server}`.")
+}
+
+pub(super) fn allowed(rule: &Rule) -> String {
+    format!("The grant `{}` allows it.", rule.name)
+}
+
+pub(super) fn denied(rule: &Rule) -> String {
+    match &rule.condition {
+        None => format!("The rule `{}` of your organisation's policy denies this tool.", rule.name),
+        Some((_, condition)) => {
+            format!("The rule `{}` denies this tool when: {}", rule.name, one_line(condition.text()))
+        }
+    }
+}
+
+pub(super) fn unmet(rule: &Rule) -> String {
+    let condition = rule.condition.as_ref().map_or("", |(_, condition)| condition.text());
+    format!("The grant `{}` allows this tool only when: {}", rule.name, one_line(condition))
+}
+
+pub(super) fn all_unmet<'r>(names: impl Iterator<Item = &'r str>) -> String {
+    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    format!("The conditions of the grants {} do not hold for this call.", names.join(", "))
+}
+
+pub(super) fn undecidable(grant: Option<&str>, why: &str) -> String {
+    let grant = grant.map_or_else(String::new, |name| format!(" of the grant `{name}`"));
+    format!("The condition{grant} could not be decided for this call, which counts as a refusal: {}.", one_line(why))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
