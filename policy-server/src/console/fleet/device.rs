@@ -1,0 +1,100 @@
+//! One device: its servers, what is wrong on it, its last records, and the end of its access.
+
+use super::{DeviceRow, Names, in_force};
+use crate::console::frame::{Frame, Place};
+use crate::console::mark::Mark;
+use crate::console::problem::Problem;
+use crate::console::record::{EntryRow, rows};
+use crate::console::visit::{Posted, Visit, page, see};
+use crate::console::when::When;
+use crate::fleet::{DeviceStatus, status};
+use crate::members;
+use crate::store::alerts::severity_name;
+use crate::store::records::RecordFilter;
+use askama::Template;
+use axum::extract::Path;
+use axum::response::Response;
+use contract::report::{CoveredServer, Finding};
+use serde::Deserialize;
+
+#[derive(Template)]
+#[template(path = "device.html")]
+struct DevicePage {
+    frame: Frame,
+    device: DeviceRow,
+    servers: Vec<ServerRow>,
+    findings: Vec<FindingRow>,
+    rows: Vec<EntryRow>,
+    enrolled: When,
+    policy_refused: String,
+    revocable: bool,
+}
+
+struct ServerRow {
+    entry: String,
+    client: String,
+    scope: String,
+    project: String,
+    identity: String,
+    mark: Mark,
+    why: String,
+}
+
+struct FindingRow {
+    severity: Mark,
+    detail: String,
+    subject: String,
+    healed: bool,
+    since: When,
+}
+
+#[derive(Deserialize)]
+pub struct Nothing {}
+
+pub async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
+    let device = visit.app.store.device(&id).await?.ok_or(Problem::NotFound("device"))?;
+    let filter = RecordFilter { device: Some(id), kind: Some("call".into()), ..RecordFilter::default() };
+    let records = visit.app.store.search_records(&filter, None, 15).await?.records;
+    let names = Names::new(std::slice::from_ref(&device));
+    page(&DevicePage {
+        frame: visit.frame(Some(Place::Fleet)).await?,
+        rows: rows(&visit, &names, records).await?,
+        enrolled: visit.when(device.enrolled_ms),
+        policy_refused: device.policy_refused.as_ref().map(|refused| refused.detail.clone()).unwrap_or_default(),
+        revocable: matches!(status(&device), DeviceStatus::Live | DeviceStatus::Dark),
+        servers: device.coverage.servers.iter().map(ServerRow::from).collect(),
+        findings: device.findings.iter().map(|finding| FindingRow::new(&visit, finding)).collect(),
+        device: DeviceRow::new(&visit, &device, in_force(&visit).await?),
+    })
+}
+
+pub async fn revoke(Path(id): Path<String>, Posted { visit, .. }: Posted<Nothing>) -> Result<Response, Problem> {
+    members::revoke_device(&visit.app, visit.by(), &id).await?;
+    Ok(see(&format!("/fleet/{id}?done=revoked")))
+}
+
+impl From<&CoveredServer> for ServerRow {
+    fn from(server: &CoveredServer) -> Self {
+        Self {
+            entry: server.entry.clone(),
+            client: server.client.clone(),
+            scope: server.scope.clone(),
+            project: server.project.clone(),
+            identity: server.identity.clone(),
+            mark: if server.governed { Mark::ok("governed") } else { Mark::bad("not governed") },
+            why: server.why.clone(),
+        }
+    }
+}
+
+impl FindingRow {
+    fn new(visit: &Visit, finding: &Finding) -> Self {
+        Self {
+            severity: Mark::severity(severity_name(finding.severity)),
+            detail: finding.detail.clone(),
+            subject: finding.subject.clone(),
+            healed: finding.healed,
+            since: visit.when(finding.since_ms),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! One record, whole: who, what, why, what became of it, and its bytes as the device sent them.
+
+use super::EntryRow;
+use crate::console::fleet::Names;
+use crate::console::frame::{Frame, Place};
+use crate::console::mark::Mark;
+use crate::console::problem::Problem;
+use crate::console::visit::{Visit, page};
+use crate::console::words;
+use crate::store::records::RecordRow;
+use askama::Template;
+use axum::extract::Path;
+use axum::response::Response;
+use contract::record::{Record, What};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+#[derive(Template)]
+#[template(path = "entry.html")]
+struct EntryPage {
+    frame: Frame,
+    row: EntryRow,
+    os_user: String,
+    client: String,
+    session: Option<String>,
+    identity: String,
+    entry: String,
+    run: String,
+    seq: u64,
+    method: String,
+    reason: String,
+    policy_version: u64,
+    arguments: Option<String>,
+    outcome: Option<Outcome>,
+    /// What only this kind of record has.
+    facts: Vec<(&'static str, String)>,
+    raw: String,
+}
+
+struct Outcome {
+    mark: Mark,
+    took: String,
+    bytes: String,
+}
+
+pub async fn show(visit: Visit, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+    let found = visit.app.store.record(id).await?.ok_or(Problem::NotFound("record"))?;
+    let record: Record = serde_json::from_str(&found.json).map_err(|error| {
+        Problem::Unreadable(format!("the record {id} is not one this version knows: {error}"))
+    })?;
+    let devices = visit.app.store.devices().await?;
+    let outcome = outcome(&visit, &record).await?;
+    let raw = found.json.clone();
+    let row = EntryRow::new(&visit, &Names::new(&devices), found).await?;
+    let mut entry = EntryPage {
+        frame: visit.frame(Some(Place::Record)).await?,
+        row,
+        os_user: record.os_user,
+        client: format!("{} {}", record.client.name, record.client.version).trim().to_owned(),
+        session: record.client.session,
+        identity: record.server.identity,
+        entry: record.server.entry,
+        run: record.run.to_string(),
+        seq: record.seq,
+        method: String::new(),
+        reason: String::new(),
+        policy_version: 0,
+        arguments: None,
+        outcome,
+        facts: Vec::new(),
+        raw,
+    };
+    entry.tell(record.what);
+    page(&entry)
+}
+
+impl EntryPage {
+    fn tell(&mut self, what: What) {
+        match what {
+            What::Call { method, arguments, reason, policy_version, tool_use_id, .. } => {
+                self.method = method;
+                self.arguments = arguments.as_deref().map(pretty);
+                self.reason = reason;
+                self.policy_version = policy_version;
+                self.facts.extend(tool_use_id.map(|id| ("Claude's tool use", id)));
+            }
+            What::Outcome { method, .. } => self.method = method,
+            What::Started { policy_version } => self.facts.push(("Policy version", policy_version.to_string())),
+            What::Stopped { why } => self.facts.push(("Why", why)),
+            What::Listed { method, shown, hidden } => {
+                self.method = method;
+                self.facts.push(("Shown", words::grouped(shown)));
+                self.facts.push(("Hidden by policy", words::grouped(hidden)));
+            }
+            What::Malformed { code, message, from_client } => {
+                self.facts.push(("From", if from_client { "the client" } else { "the server" }.to_owned()));
+                self.facts.push(("Code", code));
+                self.facts.push(("What was wrong", message));
+            }
+        }
+    }
+}
+
+async fn outcome(visit: &Visit, record: &Record) -> Result<Option<Outcome>, Problem> {
+    let call = match &record.what {
+        What::Call { call, .. } | What::Outcome { call, .. } => *call,
+        _ => return Ok(None),
+    };
+    let related = visit.app.store.records_of_call(record.run, call).await?;
+    Ok(related.iter().find_map(Outcome::read))
+}
+
+impl Outcome {
+    fn read(row: &RecordRow) -> Option<Self> {
+        match serde_json::from_str::<Record>(&row.json).ok()?.what {
+            What::Outcome { fate, duration_us, bytes, .. } => {
+                Some(Self { mark: Mark::fate(fate), took: words::took(duration_us), bytes: words::bytes(bytes) })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Indented for reading; where that fails (it was JSON when it was recorded), as it is.
+fn pretty(arguments: &RawValue) -> String {
+    serde_json::from_str::<serde_json::Value>(arguments.get())
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| arguments.get().to_owned())
+}

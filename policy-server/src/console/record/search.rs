@@ -1,0 +1,165 @@
+//! The search form and its pages of results.
+
+use super::{EntryRow, moment, rows};
+use crate::console::fleet::Names;
+use crate::console::frame::{Frame, Place};
+use crate::console::problem::Problem;
+use crate::console::visit::{Choice, Visit, choices, page};
+use crate::store::records::{RecordCursor, RecordFilter};
+use askama::Template;
+use axum::extract::Query;
+use axum::response::Response;
+use serde::Deserialize;
+use url::form_urlencoded::Serializer;
+
+const PAGE: u32 = 50;
+
+/// The form as it was sent: every field a text, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    pub member: String,
+    pub device: String,
+    pub server: String,
+    pub tool: String,
+    pub decision: String,
+    /// Empty: calls. `any`: everything.
+    pub kind: String,
+    pub since: String,
+    pub until: String,
+    pub text: String,
+    /// The cursor of the page before.
+    pub after: String,
+}
+
+#[derive(Template)]
+#[template(path = "record.html")]
+struct RecordPage {
+    frame: Frame,
+    search: Search,
+    decisions: Vec<Choice>,
+    kinds: Vec<Choice>,
+    rows: Vec<EntryRow>,
+    searching: bool,
+    newest_link: Option<String>,
+    older: Option<String>,
+    export_raw: String,
+    export_ocsf: String,
+    fault: Option<String>,
+}
+
+const DECISIONS: [(&str, &str); 4] =
+    [("", "any"), ("allowed", "allowed"), ("refused", "refused"), ("would-refuse", "would be refused")];
+const KINDS: [(&str, &str); 7] = [
+    ("", "calls"),
+    ("any", "everything"),
+    ("started", "guard started"),
+    ("stopped", "guard stopped"),
+    ("outcome", "outcomes"),
+    ("listed", "lists shown"),
+    ("malformed", "malformed messages"),
+];
+
+pub async fn show(visit: Visit, Query(search): Query<Search>) -> Result<Response, Problem> {
+    let devices = visit.app.store.devices().await?;
+    let filter = search.filter(&devices, visit.now_ms);
+    let (found, fault) = match filter {
+        Ok(filter) => (visit.app.store.search_records(&filter, search.cursor(), PAGE).await?, None),
+        Err(fault) => (crate::store::records::RecordPage { records: Vec::new(), next: None }, Some(fault)),
+    };
+    page(&RecordPage {
+        frame: visit.frame(Some(Place::Record)).await?,
+        rows: rows(&visit, &Names::new(&devices), found.records).await?,
+        decisions: choices(&DECISIONS, &search.decision),
+        kinds: choices(&KINDS, if search.kind == "call" { "" } else { &search.kind }),
+        searching: search != Search::default(),
+        newest_link: (!search.after.is_empty()).then(|| search.link("/record", &[("after", "")])),
+        older: found.next.map(|next| search.link("/record", &[("after", &next.to_string())])),
+        export_raw: search.link("/record/export", &[("after", ""), ("format", "raw")]),
+        export_ocsf: search.link("/record/export", &[("after", ""), ("format", "ocsf")]),
+        search,
+        fault,
+    })
+}
+
+impl Search {
+    /// # Errors
+    /// A sentence about a field that cannot be understood.
+    pub fn filter(
+        &self,
+        devices: &[crate::store::devices::Device],
+        now_ms: i64,
+    ) -> Result<RecordFilter, String> {
+        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let kind = match self.kind.as_str() {
+            "" => Some("call".to_owned()),
+            "any" => None,
+            kind => Some(kind.to_owned()),
+        };
+        // People know machines by their host names; the record knows them by their ids.
+        let device = given(&self.device).map(|wanted| {
+            devices.iter().find(|device| device.machine.hostname == wanted).map_or(wanted, |device| device.id.clone())
+        });
+        Ok(RecordFilter {
+            member: given(&self.member),
+            device,
+            server: given(&self.server),
+            tool: given(&self.tool),
+            decision: given(&self.decision),
+            kind,
+            since: moment::parse(&self.since, now_ms)?,
+            until: moment::parse(&self.until, now_ms)?,
+            text: given(&self.text),
+        })
+    }
+
+    /// A damaged cursor begins at the beginning.
+    fn cursor(&self) -> Option<RecordCursor> {
+        self.after.parse().ok()
+    }
+
+    /// The same search under another address; `other` replaces fields, empty fields are left out.
+    fn link(&self, path: &str, other: &[(&str, &str)]) -> String {
+        let own = [
+            ("member", &self.member),
+            ("device", &self.device),
+            ("server", &self.server),
+            ("tool", &self.tool),
+            ("decision", &self.decision),
+            ("kind", &self.kind),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("text", &self.text),
+            ("after", &self.after),
+        ];
+        let kept = own.into_iter().map(|(name, value)| (name, value.as_str()));
+        let kept = kept.filter(|(name, _)| !other.iter().any(|(replaced, _)| replaced == name));
+        let mut query = Serializer::new(String::new());
+        query.extend_pairs(kept.chain(other.iter().copied()).filter(|(_, value)| !value.is_empty()));
+        let query = query.finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_keep_the_filters_and_nothing_else() {
+        let search = Search { member: "a&b@x".into(), tool: "<x>".into(), after: "1.2".into(), ..Search::default() };
+        assert_eq!(search.link("/record", &[("after", "")]), "/record?member=a%26b%40x&tool=%3Cx%3E");
+        assert_eq!(
+            search.link("/record/export", &[("after", ""), ("format", "raw")]),
+            "/record/export?member=a%26b%40x&tool=%3Cx%3E&format=raw"
+        );
+        assert_eq!(Search::default().link("/record", &[]), "/record");
+    }
+
+    #[test]
+    fn a_form_left_alone_looks_for_calls() {
+        let filter = Search::default().filter(&[], 0).unwrap();
+        assert_eq!(filter, RecordFilter { kind: Some("call".into()), ..RecordFilter::default() });
+        assert!(Search { since: "soon".into(), ..Search::default() }.filter(&[], 0).is_err());
+    }
+}
