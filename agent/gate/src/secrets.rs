@@ -22,7 +22,7 @@ pub(crate) fn masked(text: &str, value: Value) -> Box<RawValue> {
 }
 
 fn digest(text: &str) -> Value {
-    let sha256: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = format!("{:x}", Sha256::digest(text));
     json!({"truncated": true, "bytes": text.len(), "sha256": sha256})
 }
 

@@ -99,11 +99,13 @@ impl Session {
     }
 
     /// Judges one line from the client.
+    #[expect(clippy::wrong_self_convention, reason = "it says which side the line came from")]
     pub fn from_client(&mut self, line: mcp::Line, rules: &Ruleset, now: Now) -> Judged {
         self.judge_client_line(line, rules, now)
     }
 
     /// Judges one line from the server.
+    #[expect(clippy::wrong_self_convention, reason = "it says which side the line came from")]
     pub fn from_server(&mut self, line: mcp::Line, rules: &Ruleset, now: Now) -> Judged {
         self.judge_server_line(line, rules, now)
     }

@@ -44,7 +44,9 @@ const PREFIXES: &[Prefix] = &[
     Prefix { text: "sk-", at_least: 16, with_digit: true },
 ];
 
-/// The first secret at or after `from`, which must be a character boundary.
+/// The first secret at or after `from`, which must be a character boundary. Shapes whose length is
+/// not bounded by their start are tried once a run of token characters, so that hostile text costs
+/// no more than its length.
 pub(super) fn find(text: &str, from: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     (from..bytes.len()).find_map(|at| {
@@ -53,14 +55,21 @@ pub(super) fn find(text: &str, from: usize) -> Option<Range<usize>> {
             b':' => url_password(text, at),
             b'-' => private_key(text, at),
             b if b.is_ascii_alphabetic() && starts_word => {
-                issued(text, at).or_else(|| jwt(text, at)).or_else(|| after_scheme(text, at)).or_else(|| {
-                    let joined = at > 0 && matches!(bytes[at - 1], b'_' | b'-');
-                    if joined { None } else { assigned(text, at) }
-                })
+                let issued = issued(text, at).or_else(|| after_scheme(text, at));
+                if issued.is_some() || !starts_run(bytes, at) {
+                    return issued;
+                }
+                jwt(text, at).or_else(|| assigned(text, at))
             }
             _ => None,
         }
     })
+}
+
+/// Does a run of token characters begin here, dashes and underscores before it aside?
+fn starts_run(bytes: &[u8], at: usize) -> bool {
+    let before = bytes[..at].iter().rev().find(|b| !matches!(b, b'-' | b'_'));
+    !before.is_some_and(u8::is_ascii_alphanumeric)
 }
 
 fn is_token(b: u8) -> bool {
@@ -74,6 +83,7 @@ fn run(text: &str, at: usize, in_run: impl Fn(u8) -> bool) -> usize {
 fn issued(text: &str, at: usize) -> Option<Range<usize>> {
     PREFIXES.iter().find_map(|prefix| {
         text[at..].starts_with(prefix.text).then_some(())?;
+        (!prefix.with_digit || starts_run(text.as_bytes(), at)).then_some(())?;
         let body = at + prefix.text.len();
         let length = run(text, body, is_token);
         let digit = !prefix.with_digit || text[body..body + length].bytes().any(|b| b.is_ascii_digit());
@@ -137,10 +147,10 @@ fn url_password(text: &str, at: usize) -> Option<Range<usize>> {
 /// The value in `API_TOKEN=…`, `password: …`, `--api-key=…`, where `at` begins the name.
 fn assigned(text: &str, at: usize) -> Option<Range<usize>> {
     let name_end = at + run(text, at, is_token);
-    is_secret_key(&text[at..name_end]).then_some(())?;
     let is_quote = |b: u8| matches!(b, b'"' | b'\'' | b'\\');
     let sign = name_end + run(text, name_end, |b| is_quote(b) || b == b' ');
     matches!(text.as_bytes().get(sign), Some(b'=' | b':')).then_some(())?;
+    is_secret_key(&text[at..name_end]).then_some(())?;
     let start = sign + 1;
     let start = start + run(text, start, |b| is_quote(b) || b == b' ');
     let length = run(text, start, |b| {

@@ -80,3 +80,12 @@ fn long_arguments_are_recorded_by_digest() {
     assert_eq!((got["truncated"].as_bool(), got["bytes"].as_u64()), (Some(true), Some(bytes as u64)));
     assert_eq!(got["sha256"].as_str().map(str::len), Some(64));
 }
+
+/// A scan that is quadratic in any of these runs for minutes.
+#[test]
+fn hostile_text_costs_no_more_than_its_length() {
+    for part in ["sk-", "eyJ-", "a-", "-----BEGIN ", "://", "token ", "a:", "bearer ", "-_"] {
+        let text = part.repeat(60_000 / part.len());
+        assert_eq!(mask_text(text.clone()), text, "{part}");
+    }
+}

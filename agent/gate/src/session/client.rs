@@ -38,6 +38,14 @@ const HARMLESS: &[&str] = &[
 /// The longest names the record keeps whole.
 const NAME_BYTES: usize = 512;
 
+/// One request of the client's, and what it is judged by.
+struct Ask<'r> {
+    id: Id,
+    method: String,
+    rules: &'r Ruleset,
+    now: Now,
+}
+
 impl Session {
     pub(super) fn judge_client_line(&mut self, line: Line, rules: &Ruleset, now: Now) -> Judged {
         let message = match line {
@@ -48,22 +56,15 @@ impl Session {
             },
         };
         match message.kind().clone() {
-            Kind::Request { id, method } => self.judge_request(message, id, method, rules, now),
+            Kind::Request { id, method } => self.judge_request(message, &Ask { id, method, rules, now }),
             Kind::Notification { .. } => self.pass_notification(message, now),
             Kind::Response { id } | Kind::Error { id: Some(id), .. } => self.pass_answer(message, &id),
             Kind::Error { id: None, .. } => Judged::pass(Release::ToServer(message.into_bytes())),
         }
     }
 
-    fn judge_request(
-        &mut self,
-        message: Message,
-        id: Id,
-        method: String,
-        rules: &Ruleset,
-        now: Now,
-    ) -> Judged {
-        if let Err(clash) = self.admit(&id) {
+    fn judge_request(&mut self, message: Message, ask: &Ask<'_>) -> Judged {
+        if let Err(clash) = self.admit(&ask.id) {
             return refuse_clash(clash);
         }
         self.era = Era::of(&message);
@@ -71,18 +72,19 @@ impl Session {
             self.client = Some((shorten(name, 128), shorten(version, 128)));
         }
         let waiting = match message.subject() {
-            Subject::ToolCall { .. } => return self.judge_call(message, id, method, rules, now),
+            Subject::ToolCall { .. } => return self.judge_call(message, ask),
             Subject::ToolList { first_page } => Waiting::ToolList { first_page },
             Subject::Listen { tools } => Waiting::Listen { tools },
             Subject::Initialize => Waiting::Initialize,
             Subject::Discover | Subject::Cancelled { .. } | Subject::Other => Waiting::Other,
         };
-        let standing = self.without_standing(&method, rules, now);
-        if standing.is_some() || RECORDED.contains(&method.as_str()) {
+        let standing = self.without_standing(ask);
+        if standing.is_some() || RECORDED.contains(&ask.method.as_str()) {
             let decision = standing.unwrap_or_else(ungoverned);
-            return self.enter_call(message, id, method, None, decision, rules, now);
+            let params = recorded_params(&message);
+            return self.enter_call(message, ask, None, params, &decision);
         }
-        self.open(id, waiting, &method, None, now);
+        self.open(ask, waiting, None);
         Judged::pass(Release::ToServer(message.into_bytes()))
     }
 
@@ -95,45 +97,39 @@ impl Session {
     }
 
     /// The refusal that holds for the member, the device or the policy as a whole, if one does.
-    fn without_standing(&self, method: &str, rules: &Ruleset, now: Now) -> Option<Decision> {
-        if HARMLESS.contains(&method) {
+    fn without_standing(&self, ask: &Ask<'_>) -> Option<Decision> {
+        if HARMLESS.contains(&ask.method.as_str()) {
             return None;
         }
-        let decision = rules.decide(&self.question(method, None, now));
+        let decision = ask.rules.decide(&self.question(&ask.method, None, ask.now));
         let stands = STANDING_RULES.contains(&decision.rule.as_str());
         (stands && decision.outcome() == Outcome::Refused).then_some(decision)
     }
 
-    fn judge_call(&mut self, message: Message, id: Id, method: String, rules: &Ruleset, now: Now) -> Judged {
-        let Subject::ToolCall { name, arguments } = message.subject() else {
+    fn judge_call(&mut self, message: Message, ask: &Ask<'_>) -> Judged {
+        let Subject::ToolCall { name, arguments: text } = message.subject() else {
             return self.refuse_malformed(&Malformed::CallWithoutName, message.bytes());
         };
-        let name = name.to_owned();
-        let arguments: Option<Value> = match arguments.map(serde_json::from_str).transpose() {
+        let arguments: Option<Value> = match text.map(serde_json::from_str).transpose() {
             Ok(arguments) => arguments,
             Err(_) => return self.refuse_malformed(&Malformed::BadArguments, message.bytes()),
         };
-        let decision = rules.decide(&self.question(&name, arguments.as_ref(), now));
-        self.enter_call(message, id, method, Some((name, arguments)), decision, rules, now)
+        let decision = ask.rules.decide(&self.question(name, arguments.as_ref(), ask.now));
+        let recorded = text.zip(arguments).map(|(text, arguments)| secrets::masked(text, arguments));
+        let tool = name.to_owned();
+        self.enter_call(message, ask, Some(&tool), recorded, &decision)
     }
 
     /// Records a decided call, and lets it go or refuses it.
-    #[expect(clippy::too_many_arguments, reason = "all that is known of a call comes together here, once")]
     fn enter_call(
         &mut self,
         message: Message,
-        id: Id,
-        method: String,
-        about: Option<(String, Option<Value>)>,
-        decision: Decision,
-        rules: &Ruleset,
-        now: Now,
+        ask: &Ask<'_>,
+        tool: Option<&str>,
+        arguments: Option<Box<RawValue>>,
+        decision: &Decision,
     ) -> Judged {
         self.calls += 1;
-        let (tool, arguments) = match about {
-            Some((tool, value)) => (Some(tool), recorded_arguments(&message, value)),
-            None => (None, recorded_params(&message)),
-        };
         let entry = Entry {
             kind: EntryKind::Call {
                 number: self.calls,
@@ -141,15 +137,16 @@ impl Session {
                 outcome: decision.outcome(),
                 rule: decision.rule.clone(),
                 reason: decision.reason.clone(),
-                policy_version: rules.version(),
+                policy_version: ask.rules.version(),
             },
             tool_use_id: message.tool_use_id().map(|id| shorten(id, NAME_BYTES)),
-            method: shorten(&method, NAME_BYTES),
-            tool: tool.as_deref().map(|tool| shorten(tool, NAME_BYTES)),
+            method: shorten(&ask.method, NAME_BYTES),
+            tool: tool.map(|tool| shorten(tool, NAME_BYTES)),
         };
-        let to = Addressee { id, era: self.era, what: refusal::naming(&method, tool.as_deref()) };
+        let what = refusal::naming(&ask.method, tool);
+        let to = Addressee { id: ask.id.clone(), era: self.era, what };
         if decision.outcome() == Outcome::Refused {
-            let answer = self.refusal(&to, tool.as_deref(), &decision, rules, now);
+            let answer = self.refusal(&to, ask, tool, decision);
             return Judged::entered(entry, Release::ToClient(answer), Otherwise::NotSent(to));
         }
         let left = Left::default();
@@ -160,39 +157,32 @@ impl Session {
             tool_use_id: entry.tool_use_id.clone(),
             left: left.clone(),
         };
-        self.open(to.id.clone(), Waiting::Call(call), &method, tool.as_deref(), now);
+        self.open(ask, Waiting::Call(call), tool);
         Judged::entered(entry, Release::ToServer(message.into_bytes()), Otherwise::NotSent(to)).leaving(left)
     }
 
     /// Hiding is for tools that are never this member's. One refused for its arguments is on the
     /// client's list, so calling it unknown would only puzzle.
-    fn refusal(
-        &self,
-        to: &Addressee,
-        tool: Option<&str>,
-        decision: &Decision,
-        rules: &Ruleset,
-        now: Now,
-    ) -> Vec<u8> {
-        if let Some(tool) = tool
-            && rules.settings().hide
-            && !STANDING_RULES.contains(&decision.rule.as_str())
-            && !rules.visible(&self.question(tool, None, now))
+    fn refusal(&self, to: &Addressee, ask: &Ask<'_>, tool: Option<&str>, decision: &Decision) -> Vec<u8> {
+        let standing = STANDING_RULES.contains(&decision.rule.as_str());
+        if let Some(tool) = tool.filter(|_| ask.rules.settings().hide && !standing)
+            && !ask.rules.visible(&self.question(tool, None, ask.now))
         {
             return refusal::unknown_tool(&to.id, tool);
         }
         let case = Case {
             member: &self.facts.member,
-            server: self.server_name(rules),
+            server: self.server_name(ask.rules),
             tool,
-            policy_version: rules.version(),
+            policy_version: ask.rules.version(),
         };
         refusal::refused(to, decision, &case)
     }
 
-    fn open(&mut self, id: Id, waiting: Waiting, method: &str, tool: Option<&str>, now: Now) {
-        let what = refusal::naming(method, tool);
-        self.asked_server.insert(id, Open { waiting, era: self.era, what, since: now.monotonic });
+    fn open(&mut self, ask: &Ask<'_>, waiting: Waiting, tool: Option<&str>) {
+        let what = refusal::naming(&ask.method, tool);
+        let open = Open { waiting, era: self.era, what, since: ask.now.monotonic };
+        self.asked_server.insert(ask.id.clone(), open);
     }
 
     fn pass_notification(&mut self, message: Message, now: Now) -> Judged {
@@ -229,7 +219,7 @@ impl Session {
 
     fn refuse_malformed(&self, why: &Malformed, bytes: &[u8]) -> Judged {
         let found = salvage(bytes);
-        let release = if self.is_answerable(&found, why) {
+        let release = if is_answerable(&found, why) {
             Release::ToClient(refusal::malformed(self.answerable_id(&found), why))
         } else {
             Release::Nothing
@@ -248,16 +238,17 @@ impl Session {
         Judged::entered(entry, release, Otherwise::Same)
     }
 
-    /// JSON-RPC forbids answering answers and notifications.
-    fn is_answerable(&self, found: &Salvaged, why: &Malformed) -> bool {
-        let notification = found.has_method && !found.has_id && !why.is_parse_error();
-        !(found.is_answer && !found.has_method) && !notification
-    }
-
     /// The id to answer under, unless an answer would end another request.
     fn answerable_id<'a>(&self, found: &'a Salvaged) -> Option<&'a Id> {
         found.id.as_ref().filter(|id| self.asked_server.admits(id).is_ok())
     }
+}
+
+/// JSON-RPC forbids answering answers and notifications.
+fn is_answerable(found: &Salvaged, why: &Malformed) -> bool {
+    let answer = found.is_answer && !found.has_method;
+    let notification = found.has_method && !found.has_id && !why.is_parse_error();
+    !answer && !notification
 }
 
 fn refuse_clash(clash: Clash) -> Judged {
@@ -276,13 +267,6 @@ fn ungoverned() -> Decision {
         rule: UNGOVERNED_RULE.to_owned(),
         reason: "Policy speaks of tools; requests of this kind pass and are recorded.".to_owned(),
         contact: None,
-    }
-}
-
-fn recorded_arguments(message: &Message, value: Option<Value>) -> Option<Box<RawValue>> {
-    match message.subject() {
-        Subject::ToolCall { arguments: Some(text), .. } => value.map(|value| secrets::masked(text, value)),
-        _ => None,
     }
 }
 
