@@ -1,1 +1,160 @@
-//! Landing soon (guard).
+//! The policy that this guard judges by: read from disk, verified here again, compiled.
+//!
+//! Nothing is believed because the resident said it; its word only makes the guard look again.
+//! Where there is no policy that can be believed, everything is refused, and the refusal says why.
+
+mod local;
+
+pub use local::{LocalPolicyError, local};
+
+use crate::enrolment::{EnrolmentError, Identity, read_identity};
+use contract::bundle::{self, Anchor, MAX_BUNDLE_BYTES, Rejection};
+use platform::Layout;
+use platform::files::{FileError, Owner, read_trusted};
+use platform::layout::Kind;
+use policy::{Document, Problem, Ruleset};
+use std::cell::Cell;
+use tokio::sync::Notify;
+
+const LARGEST_ROOT: u64 = 1024 * 1024;
+
+/// A ruleset, and for whom it judges.
+pub struct InForce {
+    pub member: String,
+    pub device: String,
+    pub ruleset: Ruleset,
+}
+
+/// Why no policy is in force. Each is a sentence that a refused developer reads.
+#[derive(Debug, thiserror::Error)]
+pub enum NotInForce {
+    #[error("this machine is not enrolled with your organisation; run `portreeve enroll`")]
+    NotEnrolled,
+    #[error("no policy has reached this machine yet; run `portreeve status`")]
+    NotArrived,
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    #[error("the policy on this machine cannot be read: {0}")]
+    File(#[from] FileError),
+    #[error("the policy on this machine was not accepted: {0}")]
+    Rejected(#[from] Rejection),
+    #[error("the policy on this machine cannot be applied: {0}")]
+    Unusable(Problem),
+    #[error("the policy cannot be verified, because no temporary folder can be made: {0}")]
+    NoScratch(std::io::Error),
+}
+
+/// Says that another policy may be in force; the link hears it, the pipeline waits for it.
+#[derive(Default)]
+pub struct PolicySignal {
+    version: Cell<u64>,
+    look: Notify,
+}
+
+impl PolicySignal {
+    /// The resident has that version: worth a look where it is not ours.
+    pub fn heard(&self, version: u64) {
+        if version != self.version.get() {
+            self.look.notify_one();
+        }
+    }
+}
+
+/// The policy of an enrolled machine, as it changes.
+pub struct ActivePolicy<'a> {
+    layout: &'a Layout,
+    signal: &'a PolicySignal,
+    /// What was last verified; within one enrolment no older one takes its place.
+    adopted: Option<(Identity, u64)>,
+}
+
+impl<'a> ActivePolicy<'a> {
+    pub fn of(layout: &'a Layout, signal: &'a PolicySignal) -> Self {
+        Self { layout, signal, adopted: None }
+    }
+
+    /// The policy in force now; the lockdown where there is none.
+    pub async fn now(&mut self) -> InForce {
+        let (identity, version, ruleset) = match read(self.layout).await {
+            Ok(found) => found,
+            Err(why) => return self.lockdown(&why),
+        };
+        self.adopt(identity.clone(), version);
+        InForce { member: identity.member, device: identity.device_id, ruleset }
+    }
+
+    fn lockdown(&self, why: &NotInForce) -> InForce {
+        tracing::warn!(%why, "no policy is in force, so everything is refused");
+        let Identity { member, device_id, .. } = match read_identity(self.layout) {
+            Ok(Some(identity)) => identity,
+            Ok(None) | Err(_) => return InForce { ruleset: Ruleset::lockdown(why.to_string()), ..nobody() },
+        };
+        InForce { member, device: device_id, ruleset: Ruleset::lockdown(why.to_string()) }
+    }
+
+    /// Waits until another ruleset is in force. Safe to drop and call again.
+    pub async fn changed(&mut self) -> Ruleset {
+        loop {
+            self.signal.look.notified().await;
+            match read(self.layout).await {
+                Ok((identity, version, ruleset)) if self.is_next(&identity, version) => {
+                    self.adopt(identity, version);
+                    return ruleset;
+                }
+                Ok(_) => {}
+                Err(why @ NotInForce::NotEnrolled) => {
+                    self.adopted = None;
+                    self.signal.version.set(0);
+                    return Ruleset::lockdown(why.to_string());
+                }
+                Err(why) => tracing::warn!(%why, "the policy on disk was not taken; the last one stays"),
+            }
+        }
+    }
+
+    fn is_next(&self, identity: &Identity, version: u64) -> bool {
+        self.adopted.as_ref().is_none_or(|(of, adopted)| of != identity || version > *adopted)
+    }
+
+    fn adopt(&mut self, identity: Identity, version: u64) {
+        self.signal.version.set(version);
+        self.adopted = Some((identity, version));
+    }
+}
+
+fn nobody() -> InForce {
+    InForce { member: String::new(), device: String::new(), ruleset: Ruleset::lockdown("") }
+}
+
+async fn read(layout: &Layout) -> Result<(Identity, u64, Ruleset), NotInForce> {
+    let identity = read_identity(layout)?.ok_or(NotInForce::NotEnrolled)?;
+    let owner = match layout.kind {
+        Kind::System => Owner::Administrator,
+        Kind::User | Kind::Root => Owner::AdministratorOrSelf,
+    };
+    let root = read_trusted(&layout.trust_root(), owner, LARGEST_ROOT)?;
+    let bytes = match read_trusted(&layout.adopted_policy(), owner, MAX_BUNDLE_BYTES as u64) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Err(NotInForce::NotArrived),
+        Err(error) => return Err(error.into()),
+    };
+    // The resident keeps the version floors; a guard starts from the anchor each time.
+    let scratch = tempfile::tempdir().map_err(NotInForce::NoScratch)?;
+    let anchor = Anchor { organisation: identity.organisation.clone(), root };
+    let verified = bundle::verify(&bytes, &anchor, scratch.path()).await?;
+    let ruleset = Document::parse(&verified.policy_toml)
+        .and_then(|document| {
+            Ruleset::compile(&document, &verified.standing, verified.policy_version, Some(verified.expires))
+        })
+        .map_err(|problems| NotInForce::Unusable(first(problems)))?;
+    Ok((identity, verified.policy_version, ruleset))
+}
+
+fn first(problems: Vec<Problem>) -> Problem {
+    problems.into_iter().next().unwrap_or(Problem {
+        line: 0,
+        column: 0,
+        message: "no problem was named".to_owned(),
+        help: String::new(),
+    })
+}

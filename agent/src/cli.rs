@@ -100,6 +100,10 @@ pub struct WrapArgs {
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
+    /// Whom that document judges
+    #[arg(long, value_name = "ADDRESS", requires = "policy", default_value = "you@localhost")]
+    pub member: String,
+
     /// The server's own command line
     #[arg(last = true, value_name = "COMMAND", required_unless_present_any = ["http", "sse"])]
     pub command: Vec<OsString>,

@@ -1,1 +1,218 @@
-//! Landing soon (guard).
+//! What the guard does with every message: **read, judge, record, release.**
+//!
+//! Two loops share one desk: the conversation's state, the ruleset in force, and the audit log.
+//! They wait for each other only there and at a full pipe, so a slow reader slows its writer and
+//! nobody else.
+
+use crate::audit::recorder::Recorder;
+use crate::transport::lines::{LineReader, LineWriter, Read};
+use crate::transport::{Arrival, Gone, Inlet, Outlet};
+use contract::record::What;
+use gate::{Judged, Now, Recorded, Release, Session};
+use policy::Ruleset;
+use std::cell::{RefCell, RefMut};
+use std::future::Future;
+use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+/// What a client that does not read may cost at the end.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// Why the conversation is over.
+#[derive(Debug)]
+pub enum Ending {
+    ClientLeft,
+    ServerLeft(Gone),
+    AskedToEnd,
+}
+
+impl Ending {
+    /// For the record, and for the calls that are still open.
+    fn sentence(&self) -> &str {
+        match self {
+            Self::ClientLeft => "the client left",
+            Self::ServerLeft(gone) => &gone.why,
+            Self::AskedToEnd => "the guard was asked to end",
+        }
+    }
+
+    /// What the guard exits with: where the server ended, as it did.
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::ServerLeft(gone) => gone.exit,
+            Self::ClientLeft | Self::AskedToEnd => 0,
+        }
+    }
+}
+
+/// The client reads no more.
+struct Unread;
+
+/// What a message is judged by.
+struct Desk {
+    session: Session,
+    rules: Ruleset,
+    recorder: Recorder,
+}
+
+pub struct Pipeline<'a, W> {
+    desk: RefCell<Desk>,
+    started: Instant,
+    to_client: Mutex<LineWriter<W>>,
+    to_server: &'a Mutex<Outlet>,
+}
+
+impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
+    /// Opens the record.
+    pub fn new(
+        session: Session,
+        rules: Ruleset,
+        recorder: Recorder,
+        to_client: LineWriter<W>,
+        to_server: &'a Mutex<Outlet>,
+    ) -> Self {
+        let mut desk = Desk { session, rules, recorder };
+        desk.recorder.know_rules(&desk.rules);
+        desk.recorder.note(What::Started { policy_version: desk.rules.version() });
+        Self {
+            desk: RefCell::new(desk),
+            started: Instant::now(),
+            to_client: Mutex::new(to_client),
+            to_server,
+        }
+    }
+
+    /// Everything the client says, until it leaves.
+    pub async fn client_to_server<R: AsyncRead + Unpin>(&self, client: &mut LineReader<R>) {
+        loop {
+            let line = match client.next().await {
+                Read::Line(line) => line,
+                Read::HalfLine(bytes) => {
+                    self.desk().cut_short(bytes, true);
+                    continue;
+                }
+                Read::End => return,
+            };
+            let judged = self.judge(|session, rules, now| session.from_client(line, rules, now));
+            let recorded = self.record(judged);
+            if self.release(recorded).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Everything the server says, until one of both is gone.
+    pub async fn server_to_client(&self, server: &mut Inlet) -> Ending {
+        loop {
+            let line = match server.next().await {
+                Arrival::Line(line) => line,
+                Arrival::HalfLine(bytes) => {
+                    self.desk().cut_short(bytes, false);
+                    continue;
+                }
+                Arrival::Gone(gone) => return Ending::ServerLeft(gone),
+            };
+            let judged = self.judge(|session, rules, now| session.from_server(line, rules, now));
+            let recorded = self.record(judged);
+            if self.release(recorded).await.is_err() {
+                return Ending::ClientLeft;
+            }
+        }
+    }
+
+    /// The next message is judged by these rules.
+    pub async fn adopt(&self, rules: Ruleset) {
+        {
+            let mut desk = self.desk();
+            desk.recorder.know_rules(&rules);
+            desk.rules = rules;
+        }
+        for judged in self.judge(|session, rules, now| session.policy_changed(rules, now)) {
+            let recorded = self.record(judged);
+            // A client that is gone is noticed by its own loop.
+            let _ = self.release(recorded).await;
+        }
+    }
+
+    /// Closes what is still open, first in the record and then towards the client, and signs off.
+    pub async fn finish(&self, ending: &Ending) {
+        let why = ending.sentence();
+        let open = self.judge(|session, _, now| session.server_gone(why, now));
+        let recorded: Vec<_> = open.into_iter().map(|judged| self.record(judged)).collect();
+        self.desk().recorder.note(What::Stopped { why: why.to_owned() });
+        let told = async {
+            for answer in recorded {
+                // A client that is gone needs no answer.
+                let _ = self.release(answer).await;
+            }
+        };
+        if timeout(LAST_WORDS, told).await.is_err() {
+            tracing::debug!("the client did not read its last answers");
+        }
+    }
+
+    fn judge<T>(&self, judge: impl FnOnce(&mut Session, &Ruleset, Now) -> T) -> T {
+        let now = Now { wall: OffsetDateTime::now_utc(), monotonic: self.started.elapsed() };
+        let Desk { session, rules, .. } = &mut *self.desk();
+        judge(session, rules, now)
+    }
+
+    fn record(&self, judged: Judged) -> Recorded {
+        let Desk { session, recorder, .. } = &mut *self.desk();
+        if let Some((name, version)) = session.client() {
+            recorder.know_client(name, version);
+        }
+        judged.record(recorder)
+    }
+
+    async fn release(&self, recorded: Recorded) -> Result<(), Unread> {
+        match recorded.release() {
+            Release::ToServer(message) => self.to_server.lock().await.send(message).await,
+            Release::ToClient(message) => {
+                self.to_client.lock().await.send(message).await.map_err(|_| Unread)?;
+            }
+            Release::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Never held across a wait: both loops run on one thread and take turns at waits only.
+    fn desk(&self) -> RefMut<'_, Desk> {
+        self.desk.borrow_mut()
+    }
+}
+
+impl Desk {
+    /// Half a message is no message, whoever's it is.
+    fn cut_short(&mut self, bytes: usize, from_client: bool) {
+        let who = if from_client { "client" } else { "server" };
+        self.recorder.note(What::Malformed {
+            code: "cut-short".to_owned(),
+            message: format!("the {who}'s last message ended after {bytes} bytes, without a newline"),
+            from_client,
+        });
+    }
+}
+
+/// Runs both loops until one side is gone; the client's going leaves the server `grace` to finish.
+pub async fn converse<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+    pipeline: &Pipeline<'_, W>,
+    client: &mut LineReader<R>,
+    server: &mut Inlet,
+    grace: impl Future<Output = ()>,
+) -> Ending {
+    let from_client = async {
+        pipeline.client_to_server(client).await;
+        pipeline.to_server.lock().await.close();
+        grace.await;
+        Ending::ClientLeft
+    };
+    tokio::select! {
+        biased;
+        ending = pipeline.server_to_client(server) => ending,
+        ending = from_client => ending,
+    }
+}

@@ -1,1 +1,114 @@
-//! Landing soon (guard).
+//! The two ends of the guard's wire: lines in, messages out, whatever carries them.
+//!
+//! A transport decides nothing. It sends what was released and yields lines that are still to be
+//! judged; what it has to say itself (a server that cannot be reached) is a JSON-RPC error that
+//! passes the same judgement as the server's own words.
+
+pub mod absent;
+pub mod events;
+pub mod failure;
+pub mod http;
+pub mod lines;
+pub mod outgoing;
+pub mod sse;
+pub mod stdio;
+pub mod target;
+
+use crate::transport::absent::Absent;
+use crate::transport::lines::LineWriter;
+use mcp::Line;
+use tokio::process::ChildStdin;
+use tokio::sync::mpsc;
+
+/// Messages read from a server and not yet judged; small, so that a slow client reaches the server.
+pub const WAITING_ANSWERS: usize = 16;
+
+/// What comes from the server's end.
+#[derive(Debug)]
+pub enum Arrival {
+    Line(Line),
+    /// The server's output ended inside a message of this many bytes.
+    HalfLine(usize),
+    Gone(Gone),
+}
+
+/// The server's end is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// A sentence for the developer.
+    pub why: String,
+    /// What the guard exits with.
+    pub exit: u8,
+}
+
+/// Where messages for the server go.
+pub enum Outlet {
+    Pipe(Option<LineWriter<ChildStdin>>),
+    Http(http::Outlet),
+    Sse(sse::Outlet),
+    Absent(Absent),
+}
+
+/// Where the server's messages come from.
+pub enum Inlet {
+    Pipe(stdio::Server),
+    Channel { arrivals: mpsc::Receiver<Arrival>, exit: u8 },
+}
+
+impl Outlet {
+    /// Sends one message. A server that cannot take it says so at its [`Inlet`]: by its end, or by
+    /// an error answer.
+    pub async fn send(&mut self, message: Vec<u8>) {
+        match self {
+            Self::Pipe(Some(stdin)) => {
+                if let Err(error) = stdin.send(message).await {
+                    tracing::debug!(%error, "the server reads no more");
+                    *self = Self::Pipe(None);
+                }
+            }
+            Self::Pipe(None) => {}
+            Self::Http(outlet) => outlet.send(message).await,
+            Self::Sse(outlet) => outlet.send(message).await,
+            Self::Absent(absent) => absent.send(message).await,
+        }
+    }
+
+    /// No more messages will come: the first step of a shutdown, which lets a server finish.
+    pub fn close(&mut self) {
+        match self {
+            Self::Pipe(stdin) => *stdin = None,
+            Self::Http(outlet) => outlet.close(),
+            Self::Sse(outlet) => outlet.close(),
+            Self::Absent(absent) => absent.close(),
+        }
+    }
+
+    /// The last step: nothing of ours is left at the server.
+    pub async fn end(&mut self) {
+        self.close();
+        match self {
+            Self::Http(outlet) => outlet.end().await,
+            Self::Sse(outlet) => outlet.end(),
+            Self::Pipe(_) | Self::Absent(_) => {}
+        }
+    }
+}
+
+impl Inlet {
+    pub async fn next(&mut self) -> Arrival {
+        match self {
+            Self::Pipe(server) => server.next().await,
+            Self::Channel { arrivals, exit } => match arrivals.recv().await {
+                Some(arrival) => arrival,
+                None => Arrival::Gone(Gone { why: "the connection was closed".to_owned(), exit: *exit }),
+            },
+        }
+    }
+
+    /// Takes down what is left of a local server.
+    pub async fn end(&mut self) {
+        if let Self::Pipe(server) = self {
+            server.end().await;
+        }
+    }
+}

@@ -8,6 +8,7 @@ pub mod ipc;
 pub mod layout;
 pub mod managed;
 pub mod process;
+pub mod shutdown;
 #[cfg(windows)]
 mod registry;
 #[cfg(windows)]

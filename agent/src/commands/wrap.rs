@@ -1,9 +1,145 @@
-//! `portreeve wrap`: the guard.
+//! `portreeve wrap`: the guard. A client starts it in the place of one MCP server.
+//!
+//! Puts the parts together and takes them down again; what happens to a message is in [`crate::pipeline`].
 
+use crate::active_policy::{ActivePolicy, InForce, LocalPolicyError, PolicySignal, local};
+use crate::audit::link::Link;
+use crate::audit::recorder::Recorder;
+use crate::audit::segment::Segment;
 use crate::cli::WrapArgs;
+use crate::ipc::ToResident;
+use crate::pipeline::{Ending, Pipeline, converse};
+use crate::transport::lines::{LineReader, LineWriter};
+use crate::transport::target::{Target, UnknownTarget};
+use gate::{Facts, Session};
 use platform::Layout;
+use platform::shutdown::Shutdown;
+use std::convert::Infallible;
+use std::io::Write;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::AsyncWrite;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+use uuid::Uuid;
 
-pub fn run(_args: WrapArgs, _layout: Layout) -> ExitCode {
-    ExitCode::FAILURE
+/// What a server gets to finish when the client has closed its end.
+const CLIENT_GRACE: Duration = Duration::from_secs(2);
+/// What the end waits for the resident to take the last records.
+const HANDOVER_GRACE: Duration = Duration::from_millis(150);
+/// Wrong use, or input that cannot be read.
+const EXIT_USAGE: u8 = 2;
+
+/// Why there is nothing to guard.
+#[derive(Debug, thiserror::Error)]
+enum Unstartable {
+    #[error(transparent)]
+    Target(#[from] UnknownTarget),
+    #[error(transparent)]
+    Policy(#[from] LocalPolicyError),
+    #[error("the guard cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+pub fn run(args: WrapArgs, layout: Layout) -> ExitCode {
+    log_to_stderr();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&Unstartable::System(error)).into(),
+    };
+    let exit = runtime.block_on(guard(args, &layout)).unwrap_or_else(|why| complain(&why));
+    // A thread may still sit in a read of our stdin; it ends with the process.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+/// A client shows a server's stderr to the developer: failures only, and no colours.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PORTREEVE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // Fails only if logs are set up already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .try_init();
+}
+
+/// To the developer, as it stands: an editor finds `file:line:column` at a line's start.
+fn complain(why: &Unstartable) -> u8 {
+    // Without a stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{why}");
+    EXIT_USAGE
+}
+
+async fn guard(args: WrapArgs, layout: &Layout) -> Result<u8, Unstartable> {
+    let mut shutdown = Shutdown::listen()?;
+    let target = Target::named_by(args.http.as_deref(), args.sse.as_deref(), args.command)?;
+    let identity = target.identity();
+    let signal = PolicySignal::default();
+    let mut policy = ActivePolicy::of(layout, &signal);
+    let trial = args.policy.is_some();
+    let InForce { member, device, ruleset } = match &args.policy {
+        Some(document) => local(document, &args.member, layout)?,
+        None => policy.now().await,
+    };
+
+    let run = Uuid::now_v7();
+    let segment = if trial { Segment::of_trial(layout, run) } else { Segment::of(layout, run) };
+    let segment = Rc::new(segment);
+    let entry = args.name.unwrap_or_default();
+    let link = Link::new(
+        layout,
+        &segment,
+        &signal,
+        run,
+        ToResident::Hello {
+            run,
+            pid: std::process::id(),
+            entry: entry.clone(),
+            identity: identity.as_str().to_owned(),
+        },
+    );
+    let recorder =
+        Recorder::new(Rc::clone(&segment), run, identity.clone(), entry).of_member(&member, &device);
+    let session = Session::new(Facts { member, device, server: identity });
+
+    let (outlet, mut inlet) = target.dial();
+    let outlet = Mutex::new(outlet);
+    let mut client = LineReader::new(tokio::io::stdin());
+    let pipeline = Pipeline::new(session, ruleset, recorder, LineWriter::new(tokio::io::stdout()), &outlet);
+
+    let mut linked = pin!(link.keep());
+    let ending = tokio::select! {
+        biased;
+        () = shutdown.requested() => Ending::AskedToEnd,
+        ending = converse(&pipeline, &mut client, &mut inlet, sleep(CLIENT_GRACE)) => ending,
+        never = follow(&mut policy, &pipeline) => match never {},
+        never = &mut linked, if !trial => match never {},
+    };
+    pipeline.finish(&ending).await;
+    let handed_over = async {
+        tokio::select! {
+            () = segment.until_empty() => {}
+            never = &mut linked, if !trial => match never {},
+            () = sleep(HANDOVER_GRACE) => {}
+        }
+    };
+    tokio::join!(handed_over, inlet.end(), async { outlet.lock().await.end().await });
+    segment.close();
+    Ok(ending.exit())
+}
+
+/// Judges by every policy that comes after the first.
+async fn follow<W: AsyncWrite + Unpin>(
+    policy: &mut ActivePolicy<'_>,
+    pipeline: &Pipeline<'_, W>,
+) -> Infallible {
+    loop {
+        pipeline.adopt(policy.changed().await).await;
+    }
 }

@@ -1,0 +1,115 @@
+//! Everything that can go wrong with a remote server, and the sentence the developer reads for it.
+//!
+//! Sentences name the address without its query and never a header: both may hold secrets.
+
+use mcp::{Id, Line, reply};
+use reqwest::StatusCode;
+use reqwest::header::LOCATION;
+use serde_json::value::RawValue;
+use url::Url;
+
+/// Our own codes, outside every reserved range of JSON-RPC and MCP; they follow HTTP's.
+const SIGN_IN: i64 = 40100;
+pub const NOT_THERE: i64 = 50200;
+
+/// Why a request to a remote server has no answer of the server's own.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Failure {
+    #[error("{at} cannot be reached: {cause}")]
+    Unreachable { at: String, cause: String },
+    #[error(
+        "{at} asks for sign-in (HTTP {status}). Portreeve cannot sign in (OAuth) for it yet: put the server's token \
+         into the entry's `headers`, or ask IT to leave this entry ungoverned"
+    )]
+    SignIn { at: String, status: u16 },
+    #[error(
+        "{at} sends us on to {to} (HTTP {status}), and the guard does not follow: put that address into the entry"
+    )]
+    Redirect { at: String, status: u16, to: String },
+    #[error("{at} does not know this session any more (HTTP 404): reconnect the server in Claude (`/mcp`)")]
+    SessionLost { at: String },
+    #[error("{at} answered HTTP {status}{reason}")]
+    Status { at: String, status: u16, reason: String },
+    #[error("{at} does not answer as an MCP server: its content type is `{content_type}`")]
+    NotMcp { at: String, content_type: String },
+    #[error("{at} sent a message longer than {limit} bytes")]
+    TooLong { at: String, limit: usize },
+    #[error("the connection to {at} broke off: {cause}")]
+    Broken { at: String, cause: String },
+    #[error("{at} closed the connection before it answered")]
+    NoAnswer { at: String },
+    #[error("{at} named another host for its messages ({to}); the guard does not send them there")]
+    ForeignEndpoint { at: String, to: String },
+    /// The server's own JSON-RPC error, sent with an HTTP error status and without our id.
+    #[error("{message}")]
+    Said { code: i64, message: String, data: Option<Box<RawValue>> },
+}
+
+impl Failure {
+    /// Of a request that never became a response; the URL in reqwest's own text may hold secrets.
+    pub fn of_request(at: &Url, error: reqwest::Error) -> Self {
+        let at = shown(at);
+        let timed_out = error.is_timeout();
+        let cause =
+            if timed_out { "it did not answer in time".to_owned() } else { root_cause(&error.without_url()) };
+        Self::Unreachable { at, cause }
+    }
+
+    pub fn of_body(at: &Url, error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::Broken { at: shown(at), cause: root_cause(error) }
+    }
+
+    /// Of a response whose status says that the message was not taken.
+    pub fn of_status(at: &Url, response: &reqwest::Response) -> Self {
+        let status = response.status();
+        if status.is_redirection() {
+            let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
+            let to = at.join(to).map_or_else(|_| "an address that is none".to_owned(), |to| shown(&to));
+            return Self::Redirect { at: shown(at), status: status.as_u16(), to };
+        }
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Self::SignIn { at: shown(at), status: status.as_u16() };
+        }
+        let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
+        Self::Status { at: shown(at), status: status.as_u16(), reason }
+    }
+
+    /// The error line for the client, as the answer to that request.
+    pub fn line(&self, id: &Id) -> Line {
+        Line::Whole(match self {
+            Self::Said { code, message, data } => reply::error(Some(id), *code, message, data.as_deref()),
+            Self::SignIn { .. } => reply::error(Some(id), SIGN_IN, &self.to_string(), None),
+            _ => reply::error(Some(id), NOT_THERE, &self.to_string(), None),
+        })
+    }
+}
+
+/// Scheme, host, port and path: what may be shown and logged of an address.
+pub fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Both fail only on addresses that have no host; those were refused at the start.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
+}
+
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        let url = Url::parse("https://bob:pw@mcp.example:8443/v1?key=s3cret#x").unwrap();
+        assert_eq!(shown(&url), "https://mcp.example:8443/v1");
+    }
+}

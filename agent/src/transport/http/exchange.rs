@@ -1,0 +1,217 @@
+//! One POST and its answer.
+
+use crate::transport::Arrival;
+use crate::transport::events::{Events, message_of, one_line};
+use crate::transport::failure::{Failure, shown};
+use crate::transport::http::session::HttpSession;
+use crate::transport::outgoing::{Outgoing, answers};
+use mcp::frame::MAX_MESSAGE_BYTES;
+use mcp::{Id, Line};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::time::Duration;
+use tokio::sync::mpsc::Sender;
+
+/// Between two attempts to pick up a stream that broke, where the server names no other.
+const RESUME_DELAY: Duration = Duration::from_secs(1);
+/// Attempts in a row that bring nothing.
+const RESUME_ATTEMPTS: u32 = 5;
+
+/// How far one stream of events came.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) answered: bool,
+    pub(super) last_event: Option<String>,
+    pub(super) retry: Option<Duration>,
+}
+
+impl HttpSession {
+    /// Sends a request and hands on its answer; where there is none, an error takes its place.
+    pub(super) async fn call(&self, outgoing: Outgoing, arrivals: &Sender<Arrival>) {
+        let Some(id) = &outgoing.id else { return };
+        let answered = match self.post(&outgoing).await {
+            Ok(response) => self.answer(response, &outgoing, id, arrivals).await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = answered {
+            tracing::debug!(%failure, "a call to a remote server failed");
+            // A closed channel: the guard is ending, and the session closes its calls itself.
+            let _ = arrivals.send(Arrival::Line(failure.line(id))).await;
+        }
+    }
+
+    /// Sends a notification, or the client's answer to a server's request.
+    pub(super) async fn tell(&self, outgoing: &Outgoing, arrivals: &Sender<Arrival>) -> Result<(), Failure> {
+        let response = self.post(outgoing).await?;
+        if !response.status().is_success() {
+            return Err(self.failure_of(&response));
+        }
+        if is(&response, "text/event-stream") {
+            self.pump(response, None, arrivals, &mut Progress::default()).await?;
+        }
+        Ok(())
+    }
+
+    async fn answer(
+        &self,
+        response: Response,
+        outgoing: &Outgoing,
+        id: &Id,
+        arrivals: &Sender<Arrival>,
+    ) -> Result<(), Failure> {
+        if !response.status().is_success() {
+            return match self.own_words(response, id).await {
+                Ok(line) => Ok(deliver(line, arrivals).await),
+                Err(failure) => Err(failure),
+            };
+        }
+        if is(&response, "text/event-stream") {
+            return self.answer_by_events(response, outgoing, arrivals).await;
+        }
+        if !is(&response, "application/json") {
+            return Err(match content_type(&response) {
+                "" => Failure::NoAnswer { at: shown(&self.url) },
+                other => Failure::NotMcp { at: shown(&self.url), content_type: other.to_owned() },
+            });
+        }
+        let line = one_line(self.body(response).await?);
+        if outgoing.is("initialize") {
+            self.learn_version(&line);
+        }
+        Ok(deliver(line, arrivals).await)
+    }
+
+    async fn answer_by_events(
+        &self,
+        response: Response,
+        outgoing: &Outgoing,
+        arrivals: &Sender<Arrival>,
+    ) -> Result<(), Failure> {
+        let mut progress = Progress::default();
+        let mut ended = self.pump(response, Some(outgoing), arrivals, &mut progress).await;
+        let mut attempts = 0;
+        while !progress.answered {
+            // A server may drop a stream and keep the answer for whoever asks by event id (2025-11-25).
+            let Some(last) = progress.last_event.clone().filter(|_| !outgoing.is_stateless()) else { break };
+            if attempts == RESUME_ATTEMPTS {
+                break;
+            }
+            attempts += 1;
+            tokio::time::sleep(progress.retry.unwrap_or(RESUME_DELAY)).await;
+            ended = match self.get(Some(&last)).await {
+                Ok(again) if again.status().is_success() => {
+                    self.pump(again, Some(outgoing), arrivals, &mut progress).await
+                }
+                Ok(again) => return Err(self.failure_of(&again)),
+                Err(failure) => Err(failure),
+            };
+            if progress.last_event.as_ref() != Some(&last) {
+                attempts = 0;
+            }
+        }
+        match ended {
+            _ if progress.answered => Ok(()),
+            Err(failure) => Err(failure),
+            Ok(()) => Err(Failure::NoAnswer { at: shown(&self.url) }),
+        }
+    }
+
+    /// Hands on every message of a stream of events until it ends.
+    pub(super) async fn pump(
+        &self,
+        response: Response,
+        request: Option<&Outgoing>,
+        arrivals: &Sender<Arrival>,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        let mut events = Events::of(response);
+        let broken = |error: sse_stream::Error| Failure::of_body(&self.url, &error);
+        while let Some(event) = events.next().await.map_err(broken)? {
+            if let Some(id) = event.id.clone().filter(|id| !id.is_empty()) {
+                progress.last_event = Some(id);
+            }
+            progress.retry = event.retry.map(Duration::from_millis).or(progress.retry);
+            let Some(line) = message_of(event) else { continue };
+            if let Some(request) = request
+                && !progress.answered
+                && request.id.as_ref().is_some_and(|id| answers(&line, id))
+            {
+                progress.answered = true;
+                if request.is("initialize") {
+                    self.learn_version(&line);
+                }
+            }
+            deliver(line, arrivals).await;
+        }
+        Ok(())
+    }
+
+    /// An error status: the server's own JSON-RPC error where it sent one, else what the status means.
+    async fn own_words(&self, response: Response, id: &Id) -> Result<Vec<u8>, Failure> {
+        if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            || !is(&response, "application/json")
+            || (response.status() == StatusCode::NOT_FOUND && self.has_session())
+        {
+            return Err(self.failure_of(&response));
+        }
+        let failure = self.failure_of(&response);
+        let line = one_line(self.body(response).await?);
+        if answers(&line, id) { Ok(line) } else { Err(said(&line).unwrap_or(failure)) }
+    }
+
+    pub(super) fn failure_of(&self, response: &Response) -> Failure {
+        if response.status() == StatusCode::NOT_FOUND && self.has_session() {
+            self.lose_session();
+            return Failure::SessionLost { at: shown(&self.url) };
+        }
+        Failure::of_status(&self.url, response)
+    }
+
+    /// A whole body, bounded.
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| Failure::of_body(&self.url, &error.without_url()))?
+        {
+            if body.len() + chunk.len() > MAX_MESSAGE_BYTES {
+                return Err(Failure::TooLong { at: shown(&self.url), limit: MAX_MESSAGE_BYTES });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+/// The channel is closed only when the guard is ending.
+async fn deliver(line: Vec<u8>, arrivals: &Sender<Arrival>) {
+    let _ = arrivals.send(Arrival::Line(Line::Whole(line))).await;
+}
+
+fn content_type(response: &Response) -> &str {
+    response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn is(response: &Response, essence: &str) -> bool {
+    let sent = content_type(response).split(';').next().unwrap_or_default();
+    sent.trim().eq_ignore_ascii_case(essence)
+}
+
+/// The server's JSON-RPC error of an answer whose id is not ours (mostly `null`).
+fn said(line: &[u8]) -> Option<Failure> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        error: Error<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Error<'a> {
+        code: i64,
+        message: String,
+        #[serde(borrow)]
+        data: Option<&'a RawValue>,
+    }
+    let Answer { error } = serde_json::from_slice(line).ok()?;
+    Some(Failure::Said { code: error.code, message: error.message, data: error.data.map(ToOwned::to_owned) })
+}

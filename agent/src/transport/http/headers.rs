@@ -1,0 +1,101 @@
+//! Headers: the protocol's own, and the secret ones that the entry's owner configured.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub const SESSION: &str = "mcp-session-id";
+pub const VERSION: &str = "mcp-protocol-version";
+pub const METHOD: &str = "mcp-method";
+pub const NAME: &str = "mcp-name";
+
+/// The entry's headers. Printed, they are `[redacted]`; on the wire, HTTP/2 never indexes them.
+#[derive(Default, Clone)]
+pub struct SecretHeaders(HeaderMap);
+
+/// What is wrong with the configured headers; never says a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadHeaders {
+    #[error("PORTREEVE_HEADERS is not a JSON object of texts")]
+    NotAnObject,
+    #[error("the entry's header `{0}` has a name that HTTP does not take")]
+    Name(String),
+    #[error("the value of the entry's header `{0}` has characters that HTTP does not take")]
+    Value(String),
+}
+
+impl SecretHeaders {
+    /// Reads `{"Authorization":"Bearer …"}`.
+    ///
+    /// # Errors
+    /// See [`BadHeaders`].
+    pub fn parse(json: &str) -> Result<Self, BadHeaders> {
+        let texts: BTreeMap<String, String> =
+            serde_json::from_str(json).map_err(|_| BadHeaders::NotAnObject)?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in texts {
+            let parsed = HeaderName::try_from(name.as_str()).map_err(|_| BadHeaders::Name(name.clone()))?;
+            let mut value =
+                HeaderValue::from_str(value.trim()).map_err(|_| BadHeaders::Value(name.clone()))?;
+            value.set_sensitive(true);
+            headers.insert(parsed, value);
+        }
+        Ok(Self(headers))
+    }
+
+    pub(in crate::transport) fn into_map(self) -> HeaderMap {
+        self.0
+    }
+}
+
+impl fmt::Debug for SecretHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A name as a header may carry it: visible ASCII as it is, all else as `=?base64?…?=`
+/// (MCP 2026-07-28, "Value encoding").
+pub fn header_text(value: &str) -> String {
+    let plain = value.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
+        && value.trim() == value
+        && !(value.starts_with("=?base64?") && value.ends_with("?="));
+    if plain { value.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(value)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secret_headers_are_never_printed() {
+        let headers = SecretHeaders::parse(r#"{"Authorization":"Bearer s3cret"}"#).unwrap();
+        assert_eq!(format!("{headers:?} {:#?}", Some(&headers)), "[redacted] Some(\n    [redacted],\n)");
+        assert!(!format!("{:?}", headers.into_map()).contains("s3cret"));
+    }
+
+    #[test]
+    fn bad_headers_are_named_without_their_values() {
+        for (json, expected) in [
+            ("[]", BadHeaders::NotAnObject),
+            (r#"{"A":1}"#, BadHeaders::NotAnObject),
+            (r#"{"A b":"x"}"#, BadHeaders::Name("A b".into())),
+            (r#"{"A":"s3\ncret"}"#, BadHeaders::Value("A".into())),
+        ] {
+            let error = SecretHeaders::parse(json).unwrap_err();
+            assert_eq!(error, expected, "{json}");
+            assert!(!error.to_string().contains("s3"), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_that_a_header_cannot_carry_are_encoded() {
+        assert_eq!(header_text("create_issue"), "create_issue");
+        assert_eq!(header_text("größe"), "=?base64?Z3LDtsOfZQ==?=");
+        assert_eq!(header_text(" padded"), "=?base64?IHBhZGRlZA==?=");
+        assert_eq!(header_text("=?base64?eA==?="), "=?base64?PT9iYXNlNjQ/ZUE9PT89?=");
+        assert_eq!(header_text("a\r\nX-Evil: 1"), "=?base64?YQ0KWC1FdmlsOiAx?=");
+    }
+}

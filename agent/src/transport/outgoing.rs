@@ -1,0 +1,129 @@
+//! What a transport must know of a message on its way to a remote server: for whom the answer is,
+//! and what the HTTP headers have to repeat (MCP 2026-07-28, "Transports: Streamable HTTP").
+
+use mcp::{Id, Kind, Message, Subject};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One released message, with what was read of it.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Only of requests.
+    pub id: Option<Id>,
+    /// Absent for a client's answer to a server's request.
+    pub method: Option<String>,
+    /// `_meta` names the protocol version since 2026-07-28; absent in the eras before.
+    pub version: Option<String>,
+    /// What `Mcp-Name` repeats.
+    pub name: Option<String>,
+    /// The request that a `notifications/cancelled` is about.
+    pub cancels: Option<Id>,
+    pub bytes: Vec<u8>,
+}
+
+impl Outgoing {
+    /// Reads a message that passed the gate; what cannot be read is sent without headers of its own.
+    pub fn read(bytes: Vec<u8>) -> Self {
+        let message = match Message::parse_or_return(bytes) {
+            Ok(message) => message,
+            Err((_, bytes)) => {
+                return Self { id: None, method: None, version: None, name: None, cancels: None, bytes };
+            }
+        };
+        let (id, method) = match message.kind() {
+            Kind::Request { id, method } => (Some(id.clone()), Some(method.clone())),
+            Kind::Notification { method } => (None, Some(method.clone())),
+            Kind::Response { .. } | Kind::Error { .. } => (None, None),
+        };
+        let cancels = match message.subject() {
+            Subject::Cancelled { request } => request.cloned(),
+            _ => None,
+        };
+        let name = method.as_deref().and_then(|method| named_by(method, message.params()?));
+        let version = message.protocol_version().map(str::to_owned);
+        Self { id, method, version, name, cancels, bytes: message.into_bytes() }
+    }
+
+    /// Does this message belong to the era without handshake and sessions?
+    pub fn is_stateless(&self) -> bool {
+        self.version.is_some()
+    }
+
+    pub fn is(&self, method: &str) -> bool {
+        self.method.as_deref() == Some(method)
+    }
+}
+
+/// The member of `params` that names what the method is about.
+fn named_by(method: &str, params: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Params {
+        #[serde(default)]
+        name: Value,
+        #[serde(default)]
+        uri: Value,
+        #[serde(default, rename = "taskId")]
+        task_id: Value,
+    }
+    let params: Params = serde_json::from_str(params).ok()?;
+    let named = match method {
+        "tools/call" | "prompts/get" => params.name,
+        "resources/read" => params.uri,
+        "tasks/get" | "tasks/update" | "tasks/cancel" => params.task_id,
+        _ => return None,
+    };
+    named.as_str().map(str::to_owned)
+}
+
+/// Is this line the answer to that request?
+pub fn answers(line: &[u8], request: &Id) -> bool {
+    match Message::parse(line.to_vec()).as_ref().map(Message::kind) {
+        Ok(Kind::Response { id } | Kind::Error { id: Some(id), .. }) => id == request,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Outgoing {
+        Outgoing::read(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_modern_call_names_its_version_and_tool() {
+        let call = read(
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#,
+        );
+        assert_eq!(call.id, Id::from_json("7"));
+        assert_eq!(call.name.as_deref(), Some("echo"));
+        assert!(call.is_stateless());
+    }
+
+    #[test]
+    fn an_older_call_has_no_version_of_its_own() {
+        let call =
+            read(r#"{"jsonrpc":"2.0","id":"a","method":"resources/read","params":{"uri":"file:///x"}}"#);
+        assert_eq!(call.id, Id::from_json("\"a\""));
+        assert_eq!(call.name.as_deref(), Some("file:///x"));
+        assert!(!call.is_stateless());
+    }
+
+    #[test]
+    fn a_cancellation_names_what_it_cancels_and_an_answer_names_nothing() {
+        let cancelled =
+            read(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"r-1"}}"#);
+        assert_eq!(cancelled.cancels, Id::from_json("\"r-1\""));
+        let answer = read(r#"{"jsonrpc":"2.0","id":3,"result":{}}"#);
+        assert_eq!((answer.id, answer.method), (None, None));
+    }
+
+    #[test]
+    fn an_answer_is_known_by_its_id_and_its_ids_type() {
+        let three = Id::from_json("3").unwrap();
+        assert!(answers(br#"{"jsonrpc":"2.0","id":3,"result":{}}"#, &three));
+        assert!(!answers(br#"{"jsonrpc":"2.0","id":"3","result":{}}"#, &three));
+        assert!(!answers(br#"{"jsonrpc":"2.0","id":3,"method":"ping"}"#, &three));
+    }
+}

@@ -1,0 +1,122 @@
+//! The one server a guard stands in front of: a command line, or an address.
+
+use crate::transport::http::{BadHeaders, SecretHeaders};
+use crate::transport::stdio::HEADERS_VARIABLE;
+use crate::transport::{Inlet, Outlet, absent, http, sse, stdio};
+use policy::ServerIdentity;
+use std::ffi::OsString;
+use std::io;
+use url::Url;
+
+/// As shells have it.
+const EXIT_NOT_FOUND: u8 = 127;
+const EXIT_NOT_EXECUTABLE: u8 = 126;
+
+pub struct Target {
+    identity: ServerIdentity,
+    way: Way,
+}
+
+enum Way {
+    Command(Vec<OsString>),
+    Http(Url),
+    Sse(Url),
+}
+
+/// What the command line names is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownTarget {
+    #[error("no server is named: give a command after `--`, or an address")]
+    Nothing,
+    #[error("`{0}` is not an address of an MCP server: an absolute http or https URL is needed")]
+    NotAnAddress(String),
+}
+
+impl Target {
+    /// # Errors
+    /// See [`UnknownTarget`].
+    pub fn named_by(
+        http: Option<&str>,
+        sse: Option<&str>,
+        command: Vec<OsString>,
+    ) -> Result<Self, UnknownTarget> {
+        let address = |text: &str| {
+            let not_an_address = || UnknownTarget::NotAnAddress(text.to_owned());
+            let identity = ServerIdentity::from_url(text).map_err(|_| not_an_address())?;
+            Ok((identity, Url::parse(text).map_err(|_| not_an_address())?))
+        };
+        let (identity, way) = match (http, sse, command.as_slice()) {
+            (Some(text), ..) => address(text).map(|(identity, url)| (identity, Way::Http(url)))?,
+            (None, Some(text), _) => address(text).map(|(identity, url)| (identity, Way::Sse(url)))?,
+            (None, None, [program, args @ ..]) => {
+                let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
+                (ServerIdentity::from_command(&program.to_string_lossy(), &args), Way::Command(command))
+            }
+            (None, None, []) => return Err(UnknownTarget::Nothing),
+        };
+        Ok(Self { identity, way })
+    }
+
+    pub fn identity(&self) -> ServerIdentity {
+        self.identity.clone()
+    }
+
+    /// Starts or dials it. Where that fails, the ends are those of a server that says why.
+    pub fn dial(self) -> (Outlet, Inlet) {
+        match self.way {
+            Way::Command(command) => start(&command),
+            Way::Http(url) => reached(secret_headers().map(|headers| http::dial(url, headers))),
+            Way::Sse(url) => reached(secret_headers().map(|headers| sse::dial(url, headers))),
+        }
+    }
+}
+
+fn start(command: &[OsString]) -> (Outlet, Inlet) {
+    match stdio::start(command) {
+        Ok((stdin, server)) => (Outlet::Pipe(Some(stdin)), Inlet::Pipe(server)),
+        Err(error) => {
+            let program = command.first().map(|program| program.to_string_lossy()).unwrap_or_default();
+            let (why, exit) = match error.kind() {
+                io::ErrorKind::NotFound => ("it was not found".to_owned(), EXIT_NOT_FOUND),
+                io::ErrorKind::PermissionDenied => ("it may not be executed".to_owned(), EXIT_NOT_EXECUTABLE),
+                _ => (error.to_string(), EXIT_NOT_EXECUTABLE),
+            };
+            absent_because(format!("the server's command `{program}` cannot be started: {why}"), exit)
+        }
+    }
+}
+
+fn reached(dialled: Result<Result<(Outlet, Inlet), reqwest::Error>, BadHeaders>) -> (Outlet, Inlet) {
+    match dialled {
+        Ok(Ok(ends)) => ends,
+        Ok(Err(error)) => absent_because(format!("the guard cannot use HTTP on this machine: {error}"), 1),
+        Err(bad) => absent_because(bad.to_string(), 1),
+    }
+}
+
+fn absent_because(why: String, exit: u8) -> (Outlet, Inlet) {
+    tracing::error!("{why}");
+    absent::server(why, exit)
+}
+
+fn secret_headers() -> Result<SecretHeaders, BadHeaders> {
+    match std::env::var(HEADERS_VARIABLE) {
+        Ok(json) => SecretHeaders::parse(&json),
+        Err(std::env::VarError::NotPresent) => Ok(SecretHeaders::default()),
+        Err(std::env::VarError::NotUnicode(_)) => Err(BadHeaders::NotAnObject),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_server_is_said_so() {
+        assert!(matches!(Target::named_by(None, None, Vec::new()), Err(UnknownTarget::Nothing)));
+        for text in ["mcp.example", "file:///x", "ftp://mcp.example/"] {
+            let named = Target::named_by(Some(text), None, Vec::new());
+            assert!(matches!(named, Err(UnknownTarget::NotAnAddress(_))), "{text}");
+        }
+    }
+}
