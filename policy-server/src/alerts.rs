@@ -1,0 +1,137 @@
+//! From what a device reports to alerts, and from alerts to webhooks.
+
+mod courier;
+pub mod signature;
+
+pub use courier::deliver;
+
+use crate::app::App;
+use crate::secret::Secret;
+use crate::store::StoreError;
+use crate::store::alerts::{Alert, NewAlert};
+use crate::store::devices::Device;
+use crate::store::webhooks::Webhook;
+use contract::report::{DeviceReport, Finding, Severity};
+use url::Url;
+use uuid::Uuid;
+
+/// Alerts that the server raises itself; a device's report neither opens nor resolves them.
+pub const CHAIN_BROKEN: &str = "record-chain-broken";
+pub const MISATTRIBUTED: &str = "record-misattributed";
+pub const UNENROLLED: &str = "device-unenrolled";
+const OWN: [&str; 4] = [crate::fleet::DARK, CHAIN_BROKEN, MISATTRIBUTED, UNENROLLED];
+
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    #[error("{0} is not a web address that alerts can be sent to; it begins with https:// or http://")]
+    BadAddress(String),
+    #[error("alerts are sent to {0} already")]
+    Known(String),
+    #[error("no randomness is to be had from the operating system")]
+    NoRandomness,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Brings a device's alerts in line with its report: opens what is new, sees again what still holds,
+/// resolves what is gone, and records what was healed.
+pub async fn apply_report(app: &App, device: &Device, report: &DeviceReport) -> Result<(), StoreError> {
+    let mut changed = false;
+    let findings = findings(report);
+    for finding in &findings {
+        let alert = new_alert(device, finding);
+        changed |= if finding.healed {
+            app.store.record_healed(&alert).await?
+        } else {
+            app.store.raise_alert(&alert).await?
+        };
+    }
+    for alert in app.store.live_alerts_of(&device.id).await? {
+        if !OWN.contains(&alert.code.as_str()) && !still_holds(&findings, &alert) {
+            changed |= app.store.resolve_alert(&device.id, &alert.code, &alert.subject).await?;
+        }
+    }
+    if changed {
+        app.courier.notify_one();
+    }
+    Ok(())
+}
+
+/// What the report says is wrong; a refused policy counts even where the agent lists no finding for it.
+fn findings(report: &DeviceReport) -> Vec<Finding> {
+    let mut findings = report.findings.clone();
+    if let Some(refused) = &report.policy_refused
+        && !findings.iter().any(|finding| finding.code == "policy-refused")
+    {
+        findings.push(Finding {
+            code: "policy-refused".into(),
+            severity: Severity::Critical,
+            subject: refused.code.clone(),
+            detail: refused.detail.clone(),
+            healed: false,
+            since_ms: crate::clock::now_ms(),
+        });
+    }
+    findings
+}
+
+fn new_alert<'a>(device: &'a Device, finding: &'a Finding) -> NewAlert<'a> {
+    NewAlert {
+        code: &finding.code,
+        severity: finding.severity,
+        device: &device.id,
+        member: &device.member,
+        subject: &finding.subject,
+        detail: &finding.detail,
+        since_ms: finding.since_ms,
+    }
+}
+
+fn still_holds(findings: &[Finding], alert: &Alert) -> bool {
+    findings
+        .iter()
+        .any(|finding| !finding.healed && finding.code == alert.code && finding.subject == alert.subject)
+}
+
+/// `false`: no open alert has this id.
+pub async fn acknowledge(app: &App, by: &str, id: &str) -> Result<bool, StoreError> {
+    let done = app.store.acknowledge_alert(id, by).await?;
+    if done {
+        app.store.add_deed(by, "alert-acknowledged", id, "").await?;
+    }
+    Ok(done)
+}
+
+/// Adds a target of alerts. Gives its secret, which is shown this once.
+pub async fn add_webhook(
+    app: &App,
+    by: &str,
+    address: &str,
+    secret: Option<String>,
+) -> Result<(Webhook, String), WebhookError> {
+    let bad = || WebhookError::BadAddress(address.to_owned());
+    let url = Url::parse(address).map_err(|_| bad())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(bad());
+    }
+    let secret = match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) => secret,
+        None => Secret::generate().map_err(|_| WebhookError::NoRandomness)?.reveal().to_owned(),
+    };
+    let id = Uuid::now_v7().to_string();
+    if !app.store.add_webhook(&id, url.as_str(), &secret, by).await? {
+        return Err(WebhookError::Known(url.into()));
+    }
+    app.store.add_deed(by, "webhook-added", &id, url.host_str().unwrap_or_default()).await?;
+    let added = app.store.webhooks().await?.into_iter().find(|webhook| webhook.id == id);
+    added.map(|webhook| (webhook, secret)).ok_or_else(bad)
+}
+
+/// Removes a target by id or address. `false`: there is none.
+pub async fn remove_webhook(app: &App, by: &str, id_or_url: &str) -> Result<bool, StoreError> {
+    let done = app.store.remove_webhook(id_or_url).await?;
+    if done {
+        app.store.add_deed(by, "webhook-removed", id_or_url, "").await?;
+    }
+    Ok(done)
+}

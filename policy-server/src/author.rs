@@ -1,0 +1,107 @@
+//! Authoring: a policy text is checked, tried on recorded calls, and published.
+
+pub mod explain;
+pub mod preview;
+
+pub use explain::{Answer, Question, explain};
+pub use preview::{DiffLine, Preview, VerdictChange, preview};
+
+use crate::app::App;
+use crate::members::StandingChange;
+use crate::publish::SignError;
+use crate::store::StoreError;
+use policy::{Document, Problem, Ruleset, Standing};
+use serde::Serialize;
+
+/// The largest policy document taken, in bytes.
+pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
+
+/// What checking a text found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Everything that keeps it from being published, in document order; empty: it can be.
+    pub problems: Vec<Problem>,
+    /// How many of its own tests ran and passed.
+    pub tests: usize,
+}
+
+/// Why a version was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("the policy has {} problem(s), the first at {}", .0.len(), .0.first().map(ToString::to_string).unwrap_or_default())]
+    Problems(Vec<Problem>),
+    #[error("version {current} was published in the meantime; look at what it changed, then publish again")]
+    Conflict { current: u64 },
+    #[error("the policy could not be signed: {0}")]
+    Sign(#[from] SignError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the check of the policy was cut short")]
+    CutShort,
+}
+
+/// Parses, compiles and tests a text.
+pub async fn check(text: &str) -> Checked {
+    let text = text.to_owned();
+    // Compiling can take a while for a large document; the async threads have streams to serve.
+    match tokio::task::spawn_blocking(move || check_now(&text)).await {
+        Ok(checked) => checked,
+        Err(error) => Checked { problems: vec![fault(&format!("the check failed: {error}"))], tests: 0 },
+    }
+}
+
+/// [`check`], here and now: for the command line.
+#[must_use]
+pub fn check_now(text: &str) -> Checked {
+    if text.len() > MAX_POLICY_BYTES {
+        return Checked { problems: vec![fault("the document is larger than 1 MiB")], tests: 0 };
+    }
+    let tested = Document::parse(text).and_then(|document| {
+        Ruleset::compile(&document, &Standing::default(), 0, None)?;
+        document.run_tests()
+    });
+    match tested {
+        Ok(tests) => Checked { problems: Vec::new(), tests },
+        Err(problems) => Checked { problems, tests: 0 },
+    }
+}
+
+fn fault(message: &str) -> Problem {
+    Problem { line: 1, column: 1, message: message.to_owned(), help: String::new() }
+}
+
+/// Publishes a text as the version after `base`: checked, signed, stored, pushed. Gives its version.
+pub async fn publish(app: &App, by: &str, text: &str, note: &str, base: u64) -> Result<u64, PublishError> {
+    let checked = check(text).await;
+    if !checked.problems.is_empty() {
+        return Err(PublishError::Problems(checked.problems));
+    }
+    let turn = app.publisher.turn().await;
+    let current = app.store.current_policy().await?;
+    let (version, standing) = current.map_or((0, Standing::default()), |now| (now.version, now.standing));
+    if version != base {
+        return Err(PublishError::Conflict { current: version });
+    }
+    turn.publish(app, base, text, &standing, by, note).await?;
+    app.store.add_deed(by, "policy-published", &format!("version {}", base + 1), note).await?;
+    Ok(base + 1)
+}
+
+/// Publishes the same document with another standing; does nothing where `change` changes nothing.
+pub(crate) async fn publish_standing(
+    app: &App,
+    by: &str,
+    note: &str,
+    change: impl FnOnce(&mut Standing) -> bool,
+) -> Result<StandingChange, PublishError> {
+    let turn = app.publisher.turn().await;
+    let Some(current) = app.store.current_policy().await? else {
+        return Err(PublishError::Conflict { current: 0 });
+    };
+    let mut standing = current.standing;
+    if !change(&mut standing) {
+        return Ok(StandingChange { policy_version: current.version, changed: false });
+    }
+    turn.publish(app, current.version, &current.text, &standing, by, note).await?;
+    Ok(StandingChange { policy_version: current.version + 1, changed: true })
+}

@@ -1,0 +1,208 @@
+//! How a machine becomes a device: tokens, certificates, renewal, leaving.
+
+use crate::admin_auth::AuthError;
+use crate::app::App;
+use crate::clock::{now_ms, to_ms};
+use crate::secret::{self, Secret};
+use crate::store::StoreError;
+use crate::store::devices::{Device, NewDevice};
+use crate::store::tokens::EnrolmentToken;
+use crate::tls::CertificateError;
+use contract::enrolment::{EnrolReply, EnrolRequest, ManagedProfile, RenewRequest};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What an enrolment token is good for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewToken {
+    /// The member its devices will belong to, whatever the machine says; `null` for a fleet-wide token.
+    pub member: Option<String>,
+    /// How many machines it enrols.
+    pub uses: u32,
+    pub expires_in_seconds: u64,
+}
+
+impl Default for NewToken {
+    fn default() -> Self {
+        Self { member: None, uses: 1, expires_in_seconds: 24 * 3600 }
+    }
+}
+
+/// A token that was just made, with the secret in it: shown once.
+#[derive(Debug, Clone)]
+pub struct MadeToken {
+    pub token: EnrolmentToken,
+    /// What IT places on the machines; holds the secret.
+    pub profile: ManagedProfile,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolmentError {
+    #[error("this enrolment token is not known here; ask your IT for a current enrolment profile")]
+    TokenUnknown,
+    #[error("this enrolment token has expired; ask your IT for a current enrolment profile")]
+    TokenExpired,
+    #[error("this enrolment token was used as often as it may be; ask your IT for another one")]
+    TokenUsed,
+    #[error(
+        "it is not said whose machine this is: neither the token, nor the profile, nor the request names a member"
+    )]
+    NoMember,
+    #[error("{0:?} is not a member's address")]
+    BadMember(String),
+    #[error("the access of {0} has ended; they cannot enrol a device")]
+    MemberSuspended(String),
+    #[error("the certificate request cannot be used: {0}")]
+    BadRequest(#[from] CertificateError),
+    #[error("an enrolment token is good for 1 to 100000 machines and for at most a year")]
+    BadToken,
+    #[error(transparent)]
+    TooMany(#[from] AuthError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes an enrolment token and the managed profile that carries it.
+pub async fn new_token(app: &App, by: &str, wanted: &NewToken) -> Result<MadeToken, EnrolmentError> {
+    if !(1..=100_000).contains(&wanted.uses) || !(1..=366 * 86_400).contains(&wanted.expires_in_seconds) {
+        return Err(EnrolmentError::BadToken);
+    }
+    let member = wanted.member.as_deref().map(address).transpose()?;
+    let secret = Secret::generate().map_err(AuthError::from)?;
+    let lasts = i64::try_from(wanted.expires_in_seconds).map_err(|_| EnrolmentError::BadToken)? * 1000;
+    let now = now_ms();
+    let token = EnrolmentToken {
+        id: Uuid::now_v7().to_string(),
+        member: member.clone(),
+        uses: i64::from(wanted.uses),
+        used: 0,
+        expires_ms: now + lasts,
+        created_ms: now,
+        created_by: by.to_owned(),
+        withdrawn_ms: None,
+    };
+    app.store.add_enrolment_token(&token, &secret.hash()).await?;
+    let whose = member.as_deref().unwrap_or("any member");
+    app.store
+        .add_deed(by, "enrolment-token-made", &token.id, &format!("{} uses, {whose}", wanted.uses))
+        .await?;
+    Ok(MadeToken { profile: profile(app, &secret, member.clone()), token })
+}
+
+/// `false`: there is no such token that could be withdrawn.
+pub async fn withdraw_token(app: &App, by: &str, id: &str) -> Result<bool, StoreError> {
+    let done = app.store.withdraw_enrolment_token(id).await?;
+    if done {
+        app.store.add_deed(by, "enrolment-token-withdrawn", id, "").await?;
+    }
+    Ok(done)
+}
+
+fn profile(app: &App, secret: &Secret, member: Option<String>) -> ManagedProfile {
+    ManagedProfile {
+        organisation: app.organisation.clone(),
+        server: app.public_url.as_str().trim_end_matches('/').to_owned(),
+        server_ca: app.authority.vouches_for_listener().then(|| app.authority.certificate_pem().to_owned()),
+        trust_root: app.publisher.trust_root().to_owned(),
+        enrolment_token: secret.reveal().to_owned(),
+        member,
+    }
+}
+
+/// Enrols a machine: counts the token, issues the certificate, adds the device.
+pub async fn enrol(app: &App, peer: IpAddr, request: &EnrolRequest) -> Result<EnrolReply, EnrolmentError> {
+    app.limits.enrolment(peer)?;
+    let hash = secret::hash(&request.token);
+    let token = app.store.enrolment_token(&hash).await?.ok_or(EnrolmentError::TokenUnknown)?;
+    check_token(&token)?;
+    let member = token.member.as_ref().or(request.member.as_ref()).ok_or(EnrolmentError::NoMember)?;
+    let member = address(member)?;
+    check_standing(app, &member).await?;
+    let device = Uuid::now_v7().to_string();
+    let issued = app.authority.issue(&request.csr_pem, &device, &app.organisation)?;
+    let added = app
+        .store
+        .enrol(
+            &hash,
+            &NewDevice {
+                id: &device,
+                member: &member,
+                machine: &request.machine,
+                certificate_expires_ms: to_ms(issued.expires),
+            },
+        )
+        .await?;
+    if !added {
+        return Err(EnrolmentError::TokenUsed);
+    }
+    tracing::info!(device, member, "device enrolled");
+    Ok(EnrolReply {
+        device_id: device,
+        member,
+        organisation: app.organisation.clone(),
+        certificate_pem: issued.chain_pem,
+        certificate_expires: issued.expires,
+    })
+}
+
+/// A fresh certificate for a device.
+pub async fn renew(app: &App, device: &Device, request: &RenewRequest) -> Result<EnrolReply, EnrolmentError> {
+    check_standing(app, &device.member).await?;
+    let issued = app.authority.issue(&request.csr_pem, &device.id, &app.organisation)?;
+    app.store.set_certificate_expiry(&device.id, to_ms(issued.expires)).await?;
+    Ok(EnrolReply {
+        device_id: device.id.clone(),
+        member: device.member.clone(),
+        organisation: app.organisation.clone(),
+        certificate_pem: issued.chain_pem,
+        certificate_expires: issued.expires,
+    })
+}
+
+/// The device takes itself out; that somebody did this is for a person to know.
+pub async fn unenrol(app: &App, device: &Device) -> Result<(), StoreError> {
+    if app.store.set_unenrolled(&device.id).await? {
+        app.store.resolve_alert(&device.id, crate::fleet::DARK, &device.id).await?;
+        app.store.add_deed(&device.member, "device-unenrolled", &device.id, &device.machine.hostname).await?;
+        app.courier.notify_one();
+    }
+    Ok(())
+}
+
+fn check_token(token: &EnrolmentToken) -> Result<(), EnrolmentError> {
+    if token.withdrawn_ms.is_some() || token.expires_ms < now_ms() {
+        Err(EnrolmentError::TokenExpired)
+    } else if token.used >= token.uses {
+        Err(EnrolmentError::TokenUsed)
+    } else {
+        Ok(())
+    }
+}
+
+async fn check_standing(app: &App, member: &str) -> Result<(), EnrolmentError> {
+    let suspended = app
+        .store
+        .current_policy()
+        .await?
+        .is_some_and(|policy| policy.standing.suspended_members.contains(member));
+    if suspended { Err(EnrolmentError::MemberSuspended(member.to_owned())) } else { Ok(()) }
+}
+
+/// An address in its one spelling: a word that a policy can name, in small letters. Whether somebody
+/// reads mail there is not ours to know.
+pub fn address(member: &str) -> Result<String, EnrolmentError> {
+    let member = member.trim().to_ascii_lowercase();
+    let strange = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '*');
+    if member.is_empty() || member.len() > 254 || member.contains(strange) {
+        return Err(EnrolmentError::BadMember(member));
+    }
+    Ok(member)
+}
+
+/// How long a device certificate lasts.
+pub const CERTIFICATE_LASTS: Duration = Duration::from_hours(7 * 24);
+/// How long after its expiry a certificate still renews itself: a laptop may be in a drawer for a while.
+pub const RENEWAL_GRACE: Duration = Duration::from_hours(90 * 24);

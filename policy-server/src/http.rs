@@ -1,0 +1,64 @@
+//! The one HTTP surface: the agents' API, the admins' API, its description, and the console.
+
+pub mod admin;
+pub mod agents;
+mod health;
+pub mod openapi;
+pub mod problem;
+
+pub use problem::Failure;
+
+use crate::app::Shared;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode, Uri};
+use std::time::Duration;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Admins' requests: a policy document fits, an upload does not.
+const ADMIN_BODY: usize = 4 * 1024 * 1024;
+const ADMIN_ANSWER: Duration = Duration::from_secs(60);
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The documented routes, without state: the same list serves and is described.
+pub fn documented() -> OpenApiRouter<Shared> {
+    openapi::described().merge(agents::routes()).merge(admin::routes()).merge(health::routes())
+}
+
+/// Everything this server answers.
+pub fn router(app: Shared) -> Router {
+    let (api, _) = documented().split_for_parts();
+    let console = crate::console::routes()
+        .layer(DefaultBodyLimit::max(ADMIN_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ADMIN_ANSWER));
+    api.merge(openapi::routes()).merge(console).fallback(unknown).with_state(app).layer(
+        ServiceBuilder::new()
+            .layer(header(CONTENT_SECURITY_POLICY, POLICY))
+            .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .layer(header(REFERRER_POLICY, "no-referrer"))
+            .layer(header(STRICT_TRANSPORT_SECURITY, "max-age=31536000"))
+            .layer(CatchPanicLayer::custom(problem::panicked))
+            // Agents send neither `Origin` nor `Sec-Fetch-Site` and pass; a foreign page cannot.
+            .layer(CsrfLayer::new()),
+    )
+}
+
+fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+async fn unknown(uri: Uri) -> Failure {
+    // The path is not repeated: it may be a mistyped one-time link.
+    let _ = uri;
+    Failure::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this address; see /openapi.json")
+}

@@ -1,0 +1,213 @@
+//! Taking records in: the chain is checked, a batch is on disk whole or not at all, and only then is the
+//! device told that it may forget.
+
+use crate::alerts::{CHAIN_BROKEN, MISATTRIBUTED};
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::store::StoreError;
+use crate::store::alerts::NewAlert;
+use crate::store::devices::Device;
+use crate::store::records::{ChainHead, NewRecord};
+use contract::record::{Batch, Durable, link};
+use contract::report::Severity;
+use serde::Deserialize;
+use std::borrow::Cow;
+use uuid::Uuid;
+
+/// The most records in one batch.
+pub const MOST_RECORDS: usize = 10_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error("the log cannot be continued here: {why}")]
+    Broken { why: &'static str, durable: Durable },
+    #[error("record {seq} of the log is not a record: {why}")]
+    Malformed { seq: u64, why: String },
+    #[error("a batch holds at most {MOST_RECORDS} records; send fewer at once")]
+    TooLong,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The members of a record that become columns. Everything else is kept as it came and not looked at: a
+/// newer agent may say more than we know.
+#[derive(Deserialize)]
+struct Columns<'a> {
+    id: Uuid,
+    time_ms: i64,
+    run: Uuid,
+    #[serde(borrow)]
+    member: Cow<'a, str>,
+    #[serde(borrow)]
+    device: Cow<'a, str>,
+    #[serde(borrow)]
+    server: ServerColumn<'a>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    tool: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    decision: Option<Cow<'a, str>>,
+    #[serde(default)]
+    call: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct ServerColumn<'a> {
+    #[serde(borrow)]
+    identity: Cow<'a, str>,
+}
+
+/// Takes a stretch of a device's log. What is here already is skipped, so a batch may come twice.
+pub async fn take(app: &App, device: &Device, batch: &Batch) -> Result<Durable, IngestError> {
+    if batch.records.len() > MOST_RECORDS {
+        return Err(IngestError::TooLong);
+    }
+    // A second round only where another upload of the same device came between reading and writing.
+    for _ in 0..3 {
+        let before = app.store.chain_head(&device.id, batch.epoch).await?;
+        let durable = Durable { epoch: batch.epoch, through: before.through };
+        let checked = match check_chain(batch, &before) {
+            Ok(checked) => checked,
+            Err(why) => {
+                broken(app, device, batch, why).await?;
+                return Err(IngestError::Broken { why, durable });
+            }
+        };
+        let Some((skip, after)) = checked else { return Ok(durable) };
+        let columns = read_columns(batch, skip)?;
+        let rows = rows(device, batch, skip, &columns);
+        if app.store.append_records(&device.id, batch.epoch, &before, &after, &rows).await? {
+            tell_misattributed(app, device, &columns).await?;
+            return Ok(Durable { epoch: batch.epoch, through: after.through });
+        }
+    }
+    let before = app.store.chain_head(&device.id, batch.epoch).await?;
+    Ok(Durable { epoch: batch.epoch, through: before.through })
+}
+
+/// How many records of the batch are here already, and the chain's end after the rest; `None` where
+/// nothing is new.
+fn check_chain(batch: &Batch, before: &ChainHead) -> Result<Option<(usize, ChainHead)>, &'static str> {
+    if batch.first == 0 {
+        return Err("records count from 1");
+    }
+    if batch.first > before.through + 1 {
+        return Err("there is a hole before the first record of the batch");
+    }
+    let mut head = unhex(&batch.previous).ok_or("the link before the batch is not 64 hexadecimal digits")?;
+    let claimed = unhex(&batch.head).ok_or("the link of the last record is not 64 hexadecimal digits")?;
+    if batch.first == before.through + 1 && head != before.head {
+        return Err("the batch does not follow from the last record that is durable here");
+    }
+    let mut seq = batch.first - 1;
+    for record in &batch.records {
+        head = link(&head, record.get().as_bytes());
+        seq += 1;
+        if seq == before.through && head != before.head {
+            return Err("a record that is durable here was sent again with another content");
+        }
+    }
+    if head != claimed {
+        return Err("the links of the batch do not lead to the head it names");
+    }
+    if seq <= before.through {
+        return Ok(None);
+    }
+    let skip = usize::try_from(before.through + 1 - batch.first).map_err(|_| "the batch is too long")?;
+    Ok(Some((skip, ChainHead { through: seq, head })))
+}
+
+fn read_columns(batch: &Batch, skip: usize) -> Result<Vec<Columns<'_>>, IngestError> {
+    (batch.first..)
+        .zip(&batch.records)
+        .skip(skip)
+        .map(|(seq, record)| {
+            serde_json::from_str(record.get())
+                .map_err(|error| IngestError::Malformed { seq, why: error.to_string() })
+        })
+        .collect()
+}
+
+/// Who called is what the certificate says, not what the record claims.
+fn rows<'a>(
+    device: &'a Device,
+    batch: &'a Batch,
+    skip: usize,
+    columns: &'a [Columns<'a>],
+) -> Vec<NewRecord<'a>> {
+    (batch.first..)
+        .zip(&batch.records)
+        .skip(skip)
+        .zip(columns)
+        .map(|((chain_seq, json), record)| NewRecord {
+            id: record.id,
+            chain_seq,
+            time_ms: record.time_ms,
+            member: &device.member,
+            device: &device.id,
+            server: &record.server.identity,
+            tool: record.tool.as_deref(),
+            kind: &record.kind,
+            decision: record.decision.as_deref(),
+            run: record.run,
+            call: record.call,
+            json: json.get(),
+        })
+        .collect()
+}
+
+async fn broken(app: &App, device: &Device, batch: &Batch, why: &str) -> Result<(), StoreError> {
+    let detail = format!(
+        "The log of {} ({}) cannot be continued: {why}. Its records may have been changed or lost on the device.",
+        device.machine.hostname, device.member
+    );
+    raise(app, device, CHAIN_BROKEN, Severity::Critical, &batch.epoch.to_string(), &detail).await
+}
+
+async fn tell_misattributed(app: &App, device: &Device, columns: &[Columns<'_>]) -> Result<(), StoreError> {
+    let foreign = columns.iter().find(|record| record.member != device.member || record.device != device.id);
+    let Some(foreign) = foreign else { return Ok(()) };
+    let detail = format!(
+        "{} of {} sent records in the name of {} on device {}; they are kept under the device that sent them.",
+        device.machine.hostname, device.member, foreign.member, foreign.device
+    );
+    raise(
+        app,
+        device,
+        MISATTRIBUTED,
+        Severity::Warning,
+        &format!("{}/{}", foreign.member, foreign.device),
+        &detail,
+    )
+    .await
+}
+
+async fn raise(
+    app: &App,
+    device: &Device,
+    code: &str,
+    severity: Severity,
+    subject: &str,
+    detail: &str,
+) -> Result<(), StoreError> {
+    let since_ms = now_ms();
+    let alert =
+        NewAlert { code, severity, device: &device.id, member: &device.member, subject, detail, since_ms };
+    if app.store.raise_alert(&alert).await? {
+        tracing::warn!(code, device = device.id, detail, "alert raised on ingest");
+        app.courier.notify_one();
+    }
+    Ok(())
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}

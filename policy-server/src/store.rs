@@ -1,0 +1,97 @@
+//! The database: SQLite with one writer and several readers.
+//!
+//! Only this module and those below it know SQL. Statements keep to what SQLite and PostgreSQL both
+//! understand, so that the engine can be changed here and nowhere else.
+
+pub mod admins;
+pub mod alerts;
+pub mod deeds;
+pub mod devices;
+pub mod members;
+pub mod policies;
+pub mod records;
+pub mod tokens;
+pub mod webhooks;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What can go wrong with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("the database {0} cannot be brought up to date: {1}")]
+    Migration(PathBuf, sqlx::migrate::MigrateError),
+    /// What we wrote ourselves does not read back: somebody else wrote there.
+    #[error("the database holds a {what} that cannot be read: {why}")]
+    Unreadable { what: &'static str, why: String },
+}
+
+impl StoreError {
+    fn unreadable(what: &'static str) -> impl Fn(serde_json::Error) -> Self {
+        move |error| Self::Unreadable { what, why: error.to_string() }
+    }
+}
+
+/// The open database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// One connection: writers wait for each other here, and never meet `SQLITE_BUSY`.
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+impl Store {
+    /// Opens the database, making it where it is not there, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or was written by a newer version.
+    pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        // FULL: what an agent was told is durable must survive a power cut.
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("cache_size", "-32768");
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        sqlx::migrate!("src/store/migrations")
+            .run(&writer)
+            .await
+            .map_err(|error| StoreError::Migration(file.to_owned(), error))?;
+        let reader =
+            SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        Ok(Self { writer, reader })
+    }
+
+    /// A fact about the installation, written at the first start.
+    pub async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT value FROM facts WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.reader)
+            .await?)
+    }
+
+    pub async fn set_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO facts (name, value) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name)
+        .bind(value)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
