@@ -1,13 +1,30 @@
 //! Signed policy: one response that holds a whole TUF repository, and its verification.
 //!
 //! Follows the client workflow of the TUF specification (section 5); the numbered steps in
-//! [`verify`] are the ones a reader can tick off.
+//! [`verify`] are the ones a reader can tick off. The metadata is `tough`'s affair. Delegated roles
+//! are never used, and target files go nowhere but into memory.
+//!
+//! | file in the bundle | what |
+//! |---|---|
+//! | `metadata/N.root.json` | every root since the first (at least since the oldest trust anchor in the field) |
+//! | `metadata/timestamp.json`, `snapshot.json`, `targets.json` | the other roles, without version in the name (`consistent_snapshot` is false) |
+//! | `targets/policy.toml`, `targets/standing.json` | what it is all for |
+
+mod rejection;
+mod transport;
+mod trusted;
+
+pub use rejection::Rejection;
 
 use policy::Standing;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use time::OffsetDateTime;
+use tough::{ExpirationEnforcement, IntoVec, Limits, Repository, RepositoryLoader, TargetName};
+use transport::InMemory;
+use trusted::Trusted;
+use url::Url;
 
 /// The largest bundle taken, in bytes.
 pub const MAX_BUNDLE_BYTES: usize = 16 * 1024 * 1024;
@@ -16,6 +33,10 @@ pub const POLICY_TARGET: &str = "policy.toml";
 pub const STANDING_TARGET: &str = "standing.json";
 /// The version of this shape; an agent refuses one it does not know.
 pub const FORMAT: u32 = 1;
+
+/// Nobody replaces keys this often between two meetings of agent and server.
+const MOST_ROOT_UPDATES: u64 = 1024;
+const LARGEST_METADATA: u64 = 1024 * 1024;
 
 /// A TUF repository in one JSON document: file name (as a TUF client would ask for it, with
 /// `metadata/` or `targets/` before it) to contents as text.
@@ -42,7 +63,7 @@ pub struct Anchor {
 }
 
 /// A bundle that passed every step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
     pub policy_version: u64,
     pub policy_toml: String,
@@ -51,27 +72,130 @@ pub struct Verified {
     pub expires: OffsetDateTime,
 }
 
-/// Why a bundle was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    #[error("{0}")]
-    Todo(String),
-}
-
-impl Rejection {
-    /// Stable, for programs: `truncated`, `forged`, `rolled-back`, `expired`, `foreign-organisation`,
-    /// `unknown-format`, `clock-stepped-back`, `store`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        todo!()
-    }
-}
-
 /// Verifies a bundle against the anchor and against what was seen before (`trusted`, a folder that
 /// only this procedure writes: version floors and the last known time).
 ///
+/// The floors move only for a bundle that passed every step, so one that fails cannot shut out a
+/// later good one.
+///
 /// # Errors
 /// The first step that failed.
-pub async fn verify(_bytes: &[u8], _anchor: &Anchor, _trusted: &Path) -> Result<Verified, Rejection> {
-    todo!()
+pub async fn verify(bytes: &[u8], anchor: &Anchor, trusted: &Path) -> Result<Verified, Rejection> {
+    // 1. Size and shape.
+    let bundle = parse(bytes)?;
+    let trusted = Trusted::open(trusted, anchor)?;
+    // 2. to 5. The chain of roots, timestamp, snapshot, targets: signatures, versions, expiry.
+    let loaded = load(bundle, &trusted.starting_root, Some(trusted.scratch())).await;
+    trusted.keep_time()?;
+    let repository = loaded?;
+    // 6. The bytes of both targets: length and hash.
+    let policy_toml = read_target(&repository, POLICY_TARGET).await?;
+    let standing = read_target(&repository, STANDING_TARGET).await?;
+    // 7. Whose policy it is, in which format, and not an older one than was seen.
+    let policy_version = check_facts(&repository, anchor)?;
+    trusted.check_floor(policy_version)?;
+    // 8. The standing list is understood. (The policy's own text is compiled by the caller.)
+    let standing = parse_standing(&standing)?;
+    trusted.keep(&repository, policy_version)?;
+    Ok(Verified { policy_version, policy_toml, standing, expires: earliest_expiry(&repository) })
+}
+
+/// Verifies a bundle that [`verify`] let pass before, where there is nothing to compare it with but
+/// the anchor: a guard at its start. Everything but the floors is checked.
+///
+/// # Errors
+/// The first step that failed.
+pub async fn verify_again(bytes: &[u8], anchor: &Anchor) -> Result<Verified, Rejection> {
+    let repository = load(parse(bytes)?, &anchor.root, None).await?;
+    let policy_toml = read_target(&repository, POLICY_TARGET).await?;
+    let standing = read_target(&repository, STANDING_TARGET).await?;
+    let policy_version = check_facts(&repository, anchor)?;
+    let standing = parse_standing(&standing)?;
+    Ok(Verified { policy_version, policy_toml, standing, expires: earliest_expiry(&repository) })
+}
+
+/// Step 1.
+fn parse(bytes: &[u8]) -> Result<Bundle, Rejection> {
+    if bytes.len() > MAX_BUNDLE_BYTES {
+        return Err(Rejection::Oversized { limit: MAX_BUNDLE_BYTES });
+    }
+    serde_json::from_slice(bytes).map_err(|error| Rejection::Truncated(error.to_string()))
+}
+
+/// Steps 2 to 5.
+async fn load(bundle: Bundle, root: &Vec<u8>, scratch: Option<&Path>) -> Result<Repository, Rejection> {
+    let base = |folder| Url::parse(&format!("{}{folder}/", transport::BASE)).map_err(Rejection::internal);
+    let limits = Limits {
+        max_root_size: LARGEST_METADATA,
+        max_timestamp_size: LARGEST_METADATA,
+        max_snapshot_size: LARGEST_METADATA,
+        max_targets_size: LARGEST_METADATA,
+        max_root_updates: MOST_ROOT_UPDATES,
+    };
+    let mut loader = RepositoryLoader::new(root, base("metadata")?, base("targets")?)
+        .transport(InMemory::new(bundle))
+        .limits(limits)
+        .expiration_enforcement(ExpirationEnforcement::Safe);
+    if let Some(scratch) = scratch {
+        loader = loader.datastore(scratch);
+    }
+    loader.load().await.map_err(|error| Rejection::from_metadata(&error))
+}
+
+/// Step 6.
+async fn read_target(repository: &Repository, name: &str) -> Result<String, Rejection> {
+    let target = TargetName::new(name).map_err(|error| Rejection::from_target(name, &error))?;
+    let stream =
+        repository.read_target(&target).await.map_err(|error| Rejection::from_target(name, &error))?;
+    let missing = || Rejection::Malformed(format!("{name} is not among the signed files"));
+    let bytes =
+        stream.ok_or_else(missing)?.into_vec().await.map_err(|error| Rejection::from_target(name, &error))?;
+    String::from_utf8(bytes).map_err(|_| Rejection::Malformed(format!("{name} is not UTF-8")))
+}
+
+/// Step 7, but for the floor.
+fn check_facts(repository: &Repository, anchor: &Anchor) -> Result<u64, Rejection> {
+    let policy = facts_of(repository, POLICY_TARGET)?;
+    let standing = facts_of(repository, STANDING_TARGET)?;
+    for facts in [&policy, &standing] {
+        if facts.organisation != anchor.organisation {
+            return Err(Rejection::ForeignOrganisation {
+                theirs: facts.organisation.clone(),
+                ours: anchor.organisation.clone(),
+            });
+        }
+        if facts.format != FORMAT {
+            return Err(Rejection::UnknownFormat { format: facts.format });
+        }
+    }
+    if policy.policy_version != standing.policy_version {
+        return Err(Rejection::Mixed(format!(
+            "{POLICY_TARGET} is of version {}, {STANDING_TARGET} of {}",
+            policy.policy_version, standing.policy_version
+        )));
+    }
+    Ok(policy.policy_version)
+}
+
+fn facts_of(repository: &Repository, name: &str) -> Result<TargetFacts, Rejection> {
+    let target = repository.targets().signed.targets.iter().find(|(found, _)| found.raw() == name);
+    let custom = target.map(|(_, target)| target.custom.clone().into_iter().collect()).unwrap_or_default();
+    serde_json::from_value(serde_json::Value::Object(custom))
+        .map_err(|error| Rejection::Malformed(format!("what is said of {name}: {error}")))
+}
+
+/// Step 8.
+fn parse_standing(text: &str) -> Result<Standing, Rejection> {
+    serde_json::from_str(text).map_err(|error| Rejection::Malformed(format!("{STANDING_TARGET}: {error}")))
+}
+
+fn earliest_expiry(repository: &Repository) -> OffsetDateTime {
+    let seconds = [
+        repository.root().signed.expires.as_second(),
+        repository.timestamp().signed.expires.as_second(),
+        repository.snapshot().signed.expires.as_second(),
+        repository.targets().signed.expires.as_second(),
+    ];
+    let earliest = seconds.into_iter().min().unwrap_or_default();
+    OffsetDateTime::from_unix_timestamp(earliest).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }

@@ -9,6 +9,7 @@ pub mod enrolment;
 pub mod ocsf;
 pub mod record;
 pub mod report;
+pub mod signing;
 
 /// Paths of the agents' API on the policy server.
 pub mod paths {
