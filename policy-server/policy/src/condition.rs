@@ -79,10 +79,7 @@ fn faults(errors: &ParseErrors) -> Vec<Fault> {
     errors
         .iter()
         .map(|error| Fault {
-            offset: error
-                .labels()
-                .and_then(|mut labels| labels.next())
-                .map_or(0, |label| label.offset()),
+            offset: error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset()),
             message: format!("is not Cedar: {error}"),
             help: error.help().map(|help| help.to_string()).unwrap_or_default(),
         })

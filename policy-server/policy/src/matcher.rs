@@ -22,7 +22,7 @@ impl MemberPattern {
         }
         let addresses = text.matches('@').count();
         let whole = addresses == 1 && !text.starts_with('@') && !text.ends_with('@');
-        if text != "*" && !whole && !text.starts_with("robot:") {
+        if text != "*" && !whole && !text.to_ascii_lowercase().starts_with("robot:") {
             let help = "write a whole address, `*@acme.example` for a domain, or `*` for everybody";
             return Err((format!("bad member `{text}`"), help.to_owned()));
         }
@@ -56,7 +56,9 @@ impl ServerMatcher {
         let bad = |help: &str| (format!("bad server match `{text}`"), help.to_owned());
         let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
         if !identity::SCHEMES.contains(&scheme) {
-            return Err(bad("write `npm:`, `pypi:`, `oci:`, `exec:`, `https://` or `http://` and what is run"));
+            return Err(bad(
+                "write `npm:`, `pypi:`, `oci:`, `exec:`, `https://` or `http://` and what is run",
+            ));
         }
         let reserved: &[char] = if scheme == "exec" { &[] } else { &['?', '[', ']', '{', '}', '\\'] };
         let extras = scheme == "pypi" && !text.contains(['?', '{', '}', '\\']);
@@ -67,6 +69,9 @@ impl ServerMatcher {
         let parts = Parts::of(&text);
         if parts.name.is_empty() {
             return Err(bad("there is nothing after the scheme"));
+        }
+        if parts.scheme == "npm" && parts.name.starts_with('@') && !parts.name.contains('/') {
+            return Err(bad("a scope alone is no package; write `npm:@scope/*` for all of its packages"));
         }
         let words = parts.words().map(Pattern::new).collect();
         Ok(Self {

@@ -4,6 +4,7 @@
 //! candidate grants with a condition are shown to Cedar. That the two together say what Cedar alone
 //! would say of the whole document is a property test (`tests/oracle.rs`).
 
+mod conditions;
 mod explain;
 mod index;
 mod judge;
@@ -12,6 +13,7 @@ mod reasons;
 
 pub use explain::{Considered, Explanation};
 
+use crate::condition::Condition;
 use crate::decision::{Decision, Mode, Request, Verdict};
 use crate::document::{Document, Effect, Grant, Place};
 use crate::identity::ServerIdentity;
@@ -71,7 +73,7 @@ struct Rule {
     reason: Option<String>,
     contact: Option<String>,
     /// The condition as a policy set of its own, so that one candidate costs no copying.
-    condition: Option<(PolicySet, crate::condition::Condition)>,
+    condition: Option<(PolicySet, Condition)>,
 }
 
 impl Ruleset {
@@ -175,17 +177,7 @@ impl Ruleset {
 }
 
 fn rule(grant: &Grant) -> Result<Rule, Problem> {
-    let condition = grant
-        .when
-        .as_ref()
-        .map(|condition| Ok((PolicySet::from_policies([condition.policy(&grant.name)])?, condition.clone())))
-        .transpose()
-        .map_err(|fault: cedar_policy::PolicySetError| Problem {
-            line: grant.place.line,
-            column: grant.place.column,
-            message: format!("the condition of grant `{}` does not compile: {fault}", grant.name),
-            help: String::new(),
-        })?;
+    let condition = grant.when.as_ref().map(|condition| alone(grant, condition)).transpose()?;
     Ok(Rule {
         name: grant.name.clone(),
         place: grant.place,
@@ -194,6 +186,18 @@ fn rule(grant: &Grant) -> Result<Rule, Problem> {
         contact: grant.contact.clone(),
         condition,
     })
+}
+
+fn alone(grant: &Grant, condition: &Condition) -> Result<(PolicySet, Condition), Problem> {
+    match PolicySet::from_policies([condition.policy(&grant.name)]) {
+        Ok(policies) => Ok((policies, condition.clone())),
+        Err(fault) => Err(Problem {
+            line: grant.place.line,
+            column: grant.place.column,
+            message: format!("the condition of grant `{}` does not compile: {fault}", grant.name),
+            help: String::new(),
+        }),
+    }
 }
 
 impl std::fmt::Debug for Ruleset {

@@ -52,12 +52,14 @@ fn every_case_is_answered_as_its_file_says() {
     for path in &paths {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let file: File = toml::from_str(&std::fs::read_to_string(path).unwrap()).expect(&name);
-        let document = Document::parse(&file.document).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"));
+        let document =
+            Document::parse(&file.document).unwrap_or_else(|problems| panic!("{name}: {problems:#?}"));
         if let Err(problems) = document.run_tests() {
             failures.extend(problems.iter().map(|problem| format!("{name}: {problem}")));
         }
         let standing = Standing { suspended_members: file.suspended, revoked_devices: file.revoked };
-        let ruleset = Ruleset::compile(&document, &standing, 7, file.expires.as_deref().map(instant)).unwrap();
+        let ruleset =
+            Ruleset::compile(&document, &standing, 7, file.expires.as_deref().map(instant)).unwrap();
         for case in &file.cases {
             count += 1;
             failures.extend(differences(&ruleset, case).map(|text| format!("{name}: {}: {text}", case.what)));
@@ -92,5 +94,5 @@ fn differences(ruleset: &Ruleset, case: &Case) -> Option<String> {
 }
 
 fn instant(text: &str) -> OffsetDateTime {
-    OffsetDateTime::parse(text, &Rfc3339).unwrap()
+    OffsetDateTime::parse(text, &Rfc3339).expect("a time of RFC 3339")
 }

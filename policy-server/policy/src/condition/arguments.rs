@@ -22,7 +22,10 @@ use serde_json::Value;
 pub(crate) struct NotCedar(pub String);
 
 /// The part of the arguments that is observed, as one Cedar record.
-pub(crate) fn restricted(arguments: Option<&Value>, observed: &Observed) -> Result<RestrictedExpression, NotCedar> {
+pub(crate) fn restricted(
+    arguments: Option<&Value>,
+    observed: &Observed,
+) -> Result<RestrictedExpression, NotCedar> {
     if observed.is_nothing() {
         return record(Vec::new(), "arguments");
     }
@@ -74,7 +77,8 @@ fn whole(value: &Value, path: &mut String) -> Result<RestrictedExpression, NotCe
 }
 
 fn record(pairs: Vec<(String, RestrictedExpression)>, path: &str) -> Result<RestrictedExpression, NotCedar> {
-    RestrictedExpression::new_record(pairs).map_err(|fault| NotCedar(format!("`{path}` is no record: {fault}")))
+    RestrictedExpression::new_record(pairs)
+        .map_err(|fault| NotCedar(format!("`{path}` is no record: {fault}")))
 }
 
 fn within<T>(path: &mut String, name: &str, read: impl FnOnce(&mut String) -> T) -> T {

@@ -14,7 +14,8 @@ fn policy(grant: &Grant) -> String {
     };
     let tools: Vec<_> =
         grant.tools.iter().map(|tool| format!("context.tool like {}", quoted(tool.as_str()))).collect();
-    let mut text = format!("@id({})\n{verb} (principal, action == Action::\"call\", resource)\n", quoted(&grant.name));
+    let mut text =
+        format!("@id({})\n{verb} (principal, action == Action::\"call\", resource)\n", quoted(&grant.name));
     let _ = writeln!(text, "when {{ principal in [{}] }}", entities("Role", &grant.roles));
     let _ = writeln!(text, "when {{ resource in [{}] }}", entities("Server", &grant.servers));
     let _ = write!(text, "when {{ {} }}", tools.join(" || "));

@@ -73,9 +73,10 @@ fn unique_matchers(reader: &mut Reader<'_>, servers: &[Server]) {
     for server in servers {
         for matcher in &server.matches {
             if let Some(other) = owner.insert(matcher.as_str(), &server.name) {
-                let message = match other == server.name {
-                    true => format!("server `{}` lists `{matcher}` twice", server.name),
-                    false => format!("servers `{other}` and `{}` both match `{matcher}`", server.name),
+                let message = if other == server.name {
+                    format!("server `{other}` lists `{matcher}` twice")
+                } else {
+                    format!("servers `{other}` and `{}` both match `{matcher}`", server.name)
                 };
                 reader.problem_at(server.place, message, "an identity belongs to one server");
             }

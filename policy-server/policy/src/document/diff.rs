@@ -1,7 +1,305 @@
-//! What changes between two documents, in words.
+//! What changes between two documents, in words: who gains, who loses, which tools.
+//!
+//! Things are known by their names, so a renamed grant is one gone and one new. Order, comments and
+//! spelling that mean the same are no change.
 
-use super::Document;
+use super::{Document, Effect, Grant, Role, Server};
+use crate::condition::Condition;
+use crate::decision::Mode;
+use crate::matcher::ServerMatcher;
+use crate::pattern::Pattern;
+use std::fmt::Display;
 
-pub(super) fn changes(_old: &Document, _new: &Document) -> Vec<String> {
-    Vec::new()
+/// One sentence a change; empty where the two mean the same.
+pub(super) fn changes(old: &Document, new: &Document) -> Vec<String> {
+    let mut said = Vec::new();
+    defaults(old, new, &mut said);
+    paired(&old.servers, &new.servers, |server| &server.name, server, &mut said);
+    paired(&old.roles, &new.roles, |role| &role.name, role, &mut said);
+    paired(&old.grants, &new.grants, |grant| &grant.name, grant, &mut said);
+    let (before, after) = (old.tests.len(), new.tests.len());
+    if before != after {
+        said.push(format!("The document has {after} tests; it had {before}."));
+    }
+    said
+}
+
+/// Each pair of the same name, then what is only new; `None` stands for the missing half.
+fn paired<T>(
+    old: &[T],
+    new: &[T],
+    name: fn(&T) -> &String,
+    say: fn(Option<&T>, Option<&T>, &mut Vec<String>),
+    said: &mut Vec<String>,
+) {
+    for before in old {
+        say(Some(before), new.iter().find(|after| name(after) == name(before)), said);
+    }
+    for after in new.iter().filter(|after| !old.iter().any(|before| name(before) == name(after))) {
+        say(None, Some(after), said);
+    }
+}
+
+fn defaults(old: &Document, new: &Document, said: &mut Vec<String>) {
+    let (old, new) = (&old.defaults, &new.defaults);
+    if old.mode != new.mode {
+        said.push(match new.mode {
+            Mode::Enforce => "What no grant covers is refused from now on; it was only recorded.".to_owned(),
+            Mode::Monitor => "What no grant covers is only recorded from now on; it was refused.".to_owned(),
+        });
+    }
+    altered("The default contact", old.contact.as_deref(), new.contact.as_deref(), said);
+    if old.heal != new.heal {
+        let word = if new.heal { "are put back by themselves" } else { "are only reported" };
+        said.push(format!("Configurations that drift {word} from now on."));
+    }
+    if old.hide != new.hide {
+        let word = if new.hide { "look as if they did not exist" } else { "say why they are refused" };
+        said.push(format!("Refused tools {word} from now on."));
+    }
+}
+
+fn server(old: Option<&Server>, new: Option<&Server>, said: &mut Vec<String>) {
+    match (old, new) {
+        (None, Some(new)) => {
+            let matches = list(new.matches.iter().map(ServerMatcher::as_str));
+            said.push(format!("New in the catalogue: server `{}`, which is {matches}.", new.name));
+        }
+        (Some(old), None) => said.push(format!("Server `{}` leaves the catalogue.", old.name)),
+        (Some(old), Some(new)) => {
+            let what = format!("Server `{}`", new.name);
+            let texts = |server: &Server| {
+                server.matches.iter().map(|matcher| matcher.as_str().to_owned()).collect::<Vec<_>>()
+            };
+            gained_and_lost(&what, "matches", "no longer matches", &texts(old), &texts(new), said);
+            mode(&what, old.mode, new.mode, said);
+        }
+        (None, None) => {}
+    }
+}
+
+fn role(old: Option<&Role>, new: Option<&Role>, said: &mut Vec<String>) {
+    let members =
+        |role: &Role| role.members.iter().map(|member| member.as_str().to_owned()).collect::<Vec<_>>();
+    match (old, new) {
+        (None, Some(new)) => {
+            said.push(format!("New role `{}`: {}.", new.name, list(members(new).iter().map(String::as_str))));
+        }
+        (Some(old), None) => {
+            let lost = list(members(old).iter().map(String::as_str)).to_string();
+            said.push(format!("Role `{}` is gone; {lost} lose what it gave.", old.name));
+        }
+        (Some(old), Some(new)) => {
+            let what = format!("Role `{}`", new.name);
+            gained_and_lost(&what, "gains", "loses", &members(old), &members(new), said);
+            mode(&what, old.mode, new.mode, said);
+        }
+        (None, None) => {}
+    }
+}
+
+fn grant(old: Option<&Grant>, new: Option<&Grant>, said: &mut Vec<String>) {
+    match (old, new) {
+        (None, Some(new)) => said.push(format!("New grant `{}`: {}.", new.name, effect(new, false))),
+        (Some(old), None) => said.push(format!("Grant `{}` is gone: {}.", old.name, effect(old, true))),
+        (Some(old), Some(new)) => changed_grant(old, new, said),
+        (None, None) => {}
+    }
+}
+
+/// ``engineering may call `get_*` on `github` ``
+fn effect(grant: &Grant, gone: bool) -> String {
+    let verb = match (grant.effect, gone) {
+        (Effect::Allow, false) => "may call",
+        (Effect::Allow, true) => "may no longer, by it, call",
+        (Effect::Deny, false) => "may never call",
+        (Effect::Deny, true) => "are no longer denied",
+    };
+    let tools = match &grant.tools[..] {
+        [any] if any.is_any() => "every tool".to_owned(),
+        tools => list(tools.iter().map(Pattern::as_str)).to_string(),
+    };
+    let (roles, servers) = (list(names(&grant.roles)), list(names(&grant.servers)));
+    let when = grant.when.as_ref().map_or_else(String::new, |when| format!(", when {}", quoted(when)));
+    format!("{roles} {verb} {tools} on {servers}{when}")
+}
+
+fn changed_grant(old: &Grant, new: &Grant, said: &mut Vec<String>) {
+    let what = format!("Grant `{}`", new.name);
+    if old.effect != new.effect {
+        said.push(match new.effect {
+            Effect::Deny => format!("{what} denies from now on what it allowed."),
+            Effect::Allow => format!("{what} allows from now on what it denied."),
+        });
+    }
+    gained_and_lost(&what, "now also covers role", "no longer covers role", &old.roles, &new.roles, said);
+    gained_and_lost(
+        &what,
+        "now also covers server",
+        "no longer covers server",
+        &old.servers,
+        &new.servers,
+        said,
+    );
+    let tools = |grant: &Grant| grant.tools.iter().map(|tool| tool.as_str().to_owned()).collect::<Vec<_>>();
+    gained_and_lost(&what, "now also covers tool", "no longer covers tool", &tools(old), &tools(new), said);
+    let condition = |grant: &Grant| grant.when.as_ref().map(quoted);
+    match (condition(old), condition(new)) {
+        (None, Some(new)) => said.push(format!("{what} holds only when {new} from now on; it held always.")),
+        (Some(old), None) => said.push(format!("{what} holds always from now on; it held only when {old}.")),
+        (Some(old), Some(new)) if old != new => {
+            said.push(format!("{what} holds when {new} from now on; before, when {old}."));
+        }
+        _ => {}
+    }
+    altered(
+        &format!("The reason of grant `{}`", new.name),
+        old.reason.as_deref(),
+        new.reason.as_deref(),
+        said,
+    );
+    altered(
+        &format!("The contact of grant `{}`", new.name),
+        old.contact.as_deref(),
+        new.contact.as_deref(),
+        said,
+    );
+}
+
+fn mode(what: &str, old: Option<Mode>, new: Option<Mode>, said: &mut Vec<String>) {
+    if old != new {
+        said.push(match new {
+            Some(Mode::Enforce) => format!("{what} is enforced from now on."),
+            Some(Mode::Monitor) => format!("{what} is only monitored from now on."),
+            None => format!("{what} has no mode of its own any more."),
+        });
+    }
+}
+
+fn gained_and_lost(
+    what: &str,
+    gains: &str,
+    loses: &str,
+    old: &[String],
+    new: &[String],
+    said: &mut Vec<String>,
+) {
+    let missing = |from: &[String], other: &[String]| {
+        from.iter().filter(|name| !other.contains(name)).cloned().collect::<Vec<_>>()
+    };
+    for (verb, changed) in [(gains, missing(new, old)), (loses, missing(old, new))] {
+        if !changed.is_empty() {
+            said.push(format!("{what} {verb} {}.", list(names(&changed))));
+        }
+    }
+}
+
+fn altered(what: &str, old: Option<&str>, new: Option<&str>, said: &mut Vec<String>) {
+    match new {
+        _ if old == new => {}
+        Some(new) => said.push(format!("{what} is now: {new}")),
+        None => said.push(format!("{what} is taken out.")),
+    }
+}
+
+fn quoted(condition: &Condition) -> String {
+    format!("`{}`", condition.text().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn names(names: &[String]) -> impl Iterator<Item = &str> {
+    names.iter().map(String::as_str)
+}
+
+/// `` `a`, `b` and 3 more ``: a list that stays readable.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> impl Display {
+    const SHOWN: usize = 6;
+    let quoted: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    match quoted.len() {
+        0 => "nobody".to_owned(),
+        1 => quoted[0].clone(),
+        count if count <= SHOWN => format!("{} and {}", quoted[..count - 1].join(", "), quoted[count - 1]),
+        count => format!("{} and {} more", quoted[..SHOWN].join(", "), count - SHOWN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Document;
+
+    const OLD: &str = r#"
+        [servers.github]
+        match = ["npm:@acme/github"]
+        [roles.engineering]
+        members = ["alice@acme.example", "bob@acme.example"]
+        [[grants]]
+        name = "read"
+        roles = ["engineering"]
+        servers = ["github"]
+        tools = ["get_*"]
+    "#;
+
+    fn changes(edit: impl Fn(String) -> String) -> Vec<String> {
+        let parse = |text: &str| Document::parse(text).expect("the document is sound");
+        parse(OLD).changes_to(&parse(&edit(OLD.to_owned())))
+    }
+
+    #[test]
+    fn no_change_says_nothing() {
+        assert!(changes(|text| format!("# a comment\n{text}")).is_empty());
+    }
+
+    #[test]
+    fn who_gains_and_who_loses_is_said_in_words() {
+        for (from, to, expected) in [
+            (
+                "\"bob@",
+                "\"carol@",
+                vec![
+                    "Role `engineering` gains `carol@acme.example`.",
+                    "Role `engineering` loses `bob@acme.example`.",
+                ],
+            ),
+            (
+                "[\"get_*\"]",
+                "[\"get_*\", \"create_issue\"]",
+                vec!["Grant `read` now also covers tool `create_issue`."],
+            ),
+            (
+                "\"get_*\"",
+                "\"get_me\"",
+                vec![
+                    "Grant `read` now also covers tool `get_me`.",
+                    "Grant `read` no longer covers tool `get_*`.",
+                ],
+            ),
+            (
+                "tools =",
+                "effect = \"deny\"\ntools =",
+                vec!["Grant `read` denies from now on what it allowed."],
+            ),
+            (
+                "tools =",
+                "when = 'context.args.a == 1'\ntools =",
+                vec!["Grant `read` holds only when `context.args.a == 1` from now on; it held always."],
+            ),
+            (
+                "name = \"read\"",
+                "name = \"look\"",
+                vec![
+                    "Grant `read` is gone: `engineering` may no longer, by it, call `get_*` on `github`.",
+                    "New grant `look`: `engineering` may call `get_*` on `github`.",
+                ],
+            ),
+            (
+                "[servers.github]",
+                "[defaults]\nmode = \"enforce\"\n[servers.github]\nmode = \"monitor\"",
+                vec![
+                    "What no grant covers is refused from now on; it was only recorded.",
+                    "Server `github` is only monitored from now on.",
+                ],
+            ),
+        ] {
+            assert_eq!(changes(|text| text.replacen(from, to, 1)), expected, "{from} -> {to}");
+        }
+    }
 }

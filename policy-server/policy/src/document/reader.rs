@@ -69,20 +69,17 @@ impl<'t> Reader<'t> {
     }
 
     fn mistyped(&mut self, section: &Section<'_>, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
-        let message =
-            format!("`{key}` in {} is {}, not {wanted}", section.what, kind(value.get_ref()));
+        let message = format!("`{key}` in {} is {}, not {wanted}", section.what, kind(value.get_ref()));
         self.problem(value.span().start, message, "");
     }
 
     pub fn string(&mut self, section: &Section<'_>, key: &str) -> Option<Spanned<String>> {
         let value = section.table.get(key)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some(Spanned::new(value.span(), text.clone().into_owned())),
-            _ => {
-                self.mistyped(section, key, value, "a string");
-                None
-            }
+        if let DeValue::String(text) = value.get_ref() {
+            return Some(Spanned::new(value.span(), text.clone().into_owned()));
         }
+        self.mistyped(section, key, value, "a string");
+        None
     }
 
     /// A string that must say something.
@@ -139,7 +136,9 @@ impl<'t> Reader<'t> {
 }
 
 /// Tables of a table (`[servers.NAME]`), in document order.
-pub(super) fn entries<'a>(table: &'a DeTable<'a>) -> Vec<(&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)> {
+pub(super) fn entries<'a>(
+    table: &'a DeTable<'a>,
+) -> Vec<(&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries

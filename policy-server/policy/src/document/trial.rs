@@ -24,10 +24,12 @@ fn failure(ruleset: &Ruleset, test: &Test) -> Option<Problem> {
         arguments: test.args.as_ref(),
         now: test.now,
     };
-    let got = match test.server.contains(':') {
-        true => ruleset.explain(&request).decision,
-        false => ruleset.explain_named(&test.server, &request).decision,
+    let explained = if test.server.contains(':') {
+        ruleset.explain(&request)
+    } else {
+        ruleset.explain_named(&test.server, &request)
     };
+    let got = explained.decision;
     let rule = test.rule.as_ref().filter(|rule| **rule != got.rule);
     if got.verdict == test.expect && rule.is_none() {
         return None;
@@ -36,6 +38,7 @@ fn failure(ruleset: &Ruleset, test: &Test) -> Option<Problem> {
         || format!("`{}`", test.expect.word()),
         |rule| format!("`{}` by `{rule}`", test.expect.word()),
     );
-    let message = format!("this test expects {expected}, but the answer is `{}` by `{}`", got.verdict.word(), got.rule);
+    let message =
+        format!("this test expects {expected}, but the answer is `{}` by `{}`", got.verdict.word(), got.rule);
     Some(Problem { line: test.place.line, column: test.place.column, message, help: got.reason })
 }

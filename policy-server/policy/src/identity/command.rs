@@ -49,7 +49,8 @@ fn unwrapped(command: &str, args: &[String], depth: usize) -> Option<String> {
         "docker" | "podman" => container::identify(args),
         "env" if depth > 0 => {
             let first = args.iter().position(|arg| !is_assignment(arg))?;
-            let steered = args[..first].iter().any(|arg| steers_what_runs(arg.split('=').next().unwrap_or(arg)));
+            let steered =
+                args[..first].iter().any(|arg| steers_what_runs(arg.split('=').next().unwrap_or(arg)));
             if steered || args[first].starts_with('-') { None } else { inner(&args[first..], depth) }
         }
         "cmd" if depth > 0 => inner(&cmd_line(args)?, depth),
@@ -89,12 +90,36 @@ fn cmd_line(args: &[String]) -> Option<Vec<String>> {
 #[must_use]
 pub fn steers_what_runs(variable: &str) -> bool {
     const NAMES: [&str; 14] = [
-        "PATH", "PATHEXT", "HOME", "USERPROFILE", "BASH_ENV", "ENV", "SHELL", "NODE_OPTIONS", "NODE_PATH",
-        "RUBYOPT", "RUBYLIB", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH",
+        "PATH",
+        "PATHEXT",
+        "HOME",
+        "USERPROFILE",
+        "BASH_ENV",
+        "ENV",
+        "SHELL",
+        "NODE_OPTIONS",
+        "NODE_PATH",
+        "RUBYOPT",
+        "RUBYLIB",
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
+        "CLASSPATH",
     ];
     const PREFIXES: [&str; 14] = [
-        "NPM_", "PNPM_", "YARN_", "BUN_", "COREPACK_", "LD_", "DYLD_", "PYTHON", "UV_", "PIP_", "PIPX_",
-        "DOCKER_", "CONTAINER", "PERL5",
+        "NPM_",
+        "PNPM_",
+        "YARN_",
+        "BUN_",
+        "COREPACK_",
+        "LD_",
+        "DYLD_",
+        "PYTHON",
+        "UV_",
+        "PIP_",
+        "PIPX_",
+        "DOCKER_",
+        "CONTAINER",
+        "PERL5",
     ];
     let variable = variable.to_ascii_uppercase();
     NAMES.contains(&variable.as_str()) || PREFIXES.iter().any(|prefix| variable.starts_with(prefix))
@@ -140,12 +165,11 @@ impl Flags {
             if !package && !self.valued.contains(&flag) {
                 return None;
             }
-            let value = match joined {
-                Some(value) => value,
-                None => {
-                    at += 1;
-                    args.get(at - 1)?
-                }
+            let value = if let Some(value) = joined {
+                value
+            } else {
+                at += 1;
+                args.get(at - 1)?
             };
             if value.is_empty() || value.starts_with('-') {
                 return None;

@@ -23,7 +23,8 @@ pub(crate) struct Parts<'t> {
 impl<'t> Parts<'t> {
     pub fn of(text: &'t str) -> Self {
         let (scheme, after) = text.split_once(':').unwrap_or(("", text));
-        let after = if scheme.starts_with("http") { after.strip_prefix("//").unwrap_or(after) } else { after };
+        let after =
+            if scheme.starts_with("http") { after.strip_prefix("//").unwrap_or(after) } else { after };
         let (subject, words) = after.split_once(' ').unwrap_or((after, ""));
         let end = match scheme {
             "npm" => subject.get(1..).and_then(|rest| rest.find('@')).map(|at| at + 1),

@@ -67,7 +67,9 @@ impl Compiled {
             }
         });
         Explanation {
-            grant: judgement.grant.map(|number| (self.grants[number].name.clone(), self.grants[number].place)),
+            grant: judgement
+                .grant
+                .map(|number| (self.grants[number].name.clone(), self.grants[number].place)),
             server: subject.server.map(|server| self.catalogue.name(server).to_owned()),
             roles: judgement.roles.iter().map(|role| self.members.name(*role).to_owned()).collect(),
             considered: considered.collect(),

@@ -70,7 +70,10 @@ pub(super) fn all_unmet<'r>(names: impl Iterator<Item = &'r str>) -> String {
 
 pub(super) fn undecidable(grant: Option<&str>, why: &str) -> String {
     let grant = grant.map_or_else(String::new, |name| format!(" of the grant `{name}`"));
-    format!("The condition{grant} could not be decided for this call, which counts as a refusal: {}.", one_line(why))
+    format!(
+        "The condition{grant} could not be decided for this call, which counts as a refusal: {}.",
+        one_line(why)
+    )
 }
 
 fn one_line(text: &str) -> String {

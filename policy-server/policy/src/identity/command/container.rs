@@ -5,9 +5,32 @@ use super::{program, steers_what_runs};
 const PLAIN: [&str; 8] =
     ["--init", "--interactive", "--tty", "--rm", "--read-only", "--no-healthcheck", "--detach", "--quiet"];
 const VALUED: [&str; 26] = [
-    "--add-host", "--cap-drop", "--cpus", "--env-file", "--hostname", "-h", "--label", "-l", "--log-driver",
-    "--memory", "-m", "--name", "--net", "--network", "--pids-limit", "--platform", "--publish", "-p",
-    "--pull", "--shm-size", "--stop-timeout", "--user", "-u", "--workdir", "-w", "--log-opt",
+    "--add-host",
+    "--cap-drop",
+    "--cpus",
+    "--env-file",
+    "--hostname",
+    "-h",
+    "--label",
+    "-l",
+    "--log-driver",
+    "--memory",
+    "-m",
+    "--name",
+    "--net",
+    "--network",
+    "--pids-limit",
+    "--platform",
+    "--publish",
+    "-p",
+    "--pull",
+    "--shm-size",
+    "--stop-timeout",
+    "--user",
+    "-u",
+    "--workdir",
+    "-w",
+    "--log-opt",
 ];
 
 pub(super) fn identify(args: &[String]) -> Option<String> {
@@ -28,12 +51,11 @@ pub(super) fn identify(args: &[String]) -> Option<String> {
             Some((flag, value)) => (flag, Some(value)),
             None => (arg.as_str(), None),
         };
-        let value = match joined {
-            Some(value) => value,
-            None => {
-                at += 1;
-                args.get(at - 1)?
-            }
+        let value = if let Some(value) = joined {
+            value
+        } else {
+            at += 1;
+            args.get(at - 1)?
         };
         match flag {
             "-e" | "--env" if steers_what_runs(value.split('=').next().unwrap_or(value)) => return None,
@@ -52,14 +74,21 @@ pub(super) fn identify(args: &[String]) -> Option<String> {
     }
     mounts.sort();
     mounts.dedup();
-    let mounts: String = mounts.iter().map(|target| format!(" mount={}", program::path(target))).collect();
-    Some(format!("oci:{}{mounts}", image_name(image)))
+    let mut identity = format!("oci:{}", image_name(image));
+    for target in &mounts {
+        identity.push_str(" mount=");
+        identity.push_str(&program::path(target));
+    }
+    Some(identity)
 }
 
 /// Of `source:target[:options]` or `target`; Windows sources have a colon of their own.
 fn volume_target(value: &str) -> Option<String> {
     let bytes = value.as_bytes();
-    let drive = bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'\\' | b'/');
+    let drive = bytes.len() > 2
+        && bytes[0].is_ascii_alphabetic()
+        && bytes[1] == b':'
+        && matches!(bytes[2], b'\\' | b'/');
     let after = if drive { &value[2..] } else { value };
     let mut fields = after.split(':');
     let first = fields.next()?;
@@ -77,14 +106,30 @@ fn mount_target(value: &str) -> Option<String> {
     (targets.next().is_none() && !value.contains('"')).then_some(target)
 }
 
+/// `[host[:port]/]path[:tag][@digest]`; not one of podman's transports (`dir:`, `oci-archive:`, …).
 fn is_image(image: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    let folders: Vec<&str> = image.split('/').collect();
+    let (name, before) = folders.split_last().unwrap_or((&"", &[]));
+    let no_colon = |part: &str| !part.contains([':', '@']);
+    let host = |part: &str| match part.split_once(':') {
+        Some((_, port)) => !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()),
+        None => no_colon(part),
+    };
+    let hosted = before
+        .split_first()
+        .is_none_or(|(first, rest)| host(first) && rest.iter().all(|part| no_colon(part)));
+    let digest = name.split_once('@').is_none_or(|(_, digest)| digest.contains(':'));
     image.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && image.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
-        && !image.split('/').any(|part| part.is_empty() || part == "..")
+        && image.chars().all(plain)
+        && !folders.iter().any(|part| part.is_empty() || *part == "..")
+        && hosted
+        && digest
 }
 
 /// Docker Hub's long and short names are the same image.
 pub(crate) fn image_name(image: &str) -> String {
-    let short = ["docker.io/", "index.docker.io/"].iter().find_map(|host| image.strip_prefix(host)).unwrap_or(image);
+    let short =
+        ["docker.io/", "index.docker.io/"].iter().find_map(|host| image.strip_prefix(host)).unwrap_or(image);
     short.strip_prefix("library/").unwrap_or(short).to_owned()
 }

@@ -3,7 +3,17 @@
 use super::{Flags, Picked, program, subject};
 
 const NPX: Flags = Flags {
-    plain: &["-y", "--yes", "-q", "--quiet", "--silent", "--no-install", "--prefer-offline", "--prefer-online", "--offline"],
+    plain: &[
+        "-y",
+        "--yes",
+        "-q",
+        "--quiet",
+        "--silent",
+        "--no-install",
+        "--prefer-offline",
+        "--prefer-online",
+        "--offline",
+    ],
     valued: &["--loglevel"],
     package: &["-p", "--package"],
 };
@@ -38,7 +48,8 @@ fn package(picked: &Picked<'_>) -> Option<String> {
     let (name, version) = registry_spec(spec)?;
     let own = name.rsplit('/').next().unwrap_or(name);
     let version = version.map_or_else(String::new, |version| format!("@{version}"));
-    let tool = tool.filter(|tool| *tool != own).map_or_else(String::new, |tool| format!(" {}", program::word(tool)));
+    let tool =
+        tool.filter(|tool| *tool != own).map_or_else(String::new, |tool| format!(" {}", program::word(tool)));
     Some(format!("npm:{name}{version}{tool}"))
 }
 
@@ -54,8 +65,8 @@ fn registry_spec(spec: &str) -> Option<(&str, Option<&str>)> {
         let text = text.to_ascii_lowercase();
         [".tgz", ".tar.gz", ".tar"].iter().any(|end| text.ends_with(end))
     };
-    let version_is_plain =
-        version.is_none_or(|version| !version.is_empty() && version.chars().all(is_version) && !archive(version));
+    let version_is_plain = version
+        .is_none_or(|version| !version.is_empty() && version.chars().all(is_version) && !archive(version));
     (is_name(name) && !archive(name) && version_is_plain).then_some((name, version))
 }
 

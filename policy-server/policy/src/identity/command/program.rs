@@ -1,16 +1,83 @@
 //! Programs by path, and interpreters with the script that they run.
 
 use sha2::{Digest, Sha256};
+use std::fmt::Write;
 
 /// Programs whose arguments decide what is run. In a shape not read elsewhere, all arguments count.
 const LAUNCHERS: [&str; 73] = [
-    "ash", "aws-vault", "bash", "bun", "bunx", "busybox", "bwrap", "caffeinate", "chroot", "cmd", "conda",
-    "corepack", "csh", "cscript", "dash", "deno", "direnv", "docker", "doppler", "dotenv", "dotenvx", "dotnet",
-    "env", "fastmcp", "firejail", "fish", "flatpak", "gdb", "go", "infisical", "java", "ksh", "kubectl",
-    "launchctl", "make", "mamba", "mcp", "mise", "mshta", "nerdctl", "nice", "nix", "nix-shell", "node",
-    "nodemon", "nohup", "npm", "npx", "op", "open", "osascript", "perl", "php", "pipx", "pnpm", "pnpx",
-    "podman", "poetry", "powershell", "pwsh", "ruby", "rundll32", "setsid", "sh", "ssh", "stdbuf", "sudo",
-    "tclsh", "timeout", "ts-node", "tsx", "wscript", "zsh",
+    "ash",
+    "aws-vault",
+    "bash",
+    "bun",
+    "bunx",
+    "busybox",
+    "bwrap",
+    "caffeinate",
+    "chroot",
+    "cmd",
+    "conda",
+    "corepack",
+    "csh",
+    "cscript",
+    "dash",
+    "deno",
+    "direnv",
+    "docker",
+    "doppler",
+    "dotenv",
+    "dotenvx",
+    "dotnet",
+    "env",
+    "fastmcp",
+    "firejail",
+    "fish",
+    "flatpak",
+    "gdb",
+    "go",
+    "infisical",
+    "java",
+    "ksh",
+    "kubectl",
+    "launchctl",
+    "make",
+    "mamba",
+    "mcp",
+    "mise",
+    "mshta",
+    "nerdctl",
+    "nice",
+    "nix",
+    "nix-shell",
+    "node",
+    "nodemon",
+    "nohup",
+    "npm",
+    "npx",
+    "op",
+    "open",
+    "osascript",
+    "perl",
+    "php",
+    "pipx",
+    "pnpm",
+    "pnpx",
+    "podman",
+    "poetry",
+    "powershell",
+    "pwsh",
+    "ruby",
+    "rundll32",
+    "setsid",
+    "sh",
+    "ssh",
+    "stdbuf",
+    "sudo",
+    "tclsh",
+    "timeout",
+    "ts-node",
+    "tsx",
+    "wscript",
+    "zsh",
 ];
 const MORE_LAUNCHERS: [&str; 10] =
     ["asdf", "cargo", "micromamba", "pdm", "rye", "uv", "uvx", "wsl", "xargs", "yarn"];
@@ -86,18 +153,27 @@ fn base_name(command: &str) -> String {
 /// change the search path.
 pub(super) fn runner(command: &str) -> Option<String> {
     const FOLDERS: [&str; 9] = [
-        "/bin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", "/opt/local/bin", "/snap/bin",
-        "/home/linuxbrew/.linuxbrew/bin", "c:\\program files\\nodejs", "c:\\windows\\system32",
+        "/bin",
+        "/usr/bin",
+        "/usr/local/bin",
+        "/opt/homebrew/bin",
+        "/opt/local/bin",
+        "/snap/bin",
+        "/home/linuxbrew/.linuxbrew/bin",
+        "c:\\program files\\nodejs",
+        "c:\\windows\\system32",
     ];
-    const IN_HOME: [&str; 6] = [".local/bin", ".cargo/bin", ".volta/bin", ".bun/bin", ".asdf/shims", ".docker/bin"];
+    const IN_HOME: [&str; 6] =
+        [".local/bin", ".cargo/bin", ".volta/bin", ".bun/bin", ".asdf/shims", ".docker/bin"];
     let name = base_name(command);
     let Some(cut) = command.rfind(['/', '\\']) else { return Some(name) };
     let folder = &command[..cut];
     let in_home = home_relative(folder).is_some_and(|inner| {
         let versioned = |manager: &str, end: &str| {
-            inner.strip_prefix(manager).and_then(|rest| rest.strip_suffix(end)).is_some_and(|version| {
-                !version.is_empty() && !version.contains('/') && version != ".."
-            })
+            inner
+                .strip_prefix(manager)
+                .and_then(|rest| rest.strip_suffix(end))
+                .is_some_and(|version| !version.is_empty() && !version.contains('/') && version != "..")
         };
         IN_HOME.contains(&inner)
             || versioned(".nvm/versions/node/", "/bin")
@@ -119,7 +195,8 @@ fn home_relative(folder: &str) -> Option<&str> {
 /// A path as one word: `.` and doubled separators taken out, `..` marked.
 pub(super) fn path(text: &str) -> String {
     let windows = text.contains('\\');
-    let parts: Vec<&str> = if windows { text.split(['/', '\\']).collect() } else { text.split('/').collect() };
+    let parts: Vec<&str> =
+        if windows { text.split(['/', '\\']).collect() } else { text.split('/').collect() };
     if parts.contains(&"..") {
         return format!("unresolved:{}", word(text));
     }
@@ -142,7 +219,7 @@ pub(super) fn word(text: &str) -> String {
         if c == '%' || c.is_whitespace() || c.is_control() {
             let mut bytes = [0; 4];
             for byte in c.encode_utf8(&mut bytes).bytes() {
-                word.push_str(&format!("%{byte:02X}"));
+                let _ = write!(word, "%{byte:02X}");
             }
         } else {
             word.push(c);
@@ -158,6 +235,9 @@ fn digest(args: &[String]) -> String {
         hash.update((arg.len() as u64).to_be_bytes());
         hash.update(arg.as_bytes());
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    let mut text = "sha256:".to_owned();
+    for byte in hash.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -7,8 +7,7 @@ const UVX: Flags = Flags {
     valued: &[],
     package: &["--from"],
 };
-const PIPX: Flags =
-    Flags { plain: &["-q", "--quiet", "--no-cache"], valued: &[], package: &["--spec"] };
+const PIPX: Flags = Flags { plain: &["-q", "--quiet", "--no-cache"], valued: &[], package: &["--spec"] };
 
 pub(super) fn identify(runner: &str, args: &[String]) -> Option<String> {
     let words: Vec<&str> = args.iter().take(2).map(String::as_str).collect();
@@ -79,12 +78,11 @@ fn project(args: &[String]) -> Option<String> {
         let (flag, joined) = arg.split_once('=').map_or((arg, None), |(flag, value)| (flag, Some(value)));
         match flag {
             "--directory" | "--project" => {
-                let folder = match joined {
-                    Some(value) => value,
-                    None => {
-                        at += 1;
-                        args.get(at - 1)?
-                    }
+                let folder = if let Some(value) = joined {
+                    value
+                } else {
+                    at += 1;
+                    args.get(at - 1)?
                 };
                 words.push(format!("{flag}={}", program::path(folder)));
             }
