@@ -11,12 +11,11 @@ use contract::record::What;
 use gate::{Judged, Now, Recorded, Release, Session};
 use policy::Ruleset;
 use std::cell::{RefCell, RefMut};
-use std::future::Future;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// What a client that does not read may cost at the end.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -202,12 +201,12 @@ pub async fn converse<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     pipeline: &Pipeline<'_, W>,
     client: &mut LineReader<R>,
     server: &mut Inlet,
-    grace: impl Future<Output = ()>,
+    grace: Duration,
 ) -> Ending {
     let from_client = async {
         pipeline.client_to_server(client).await;
         pipeline.to_server.lock().await.close();
-        grace.await;
+        sleep(grace).await;
         Ending::ClientLeft
     };
     tokio::select! {

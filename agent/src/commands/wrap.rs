@@ -117,7 +117,7 @@ async fn guard(args: WrapArgs, layout: &Layout) -> Result<u8, Unstartable> {
     let ending = tokio::select! {
         biased;
         () = shutdown.requested() => Ending::AskedToEnd,
-        ending = converse(&pipeline, &mut client, &mut inlet, sleep(CLIENT_GRACE)) => ending,
+        ending = converse(&pipeline, &mut client, &mut inlet, CLIENT_GRACE) => ending,
         never = follow(&mut policy, &pipeline) => match never {},
         never = &mut linked, if !trial => match never {},
     };
