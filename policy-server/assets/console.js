@@ -2,38 +2,32 @@
 // It never builds markup from data: it only moves parts of pages the server rendered.
 "use strict";
 
-// A form or link with data-swap="id" is fetched, and only the part of the answer with that id is put in.
-async function swap(id, request) {
-  const answer = await fetch(request, { headers: { accept: "text/html" }, credentials: "same-origin" });
-  if (answer.redirected || !answer.ok && answer.status !== 422 && answer.status !== 409) return answer.url;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const fresh = page.getElementById(id);
-  const stale = document.getElementById(id);
-  if (!fresh || !stale) return answer.url;
-  stale.replaceWith(document.adoptNode(fresh));
-  prepare(fresh);
-  return null;
+// The answer to a request as a document, where it is a page of ours and not a redirect elsewhere.
+async function fetched(request) {
+  const answer = await fetch(request, { credentials: "same-origin", redirect: "manual" });
+  const page = answer.type !== "opaqueredirect" && answer.headers.get("content-type")?.startsWith("text/html");
+  return page ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 }
 
+// A button with data-swap="id" sends its form, and only the part of the answer with that id is put in:
+// the rest of the page, with the cursor and the place it is scrolled to, stays. Where anything about
+// that fails, the form is sent as it would be without this script.
 document.addEventListener("submit", async (event) => {
   const button = event.submitter;
-  const id = button?.dataset.swap;
-  if (!id || !document.getElementById(id)) return;
+  const stale = document.getElementById(button?.dataset.swap ?? "");
+  if (!stale) return;
   event.preventDefault();
-  button.disabled = true;
   const form = event.target;
   const action = button.getAttribute("formaction") || form.getAttribute("action");
   try {
-    const request = new Request(action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-    const elsewhere = await swap(id, request);
-    if (elsewhere) form.requestSubmit(Object.assign(document.createElement("button"), {}));
-    document.getElementById(id)?.focus();
+    const page = await fetched(new Request(action, { method: "POST", body: new URLSearchParams(new FormData(form)) }));
+    const fresh = page.getElementById(stale.id);
+    stale.replaceWith(document.adoptNode(fresh));
+    markFaults();
+    fresh.focus();
   } catch {
-    delete button.dataset.swap; // the network failed: let the browser say so
-    button.disabled = false;
-    button.click();
-  } finally {
-    button.disabled = false;
+    form.action = action;
+    form.submit();
   }
 });
 
@@ -44,15 +38,10 @@ function live(part) {
     if (!now) return;
     const busy = document.hidden || now.contains(document.activeElement) || now.querySelector("details[open]");
     try {
-      if (!busy) {
-        const answer = await fetch(location.href, { headers: { "x-portreeve-live": "1" }, credentials: "same-origin" });
-        if (answer.ok && !answer.redirected) {
-          const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-          const fresh = page.getElementById(now.id);
-          if (fresh && fresh.innerHTML !== now.innerHTML) now.replaceChildren(...document.adoptNode(fresh).childNodes);
-          const count = document.getElementById("open-alerts"), newer = page.getElementById("open-alerts");
-          if (count && newer && count.textContent !== newer.textContent) count.replaceWith(document.adoptNode(newer));
-        }
+      const page = busy ? null : await fetched(new Request(location.href, { headers: { "x-portreeve-live": "1" } }));
+      for (const id of page ? [now.id, "open-alerts"] : []) {
+        const stale = document.getElementById(id), fresh = page.getElementById(id);
+        if (fresh && fresh.innerHTML !== stale.innerHTML) stale.replaceChildren(...document.adoptNode(fresh).childNodes);
       }
     } catch { /* the server is away: the next round asks again */ }
     setTimeout(again, Number(part.dataset.live));
@@ -90,8 +79,10 @@ document.addEventListener("click", (event) => {
   const area = document.getElementById("text");
   if (jump && area) {
     event.preventDefault();
-    const before = area.value.split("\n").slice(0, jump.dataset.line - 1);
-    const at = before.reduce((sum, line) => sum + line.length + 1, 0) + Number(jump.dataset.column) - 1;
+    const lines = area.value.split("\n");
+    const above = lines.slice(0, jump.dataset.line - 1).reduce((sum, line) => sum + line.length + 1, 0);
+    // Columns count characters, the text area counts UTF-16 units.
+    const at = above + [...(lines[jump.dataset.line - 1] ?? "")].slice(0, jump.dataset.column - 1).join("").length;
     area.focus();
     area.setSelectionRange(at, at);
     document.getElementById(`L${jump.dataset.line}`)?.scrollIntoView({ block: "center" });
@@ -104,11 +95,6 @@ document.addEventListener("click", (event) => {
   }
 });
 
-function prepare(root) {
-  for (const part of root.querySelectorAll("[data-live]")) live(part);
-  for (const area of root.querySelectorAll("textarea[data-gutter]")) editor(area);
-  for (const button of root.querySelectorAll("button[data-copy][hidden]")) button.hidden = false;
-  markFaults();
-}
-
-prepare(document);
+for (const part of document.querySelectorAll("[data-live]")) live(part);
+for (const area of document.querySelectorAll("textarea[data-gutter]")) editor(area);
+for (const button of document.querySelectorAll("button[data-copy][hidden]")) button.hidden = false;

@@ -1,7 +1,6 @@
-//! "What would policy say to this call?" No call is made.
+//! "What would policy say to this call, and by which line?" No call is made.
 
 use super::in_force;
-use crate::author::{Answer, Question, explain};
 use crate::console::frame::{Frame, Place};
 use crate::console::mark::Mark;
 use crate::console::problem::Problem;
@@ -10,32 +9,41 @@ use crate::store::policies::PolicyVersion;
 use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
-use policy::{Document, Mode, Outcome};
+use policy::{Document, Explanation, Mode, Outcome, Request, Ruleset, ServerIdentity};
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 #[derive(Template)]
 #[template(path = "explain.html")]
 struct ExplainPage {
     frame: Frame,
     version: u64,
-    member: String,
-    server: String,
-    tool: String,
-    args: String,
+    asked: Asked,
     members: Vec<String>,
     servers: Vec<String>,
-    answer: Option<AnswerView>,
+    answer: Option<Answer>,
     fault: Option<String>,
 }
 
-struct AnswerView {
+struct Answer {
     mark: Mark,
     rule: String,
+    /// Where the deciding grant stands.
     line: Option<usize>,
     reason: String,
     contact: Option<String>,
     mode: &'static str,
-    catalogue: Option<String>,
+    server: Option<String>,
+    roles: Vec<String>,
+    /// Every grant that speaks of this member, server and tool.
+    considered: Vec<Considered>,
+}
+
+struct Considered {
+    grant: String,
+    line: usize,
+    denies: bool,
+    when: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -49,13 +57,15 @@ pub struct Asked {
 
 pub async fn show(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let policy = in_force(&visit).await?;
-    let document = Document::parse(&policy.text).ok();
-    let (answer, fault) = match ask(&asked, &policy, document.as_ref()) {
-        None => (None, None),
-        Some(Ok(answer)) => (Some(answer), None),
-        Some(Err(fault)) => (None, Some(fault)),
+    let (answer, fault) = match asked.nothing() {
+        true => (None, None),
+        false => match asked.ask(&policy) {
+            Ok(answer) => (Some(answer), None),
+            Err(fault) => (None, Some(fault)),
+        },
     };
     let members = visit.app.store.members().await?;
+    let document = Document::parse(&policy.text);
     page(&ExplainPage {
         frame: visit.frame(Some(Place::Policy)).await?,
         version: policy.version,
@@ -63,70 +73,86 @@ pub async fn show(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, 
         servers: document
             .map(|document| document.servers().iter().map(|server| server.name.clone()).collect())
             .unwrap_or_default(),
-        member: asked.member,
-        server: asked.server,
-        tool: asked.tool,
-        args: asked.args,
+        asked,
         answer,
         fault,
     })
 }
 
-/// `None` where nothing was asked yet.
-fn ask(asked: &Asked, policy: &PolicyVersion, document: Option<&Document>) -> Option<Result<AnswerView, String>> {
-    if asked.member.is_empty() && asked.server.is_empty() && asked.tool.is_empty() {
-        return None;
+impl Asked {
+    fn nothing(&self) -> bool {
+        self.member.is_empty() && self.server.is_empty() && self.tool.is_empty()
     }
-    Some(answer(asked, policy, document))
+
+    /// # Errors
+    /// A sentence saying why it cannot be answered.
+    fn ask(&self, policy: &PolicyVersion) -> Result<Answer, String> {
+        let cannot = |problems: Vec<policy::Problem>| {
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            format!("The policy in force cannot be asked: {first}.")
+        };
+        let arguments = self.arguments()?;
+        let document = Document::parse(&policy.text).map_err(cannot)?;
+        let rules = Ruleset::compile(&document, &policy.standing, policy.version, None).map_err(cannot)?;
+        let name = self.server.trim();
+        let request = Request {
+            member: self.member.trim(),
+            device: "",
+            client: "",
+            server: &ServerIdentity::from_canonical(name),
+            tool: self.tool.trim(),
+            arguments: arguments.as_ref(),
+            now: OffsetDateTime::now_utc(),
+        };
+        let in_catalogue = document.servers().iter().any(|server| server.name == name);
+        Ok(Answer::new(if in_catalogue {
+            rules.explain_named(name, &request)
+        } else {
+            rules.explain(&request)
+        }))
+    }
+
+    fn arguments(&self) -> Result<Option<serde_json::Value>, String> {
+        if self.args.trim().is_empty() {
+            return Ok(None);
+        }
+        match serde_json::from_str(&self.args) {
+            Ok(value @ serde_json::Value::Object(_)) => Ok(Some(value)),
+            Ok(_) => Err("The arguments of a call are a JSON object, in curly brackets.".into()),
+            Err(error) => Err(format!("The arguments are not JSON: {error}.")),
+        }
+    }
 }
 
-fn answer(asked: &Asked, policy: &PolicyVersion, document: Option<&Document>) -> Result<AnswerView, String> {
-    let question = Question {
-        member: asked.member.trim().to_owned(),
-        server: asked.server.trim().to_owned(),
-        tool: asked.tool.trim().to_owned(),
-        arguments: arguments(&asked.args)?,
-        ..Question::default()
-    };
-    match explain(&policy.text, &policy.standing, policy.version, &question) {
-        Ok(answer) => Ok(AnswerView::new(answer, document)),
-        Err(problems) => Err(format!(
-            "The policy in force cannot be asked: {}.",
-            problems.first().map(ToString::to_string).unwrap_or_default()
-        )),
-    }
-}
-
-fn arguments(text: &str) -> Result<Option<serde_json::Value>, String> {
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    match serde_json::from_str(text) {
-        Ok(value @ serde_json::Value::Object(_)) => Ok(Some(value)),
-        Ok(_) => Err("The arguments of a call are a JSON object, in curly brackets.".into()),
-        Err(error) => Err(format!("The arguments are not JSON: {error}.")),
-    }
-}
-
-impl AnswerView {
-    fn new(answer: Answer, document: Option<&Document>) -> Self {
-        let grant = document
-            .and_then(|document| document.grants().iter().find(|grant| grant.name == answer.rule));
+impl Answer {
+    fn new(explanation: Explanation) -> Self {
+        let decision = explanation.decision;
         Self {
-            mark: match answer.outcome {
+            mark: match decision.outcome() {
                 Outcome::Allowed => Mark::ok("allowed"),
                 Outcome::Refused => Mark::bad("refused"),
                 Outcome::WouldRefuse => Mark::warn("would be refused"),
             },
-            line: grant.map(|grant| grant.place.line),
-            rule: answer.rule,
-            reason: answer.reason,
-            contact: answer.contact,
-            mode: match answer.mode {
+            rule: decision.rule,
+            line: explanation.grant.map(|(_, place)| place.line),
+            reason: decision.reason,
+            contact: decision.contact,
+            mode: match decision.mode {
                 Mode::Monitor => "monitor: recorded and let through",
                 Mode::Enforce => "enforce",
             },
-            catalogue: answer.server,
+            server: explanation.server,
+            roles: explanation.roles,
+            considered: explanation
+                .considered
+                .into_iter()
+                .map(|grant| Considered {
+                    grant: grant.grant,
+                    line: grant.line,
+                    denies: grant.denies,
+                    when: grant.when,
+                })
+                .collect(),
         }
     }
 }

@@ -1,0 +1,248 @@
+//! What the console does without any script: every page over plain HTTP.
+
+use crate::{Admin, Console, client, location, seed};
+use reqwest::StatusCode;
+
+const PLACES: [&str; 14] = [
+    "/", "/fleet", "/fleet/enrol", "/policy", "/policy/edit", "/policy/history", "/policy/diff?from=1&to=2",
+    "/policy/explain", "/record", "/record?kind=any", "/alerts", "/alerts/webhooks", "/people", "/people/actions",
+];
+
+#[tokio::test]
+async fn nobody_sees_a_page_without_logging_in() {
+    let console = Console::start().await;
+    for place in PLACES {
+        let answer = client().get(format!("{}{place}", console.base)).send().await.unwrap();
+        assert_eq!((answer.status(), location(&answer)), (StatusCode::SEE_OTHER, "/login"), "{place}");
+    }
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn looking_at_a_one_time_link_does_not_use_it_up_and_using_it_does() {
+    let console = Console::start().await;
+    for _prefetch in 0..3 {
+        let answer = client().get(&console.link).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(answer.text().await.unwrap().contains("used up only when you press"));
+    }
+    let first = client().post(&console.link).send().await.unwrap();
+    assert_eq!((first.status(), location(&first)), (StatusCode::SEE_OTHER, "/"));
+    let second = client().post(&console.link).send().await.unwrap();
+    assert_eq!(second.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(second.text().await.unwrap().contains("used already"));
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn a_password_set_once_logs_in_without_a_link() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    let short = admin.post("/account/password", &[("password", "short"), ("again", "short")]).await;
+    assert_eq!(short.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let good = "four words in a row";
+    let unlike = admin.post("/account/password", &[("password", good), ("again", "other")]).await;
+    assert_eq!(unlike.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let set = admin.post("/account/password", &[("password", good), ("again", good)]).await;
+    assert_eq!(location(&set), "/account?done=password");
+    let wrong = admin.post_bare("/login", &[("name", "admin"), ("password", "four words in a raw")]).await;
+    assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let right = admin.post_bare("/login", &[("name", "admin"), ("password", good)]).await;
+    assert_eq!(location(&right), "/");
+    let out = admin.post("/logout", &[]).await;
+    assert_eq!(location(&out), "/login");
+    assert_eq!(admin.get("/").await.status(), StatusCode::SEE_OTHER);
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn attack_a_form_without_our_token_does_nothing() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    seed::fill(&console.app).await;
+    let forms = [
+        "/people/offboard", "/people/restore", "/policy/publish", "/fleet/enrol", "/alerts/webhooks", "/logout",
+        "/account/password",
+    ];
+    for path in forms {
+        for forged in [None, Some(""), Some("x"), Some("ünïcode")] {
+            let mut fields = vec![("member", "alice@acme.example"), ("uses", "1"), ("hours", "1"), ("url", "https://x/")];
+            fields.extend(forged.map(|token| ("csrf", token)));
+            let answer = admin.post_bare(path, &fields).await;
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path} {forged:?}");
+        }
+    }
+    let members = console.app.store.members().await.unwrap();
+    assert!(members.iter().all(|member| member.suspended_ms.is_none()));
+    assert_eq!(admin.get("/").await.status(), StatusCode::OK, "still logged in");
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn attack_names_with_markup_in_them_stay_text_on_every_page() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    let devices = seed::fill(&console.app).await;
+    let records = console.app.store.search_records(&hostile(), None, 1).await.unwrap().records;
+    let alerts = console.app.store.alerts(None, 50).await.unwrap();
+    let mut places: Vec<String> = PLACES.map(String::from).to_vec();
+    places.extend([format!("/fleet/{}", devices[12]), format!("/record/{}", records[0].id), "/policy/version/2".into()]);
+    places.extend(alerts.iter().map(|alert| format!("/alerts/{}", alert.id)));
+    let query = "q=%3Cscript%3Ealert(1)%3C/script%3E&member=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&since=%3Cscript%3E&server=%3Cscript%3E&tool=x&args=%3C/textarea%3E%3Cscript%3E";
+    places.extend(["/fleet?", "/record?", "/people?", "/policy/explain?"].map(|path| format!("{path}{query}")));
+    let mut seen = 0;
+    for place in places {
+        let page = admin.page(&place).await;
+        // Ours is the one script element, and it has a source.
+        assert_eq!(page.matches("<script").count(), 1, "{place}");
+        assert!(!page.contains("<img") && !page.contains("<b>"), "{place}");
+        assert!(!page.contains("style=\"") && !page.contains("onclick"), "{place}");
+        assert!(page.matches("</textarea>").count() <= 1, "{place}");
+        seen += page.matches("&#60;script&#62;").count();
+    }
+    assert!(seen >= 10, "the hostile names were to be seen as text {seen} times");
+    console.stop().await;
+}
+
+fn hostile() -> policy_server::store::records::RecordFilter {
+    policy_server::store::records::RecordFilter { tool: Some(seed::HOSTILE_TOOL.into()), ..Default::default() }
+}
+
+#[tokio::test]
+async fn every_page_answers_on_an_empty_server_too() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    for place in PLACES.into_iter().filter(|place| !place.contains("diff")) {
+        let answer = admin.get(place).await;
+        assert_eq!(answer.headers()["cache-control"], "no-store", "{place}");
+        let page = answer.text().await.unwrap();
+        assert!(page.contains("<h1>") && page.contains(r#"<html lang="en">"#), "{place}");
+    }
+    assert!(admin.page("/").await.contains("Make an enrolment token"));
+    for nowhere in ["/fleet/x", "/alerts/x", "/policy/version/99", "/record/019a0000-0000-7000-8000-000000000000"] {
+        let answer = admin.get(nowhere).await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{nowhere}");
+        assert!(answer.text().await.unwrap().contains("Back to the overview"), "{nowhere}");
+    }
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn policy_is_checked_previewed_published_and_a_second_admin_is_not_overwritten() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    seed::fill(&console.app).await;
+    let current = console.app.store.current_policy().await.unwrap().unwrap();
+    let base = current.version.to_string();
+
+    let broken = current.text.replace("heal = true", "heel = true");
+    let answer = admin.post("/policy/check", &[("base", &base), ("text", &broken)]).await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("line 5, column 1") && page.contains(r##"href="#L5""##), "{page}");
+    assert!(page.contains("heel = true"), "the draft is kept");
+
+    let enforced = current.text.replace("mode = \"monitor\"", "mode = \"enforce\"").replace('\n', "\r\n");
+    let draft = [("base", base.as_str()), ("text", enforced.as_str()), ("note", "now for real")];
+    let page = admin.post("/policy/preview", &draft).await.text().await.unwrap();
+    assert!(page.contains("Publish as version"), "{page}");
+    let published = admin.post("/policy/publish", &draft).await;
+    assert_eq!(location(&published), "/policy?done=published");
+    let now = console.app.store.current_policy().await.unwrap().unwrap();
+    assert_eq!((now.author.as_str(), now.note.as_str()), ("admin", "now for real"));
+    assert!(!now.text.contains('\r'), "a browser's line ends are not the document's");
+
+    // A second admin began from the same version.
+    let late = current.text.replace("heal = true", "heal = false");
+    let answer = admin.post("/policy/publish", &[("base", &base), ("text", &late)]).await;
+    assert_eq!(answer.status(), StatusCode::CONFLICT);
+    let page = answer.text().await.unwrap();
+    assert!(page.contains("after you began") && page.contains("heal = false"), "{page}");
+    let unchanged = console.app.store.current_policy().await.unwrap().unwrap();
+    assert_eq!(unchanged.version, now.version);
+    let over = now.version.to_string();
+    let answer = admin.post("/policy/publish", &[("base", &base), ("over", &over), ("text", &late)]).await;
+    assert_eq!(location(&answer), "/policy?done=published");
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn explain_names_the_rule_and_its_line() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    seed::fill(&console.app).await;
+    let line = seed::POLICY.lines().position(|line| line.contains("name = \"read\"")).unwrap();
+    for server in ["everything", "npm:@modelcontextprotocol/server-everything@2026.1.26"] {
+        let page = admin.page(&format!("/policy/explain?member=bruno@acme.example&server={server}&tool=echo")).await;
+        assert!(page.contains("allowed") && page.contains("<code>read</code>"), "{page}");
+        assert!(page.contains(&format!("/policy#L{line}")), "line {line}: {page}");
+    }
+    let page = admin.page("/policy/explain?member=bruno@acme.example&server=files&tool=write_file&args=%7B").await;
+    assert!(page.contains("The arguments are not JSON"));
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn records_are_found_paged_and_taken_out_with_the_same_filters() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    seed::fill(&console.app).await;
+    let mut link = "/record?member=alice@acme.example&kind=any".to_owned();
+    let mut found = Vec::new();
+    loop {
+        let page = admin.page(&link).await;
+        found.extend(page.split("href=\"/record/").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        let Some((before, _)) = page.split_once("\" rel=\"next\"") else { break };
+        link = before.rsplit("href=\"").next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+        assert!(link.contains("member=alice"), "{link}");
+    }
+    found.retain(|id| !id.starts_with("export"));
+    let lines = admin.page("/record/export?member=alice@acme.example&kind=any&format=raw").await;
+    let exported: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ids: Vec<_> = exported.iter().map(|record| record["id"].as_str().unwrap().to_owned()).collect();
+    assert!(ids.len() > 100, "{}", ids.len());
+    assert_eq!(found, ids, "pages and export show the same records in the same order");
+    let refused = admin.page("/record/export?decision=refused&tool=write_file").await;
+    assert!(refused.lines().count() > 0 && refused.lines().all(|line| line.contains("write_file")));
+    let ocsf = admin.page("/record/export?decision=refused&format=ocsf").await;
+    assert!(ocsf.lines().all(|line| line.contains("\"class_uid\":6003")), "{ocsf}");
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_in_all_three_forms() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    let wish = [("member", ""), ("uses", "25"), ("hours", "168")];
+    let page = admin.post("/fleet/enrol", &wish).await.text().await.unwrap();
+    let token = page.split("<pre id=\"token\">").nth(1).unwrap().split('<').next().unwrap();
+    assert!(token.len() >= 40, "{token}");
+    for form in ["profile-json", "profile-plist", "profile-reg"] {
+        let text = page.split(&format!("<pre id=\"{form}\"")).nth(1).unwrap().split("</pre>").next().unwrap();
+        assert!(text.contains(token), "{form}");
+    }
+    let later = admin.page("/fleet/enrol").await;
+    assert!(!later.contains(token) && later.contains("0 of 25"));
+    let bad = admin.post("/fleet/enrol", &[("member", ""), ("uses", "0"), ("hours", "1")]).await;
+    assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn offboarding_ends_access_and_is_written_down() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    seed::fill(&console.app).await;
+    let before = console.app.store.current_policy().await.unwrap().unwrap().version;
+    let answer = admin.post("/people/offboard", &[("member", "bruno@acme.example")]).await;
+    assert_eq!(location(&answer), "/people?done=offboarded");
+    let now = console.app.store.current_policy().await.unwrap().unwrap();
+    assert!(now.version > before && now.standing.suspended_members.contains("bruno@acme.example"));
+    assert!(admin.page("/people/actions").await.contains("member offboarded"));
+    let answer = admin.post("/people/restore", &[("member", "bruno@acme.example")]).await;
+    assert_eq!(location(&answer), "/people?done=restored");
+    let unknown = admin.post("/people/offboard", &[("member", "nobody@nowhere.example")]).await;
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    assert!(unknown.text().await.unwrap().contains("No member nobody@nowhere.example is known"));
+    console.stop().await;
+}
