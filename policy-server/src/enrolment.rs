@@ -1,5 +1,7 @@
 //! How a machine becomes a device: tokens, certificates, renewal, leaving.
 
+pub mod profile;
+
 use crate::admin_auth::AuthError;
 use crate::app::App;
 use crate::clock::{now_ms, to_ms};

@@ -5,7 +5,7 @@ mod folder;
 mod starter;
 
 pub(crate) use folder::write_private;
-pub use folder::{DataFolder, FolderError};
+pub use folder::{DataFolder, FolderError, Running};
 
 use crate::admin_auth::{self, AuthError, FIRST_ADMIN, Limits};
 use crate::app::{App, Shared};
@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 use crate::tls::{self, Authority, CertificateError, TlsError};
 use policy::Standing;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -65,6 +65,8 @@ pub enum ServeError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Auth(#[from] AuthError),
+    #[error("signals to stop cannot be listened for: {0}")]
+    Signal(std::io::Error),
 }
 
 /// A server that listens.
@@ -72,8 +74,8 @@ pub struct Server {
     pub app: Shared,
     /// The address it really listens on.
     pub listening: SocketAddr,
-    /// A one-time link into the console.
-    pub console: Url,
+    /// A one-time link into the console, at the first start.
+    pub console: Option<Url>,
     tasks: JoinSet<()>,
     listener: TcpListener,
     tls: rustls::ServerConfig,
@@ -92,11 +94,17 @@ pub async fn start(settings: Settings) -> Result<Server, ServeError> {
         Some(url) => url,
         None => own_url(listening)?,
     };
+    let first = !folder.database().exists();
     let app = open(&settings, &folder, public_url).await?;
     let given = settings.tls.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
     let tls = tls::server_config(&app.authority, given, &names(listening, &app.public_url))?;
-    let console = admin_auth::new_link(&app, FIRST_ADMIN).await?;
-    folder.note_running(&app.public_url, listening)?;
+    // Later links are made on demand: one that is printed at every start would lie in many logs.
+    let console = if first { Some(admin_auth::new_link(&app, FIRST_ADMIN).await?) } else { None };
+    folder.note_running(&Running {
+        public_url: app.public_url.clone(),
+        listening,
+        own_certificate: settings.tls.is_none(),
+    })?;
     Ok(Server { app, listening, console, tasks: JoinSet::new(), listener, tls, _folder: folder })
 }
 
@@ -116,6 +124,28 @@ impl Server {
         app.store.close().await;
         Ok(())
     }
+}
+
+/// Opens the folder of a server that does not run, for the command line: everything but listening.
+pub async fn open_offline(data: &Path) -> Result<(DataFolder, Shared), ServeError> {
+    tls::install_provider();
+    let folder = DataFolder::lock(data)?;
+    let last = folder.last_running();
+    let settings = Settings {
+        data: data.to_owned(),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        public_url: None,
+        organisation: None,
+        dark_after: Duration::from_secs(90),
+        // What counts of it here is whether agents need our authority's certificate.
+        tls: last.as_ref().filter(|last| !last.own_certificate).map(|_| (PathBuf::new(), PathBuf::new())),
+    };
+    let public_url = match last {
+        Some(last) => last.public_url,
+        None => own_url(settings.listen)?,
+    };
+    let app = open(&settings, &folder, public_url).await?;
+    Ok((folder, app))
 }
 
 async fn open(settings: &Settings, folder: &DataFolder, public_url: Url) -> Result<Shared, ServeError> {

@@ -37,6 +37,8 @@ pub struct DataFolder {
 pub struct Running {
     pub public_url: Url,
     pub listening: SocketAddr,
+    /// Its certificate is from its own authority.
+    pub own_certificate: bool,
 }
 
 impl DataFolder {
@@ -84,10 +86,9 @@ impl DataFolder {
         write_private(&file, token.as_bytes()).map_err(|error| FolderError::Unusable(file, error))
     }
 
-    pub(super) fn note_running(&self, public_url: &Url, listening: SocketAddr) -> Result<(), FolderError> {
+    pub(super) fn note_running(&self, running: &Running) -> Result<(), FolderError> {
         let file = self.path.join("running.json");
-        let running = Running { public_url: public_url.clone(), listening };
-        let text = serde_json::to_vec(&running).map_err(io::Error::from);
+        let text = serde_json::to_vec(running).map_err(io::Error::from);
         text.and_then(|text| write_private(&file, &text)).map_err(|error| FolderError::Unusable(file, error))
     }
 
@@ -98,6 +99,12 @@ impl DataFolder {
         if !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
             return None;
         }
+        self.last_running()
+    }
+
+    /// Where the last server on this folder listened.
+    #[must_use]
+    pub fn last_running(&self) -> Option<Running> {
         serde_json::from_slice(&std::fs::read(self.path.join("running.json")).ok()?).ok()
     }
 }

@@ -197,6 +197,28 @@ impl Store {
         Ok(RecordPage { records, next })
     }
 
+    /// The same page by page from the oldest on, for taking the record away.
+    pub async fn records_onward(
+        &self,
+        filter: &RecordFilter,
+        after: Option<RecordCursor>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(RECORDS);
+        query.push(" WHERE 1 = 1");
+        narrow(&mut query, filter);
+        if let Some(after) = after {
+            query
+                .push(" AND (time_ms, n) > (")
+                .push_bind(after.time_ms)
+                .push(", ")
+                .push_bind(after.n)
+                .push(")");
+        }
+        query.push(" ORDER BY time_ms, n LIMIT ").push_bind(i64::from(limit));
+        query.build().fetch_all(&self.reader).await?.iter().map(read).collect()
+    }
+
     pub async fn record(&self, id: Uuid) -> Result<Option<RecordRow>, StoreError> {
         sqlx::query("SELECT n, id, time_ms, member, device, server, tool, kind, decision, json FROM records WHERE id = $1")
             .bind(id.as_bytes().as_slice())

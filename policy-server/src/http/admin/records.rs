@@ -95,7 +95,7 @@ struct CallOf {
     call: u64,
 }
 
-/// Everything that matches as JSON lines, newest first.
+/// Everything that matches as JSON lines, oldest first.
 #[utoipa::path(
     get, path = "/v1/admin/records/export", tag = "admin", params(RecordFilter, As),
     responses((status = 200, body = String, content_type = "application/x-ndjson"))
@@ -109,11 +109,12 @@ pub(super) async fn export(
     let format = format.unwrap_or(Format::Raw);
     let what = serde_json::to_string(&filter).unwrap_or_default();
     app.store.add_deed(&by, "records-exported", &what, "").await?;
-    let lines = stream::try_unfold((app, filter, Some(None)), move |(app, filter, place)| async move {
-        let Some(after) = place else { return Ok(None) };
-        let page = app.store.search_records(&filter, after, PAGE).await?;
-        let text: String = page.records.iter().map(|record| line(record, format)).collect();
-        Ok::<_, crate::store::StoreError>(Some((text, (app, filter, page.next.map(Some)))))
+    let lines = stream::try_unfold((app, filter, None), move |(app, filter, after)| async move {
+        let page = app.store.records_onward(&filter, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        let after = Some(RecordCursor { time_ms: last.time_ms, n: last.n });
+        let text: String = page.iter().map(|record| line(record, format)).collect();
+        Ok::<_, crate::store::StoreError>(Some((text, (app, filter, after))))
     });
     Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }

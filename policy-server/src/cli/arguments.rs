@@ -1,0 +1,320 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use url::Url;
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 not done, and the last line says why; 2 wrong usage; \
+    3 the policy has problems.";
+
+/// Portreeve's policy server: one signed policy for the MCP servers of a whole organisation, one record
+/// of what was called, and alerts when something goes around it.
+#[derive(Debug, Parser)]
+#[command(name = "portreeve-server", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    /// The folder with everything the server owns.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print JSON for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server. The first start makes everything in DIR and prints a one-time console link.
+    Serve(Serve),
+    /// Enrolment of machines.
+    #[command(subcommand)]
+    Enrolment(Enrolment),
+    /// The people, and the end of their access.
+    #[command(subcommand)]
+    Members(Members),
+    /// The enrolled machines.
+    #[command(subcommand)]
+    Devices(Devices),
+    /// The policy: check, ask, publish.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// The record of calls.
+    #[command(subcommand)]
+    Records(Records),
+    /// Alerts.
+    #[command(subcommand)]
+    Alerts(Alerts),
+    /// Where alerts are sent.
+    #[command(subcommand)]
+    Webhooks(Webhooks),
+    /// Admins of this server.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Print the API's description (OpenAPI 3.1).
+    Openapi,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// Where agents and admins reach this server, if it is not the listening address.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<Url>,
+    /// The organisation's name, said at the first start and kept.
+    #[arg(long, value_name = "NAME")]
+    pub organisation: Option<String>,
+    /// A device that is silent for longer is dark, and that is an alert.
+    #[arg(long, value_name = "SECONDS", default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub dark_after: u64,
+    /// A TLS certificate of your own, in the place of one from the server's own authority.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Enrolment {
+    /// The tokens by which machines enrol.
+    #[command(subcommand)]
+    Token(Token),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token, and print the managed profile that carries it.
+    Create {
+        /// The member its machines belong to.
+        #[arg(long, value_name = "ADDRESS")]
+        member: Option<String>,
+        /// How many machines it enrols.
+        #[arg(long, default_value_t = 1)]
+        uses: u32,
+        /// How long it is good for: 30m, 24h, 7d.
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+        expires: u64,
+        /// The form in which the MDM takes the profile.
+        #[arg(long, value_enum, default_value_t = ProfileForm::Json)]
+        profile: ProfileForm,
+    },
+    /// Every token, without its secret.
+    List,
+    /// Make a token useless.
+    Withdraw { id: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileForm {
+    /// `/etc/portreeve/managed.json` on Linux.
+    Json,
+    /// Managed preferences on macOS.
+    Plist,
+    /// Registry on Windows.
+    Reg,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Members {
+    /// Everybody who ever enrolled a machine.
+    List,
+    /// End a member's access on every machine, now.
+    Offboard { address: String },
+    /// Give a member their access back.
+    Restore { address: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Devices {
+    /// Every machine, with what it last said of itself.
+    List,
+    /// End one machine's access, for good.
+    Revoke { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Parse, compile and test a policy file. Needs no server.
+    Check { file: PathBuf },
+    /// What a policy says to one call, and why.
+    Explain(Explain),
+    /// Print the policy in force.
+    Show,
+    /// Publish a policy file to every agent.
+    Publish {
+        file: PathBuf,
+        /// Why, for those who read the history.
+        #[arg(long)]
+        note: String,
+        /// The version it was written against; refused if another one is in force.
+        #[arg(long, value_name = "VERSION")]
+        base: Option<u64>,
+    },
+    /// Every published version, newest first.
+    History,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A policy file to ask. Needs no server.
+    #[arg(required_unless_present = "current", conflicts_with = "current")]
+    pub file: Option<PathBuf>,
+    /// Ask the policy in force.
+    #[arg(long)]
+    pub current: bool,
+    #[arg(long, value_name = "ADDRESS")]
+    pub member: String,
+    /// A name in the catalogue, or an identity such as `npm:@scope/name`.
+    #[arg(long, value_name = "NAME|IDENTITY")]
+    pub server: String,
+    #[arg(long)]
+    pub tool: String,
+    /// The call's arguments, a JSON object.
+    #[arg(long, value_name = "JSON")]
+    pub args: Option<String>,
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub device: String,
+    /// The client's name: `claude-code`.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub client: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Records {
+    /// What matches, newest first.
+    Search {
+        #[command(flatten)]
+        filter: Filter,
+        /// At most this many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// Go on where the page before ended.
+        #[arg(long, value_name = "CURSOR")]
+        after: Option<String>,
+    },
+    /// Everything that matches as JSON lines, oldest first.
+    Export {
+        #[command(flatten)]
+        filter: Filter,
+        #[arg(long, value_enum, default_value_t = RecordForm::Raw)]
+        format: RecordForm,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecordForm {
+    /// As the device wrote it.
+    Raw,
+    /// OCSF API Activity.
+    Ocsf,
+}
+
+#[derive(Debug, Args)]
+pub struct Filter {
+    #[arg(long, value_name = "ADDRESS")]
+    pub member: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
+    /// Part of the server's identity.
+    #[arg(long)]
+    pub server: Option<String>,
+    #[arg(long)]
+    pub tool: Option<String>,
+    /// allowed, refused, would-refuse
+    #[arg(long)]
+    pub decision: Option<String>,
+    /// started, stopped, call, outcome, listed, malformed
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// RFC 3339 (2026-11-20T08:00:00Z), or how long ago: 15m, 24h, 7d.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<i64>,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<i64>,
+    /// Text anywhere in the record.
+    #[arg(long)]
+    pub text: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Alerts {
+    /// Alerts, newest first.
+    List {
+        /// open, acknowledged, resolved
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// Say that somebody looks after it.
+    Ack { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Webhooks {
+    /// Send alerts to this address. Prints the secret they are signed with.
+    Add {
+        url: String,
+        #[arg(long)]
+        secret: Option<String>,
+    },
+    List,
+    /// By id or address.
+    Remove {
+        webhook: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// A new link into the console: works once, for 15 minutes.
+    Link,
+}
+
+/// `90s`, `30m`, `24h`, `7d`, in seconds.
+fn duration(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is not a time such as 30m, 24h or 7d");
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3_600,
+        Some('d') => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+fn moment(text: &str) -> Result<i64, String> {
+    use time::format_description::well_known::Rfc3339;
+    if let Ok(time) = time::OffsetDateTime::parse(text, &Rfc3339) {
+        return Ok(crate::clock::to_ms(time));
+    }
+    let ago = duration(text).map_err(|_| {
+        format!("{text:?} is neither a time such as 2026-11-20T08:00:00Z nor an age such as 24h")
+    })?;
+    Ok(crate::clock::now_ms().saturating_sub_unsigned(ago.saturating_mul(1000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, duration, moment};
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(duration("24h"), Ok(86_400));
+        assert_eq!(duration("7d"), Ok(604_800));
+        for wrong in ["", "h", "24", "-1h", "1w", "99999999999999999999d", "18446744073709551615d", "é"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(1000));
+        assert!(moment("yesterday").is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! The policy in force, its history, and publishing.
+
+use super::done;
+use crate::cli::CliError;
+use crate::cli::arguments::{Explain, Policy};
+use crate::cli::connection::Connection;
+use crate::cli::output::{Column, Out, text, when};
+use crate::cli::policy_file;
+use serde_json::{Value, json};
+use std::path::Path;
+
+pub async fn run(policy: Policy, server: &Connection, out: &Out) -> Result<(), CliError> {
+    const COLUMNS: &[Column] = &[
+        ("VERSION", |policy| text(policy, "version")),
+        ("PUBLISHED", |policy| when(policy, "created_ms")),
+        ("BY", |policy| text(policy, "author")),
+        ("NOTE", |policy| text(policy, "note")),
+    ];
+    match policy {
+        Policy::Show => {
+            let current = server.get("/v1/admin/policy").await?.value()?;
+            if out.for_programs {
+                Ok(out.json(&current)?)
+            } else {
+                Ok(out.bytes(text(&current, "text").as_bytes())?)
+            }
+        }
+        Policy::History => {
+            let found = server.get("/v1/admin/policy/history?limit=1000").await?;
+            Ok(out.table(&found.value()?, COLUMNS, "No policy was published yet.")?)
+        }
+        Policy::Publish { file, note, base } => publish(&file, &note, base, server, out).await,
+        Policy::Explain(explain) => self::explain(&explain, server, out).await,
+        Policy::Check { file } => policy_file::check(&file, out),
+    }
+}
+
+async fn publish(
+    file: &Path,
+    note: &str,
+    base: Option<u64>,
+    server: &Connection,
+    out: &Out,
+) -> Result<(), CliError> {
+    let base = match base {
+        Some(base) => base,
+        None => server.get("/v1/admin/policy").await?.value()?["version"].as_u64().unwrap_or(0),
+    };
+    let asked = json!({"text": policy_file::read(file)?, "note": note, "base": base});
+    let published = server.post("/v1/admin/policy/publish", &asked).await?.value()?;
+    done(out, &format!("Policy version {} is published.", published["version"]), &published)
+}
+
+async fn explain(explain: &Explain, server: &Connection, out: &Out) -> Result<(), CliError> {
+    let question = serde_json::to_value(policy_file::question(explain)?)?;
+    let answer = server.post("/v1/admin/policy/explain", &question).await?.value()?;
+    if out.for_programs {
+        return Ok(out.json(&answer)?);
+    }
+    let line = answer["line"].as_u64().map(|line| format!(", line {line}")).unwrap_or_default();
+    out.line(&format!("{} by {}{line}", outcome(&answer), text(&answer, "rule")))?;
+    out.line(&text(&answer, "reason"))?;
+    match answer["contact"].as_str() {
+        Some(contact) => Ok(out.line(&format!("ask: {contact}"))?),
+        None => Ok(()),
+    }
+}
+
+fn outcome(answer: &Value) -> &'static str {
+    match answer["outcome"].as_str() {
+        Some("allowed") => "allowed",
+        Some("would-refuse") => "would be refused (monitor mode lets it through)",
+        _ => "refused",
+    }
+}

@@ -1,0 +1,108 @@
+//! The one place that writes to standard output and error.
+
+use super::CliError;
+use crate::clock::from_ms;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// How a command speaks: to a person, or to a program.
+#[derive(Debug, Clone, Copy)]
+pub struct Out {
+    pub for_programs: bool,
+}
+
+/// One column of a table: its heading, and what stands in it for one item.
+pub type Column = (&'static str, fn(&Value) -> String);
+
+impl Out {
+    pub fn new(for_programs: bool) -> Self {
+        Self { for_programs }
+    }
+
+    pub fn line(self, text: &str) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{text}")
+    }
+
+    /// As it is, without a line end of ours.
+    pub fn bytes(self, bytes: &[u8]) -> io::Result<()> {
+        io::stdout().lock().write_all(bytes)
+    }
+
+    pub fn json(self, value: &impl Serialize) -> io::Result<()> {
+        self.line(&serde_json::to_string(value)?)
+    }
+
+    /// The items as they came for programs, as a table for people.
+    pub fn table(self, items: &Value, columns: &[Column], nothing: &str) -> io::Result<()> {
+        if self.for_programs {
+            return self.json(items);
+        }
+        let rows: Vec<Vec<String>> = items
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|item| columns.iter().map(|(_, cell)| cell(item)).collect())
+            .collect();
+        if rows.is_empty() {
+            return self.line(nothing);
+        }
+        let headings = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+        let all: Vec<Vec<String>> = std::iter::once(headings).chain(rows).collect();
+        let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+        for row in &all {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            self.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Said on standard error; gives the exit code.
+    pub fn failure(self, error: &CliError) -> ExitCode {
+        let mut stderr = io::stderr().lock();
+        // Where standard error is gone there is nobody left to tell.
+        let _ = if self.for_programs {
+            writeln!(stderr, "{}", failure_json(error))
+        } else {
+            problems(error)
+                .iter()
+                .try_for_each(|problem| writeln!(stderr, "{problem}"))
+                .and_then(|()| writeln!(stderr, "portreeve-server: {error}"))
+        };
+        ExitCode::from(error.exit_code())
+    }
+}
+
+fn failure_json(error: &CliError) -> Value {
+    let code = match error {
+        CliError::Answered { code, .. } => code.as_str(),
+        CliError::Policy(..) => "policy-has-problems",
+        _ => "not-done",
+    };
+    json!({"error": code, "detail": error.to_string(), "problems": problems(error)})
+}
+
+fn problems(error: &CliError) -> Vec<policy::Problem> {
+    match error {
+        CliError::Policy(_, problems) | CliError::Answered { problems, .. } => problems.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// A member of an item as text; empty where it is not there.
+pub fn text(item: &Value, name: &str) -> String {
+    match &item[name] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A Unix time in milliseconds, to the second.
+pub fn when(item: &Value, name: &str) -> String {
+    use time::macros::format_description;
+    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");
+    item[name].as_i64().and_then(from_ms).and_then(|time| time.format(&form).ok()).unwrap_or_default()
+}
