@@ -7,9 +7,17 @@
 //! The enums are tagged from outside (`{"records":{…}}`): an inside tag would make serde buffer the
 //! message, and the recorded arguments would not come through byte for byte.
 
+pub mod client;
+pub mod server;
+
 use contract::record::Record;
 use serde::{Deserialize, Serialize};
+use std::io;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use uuid::Uuid;
+
+/// The longest message taken; a guard sends its records in much smaller pieces.
+const LONGEST: usize = 32 * 1024 * 1024;
 
 /// Said by a guard or the command line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,4 +68,48 @@ pub enum FromResident {
     Failed {
         message: String,
     },
+}
+
+/// Messages as lines, and never more of one in memory than [`LONGEST`].
+pub struct Lines<R> {
+    from: BufReader<R>,
+    begun: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    pub fn new(from: R) -> Self {
+        Self { from: BufReader::new(from), begun: Vec::new() }
+    }
+
+    /// The next whole line, without its end; `None` at the end. Safe to drop and call again.
+    ///
+    /// # Errors
+    /// The line is too long, or the other side broke off.
+    pub async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            let heard = self.from.fill_buf().await?;
+            if heard.is_empty() {
+                return Ok(None);
+            }
+            let end = heard.iter().position(|byte| *byte == b'\n');
+            let take = end.unwrap_or(heard.len());
+            if self.begun.len() + take > LONGEST {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a message without an end"));
+            }
+            self.begun.extend_from_slice(&heard[..take]);
+            self.from.consume(take + usize::from(end.is_some()));
+            if end.is_some() {
+                return Ok(Some(std::mem::take(&mut self.begun)));
+            }
+        }
+    }
+}
+
+/// # Errors
+/// The other side is gone.
+pub async fn write_message(to: &mut (impl AsyncWrite + Unpin), message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    to.write_all(&line).await?;
+    to.flush().await
 }

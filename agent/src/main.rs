@@ -2,15 +2,19 @@
 
 mod active_policy;
 mod audit;
+mod backoff;
 mod cli;
 mod clients;
 mod commands;
 mod detect;
 mod enrolment;
 mod ipc;
+mod logging;
 mod out;
 mod pipeline;
+mod resident;
 mod steward;
+mod sync;
 mod transport;
 mod upstream;
 
@@ -19,6 +23,7 @@ use cli::{Cli, Command};
 use out::{Exit, Out};
 use platform::Layout;
 use std::process::ExitCode;
+use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -30,6 +35,12 @@ fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
+    match &cli.command {
+        // The guard logs to where its client looks.
+        Command::Wrap(_) => {}
+        Command::Run(_) => logging::start(LevelFilter::INFO, cli.verbose),
+        _ => logging::start(LevelFilter::WARN, cli.verbose),
+    }
     let exit = match cli.command {
         // The guard's stdout is the protocol: it gets no `Out`.
         Command::Wrap(args) => return commands::wrap::run(args, layout),

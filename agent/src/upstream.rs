@@ -159,6 +159,16 @@ impl Upstream {
         })
     }
 
+    /// A sign of life on an open stream.
+    pub fn heard(&self) {
+        self.reached();
+    }
+
+    /// An open stream broke.
+    pub fn fell_silent(&self, why: &str) {
+        self.lost(&format!("the connection to the policy server {} broke: {why}", self.address));
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let mut url = self.address.clone();
         url.set_path(&format!("{}{path}", self.address.path().trim_end_matches('/')));
@@ -170,8 +180,9 @@ impl Upstream {
             Ok(answer) => answer,
             Err(error) => {
                 let cause = plain_cause(&error);
-                self.lost(&cause);
-                return Err(CallError::Unreachable { address: self.address.to_string(), cause });
+                let error = CallError::Unreachable { address: self.address.to_string(), cause };
+                self.lost(&error.to_string());
+                return Err(error);
             }
         };
         let status = answer.status();

@@ -40,6 +40,8 @@ pub enum SpoolError {
     Store(#[from] rusqlite::Error),
     #[error("a record cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("the audit log is not open: {0}")]
+    NotOpen(String),
     #[error("the resident is stopping")]
     Closed,
 }
@@ -148,7 +150,9 @@ impl Spool {
             let json = serde_json::to_string(&record)?;
             let next = link(&head.1, json.as_bytes());
             let fresh = tx
-                .prepare_cached("INSERT OR IGNORE INTO record (seq, id, run, run_seq, link, json) VALUES (?,?,?,?,?,?)")?
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO record (seq, id, run, run_seq, link, json) VALUES (?,?,?,?,?,?)",
+                )?
                 .execute(params![head.0 + 1, record.id, record.run, record.seq, next, json])?;
             if fresh == 1 {
                 head = (head.0 + 1, next);
@@ -171,7 +175,8 @@ impl Spool {
     /// # Errors
     /// The log cannot be read.
     pub fn batch(&self, most: usize) -> Result<Option<Batch>, SpoolError> {
-        let mut select = self.db.prepare_cached("SELECT link, json FROM record WHERE seq > ? ORDER BY seq LIMIT ?")?;
+        let mut select =
+            self.db.prepare_cached("SELECT link, json FROM record WHERE seq > ? ORDER BY seq LIMIT ?")?;
         let mut rows = select.query(params![self.durable.0, most.min(BATCH_RECORDS)])?;
         let (mut records, mut bytes, mut head) = (Vec::new(), 0, [0; 32]);
         while let Some(row) = rows.next()? {
@@ -252,11 +257,8 @@ impl Spool {
             .collect::<Result<_, _>>()?;
         for (old, json) in waiting {
             head = (head.0 + 1, link(&head.1, json.as_bytes()));
-            tx.prepare_cached("UPDATE record SET seq = ?, link = ? WHERE seq = ?")?.execute(params![
-                head.0,
-                head.1,
-                old
-            ])?;
+            tx.prepare_cached("UPDATE record SET seq = ?, link = ? WHERE seq = ?")?
+                .execute(params![head.0, head.1, old])?;
         }
         tx.execute(
             "UPDATE log SET epoch = ?, device = ?, durable = 0, durable_link = ?",
@@ -281,26 +283,21 @@ impl Spool {
     /// The log cannot be written.
     pub fn tidy(&mut self, now_ms: i64) -> Result<(), SpoolError> {
         self.db.execute("DELETE FROM run WHERE touched_ms < ?", [now_ms - RUN_MEMORY_MS])?;
-        self.db.execute(
-            "DELETE FROM refusal WHERE rowid <= (SELECT max(rowid) FROM refusal) - ?",
-            [TAIL],
-        )?;
+        self.db.execute("DELETE FROM refusal WHERE rowid <= (SELECT max(rowid) FROM refusal) - ?", [TAIL])?;
         Ok(())
     }
 
     fn link_of(&self, seq: u64) -> Result<Option<[u8; 32]>, SpoolError> {
         if seq == 0 {
             // Everything after it must still be here.
-            let first: Option<u64> = self.db.query_row("SELECT min(seq) FROM record", [], |row| row.get(0))?;
+            let first: Option<u64> =
+                self.db.query_row("SELECT min(seq) FROM record", [], |row| row.get(0))?;
             return Ok((self.head.0 == 0 || first == Some(1)).then_some([0; 32]));
         }
         if seq == self.durable.0 {
             return Ok(Some(self.durable.1));
         }
-        Ok(self
-            .db
-            .query_row("SELECT link FROM record WHERE seq = ?", [seq], |row| row.get(0))
-            .optional()?)
+        Ok(self.db.query_row("SELECT link FROM record WHERE seq = ?", [seq], |row| row.get(0)).optional()?)
     }
 }
 
@@ -324,7 +321,8 @@ fn advance(db: &Connection, run: Uuid, seq: u64, through: u64) -> Result<u64, Sp
         return Ok(through);
     }
     let mut reached = seq;
-    let mut later = db.prepare_cached("SELECT run_seq FROM record WHERE run = ? AND run_seq > ? ORDER BY run_seq")?;
+    let mut later =
+        db.prepare_cached("SELECT run_seq FROM record WHERE run = ? AND run_seq > ? ORDER BY run_seq")?;
     let mut rows = later.query(params![run, seq])?;
     while let Some(row) = rows.next()? {
         if row.get::<_, u64>(0)? != reached + 1 {

@@ -1,1 +1,176 @@
-//! Upload.
+//! The device's log on its way upstream: batch after batch, without a gap, until the server has all.
+//!
+//! Forgetting is the spool's: it happens only on the server's word that a record is on its disk.
+
+use crate::audit::spool::{Keeper, Realigned, SpoolState};
+use crate::backoff::Backoff;
+use crate::upstream::{CallError, Contact, Upstream};
+use contract::paths;
+use contract::record::{Batch, Durable};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What is not urgent waits this long for company.
+const GATHER: Duration = Duration::from_millis(800);
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+const MOST: usize = 500;
+/// The server's word that a batch does not follow from what it has.
+const CHAIN_BROKEN: &str = "record-chain-broken";
+
+#[derive(Clone)]
+pub struct Uploader {
+    pub keeper: Keeper,
+    pub upstream: Arc<Upstream>,
+    /// Why records do not go up although the server answers; a sentence for the report.
+    pub stuck: watch::Sender<Option<String>>,
+}
+
+/// What one try came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// The server has more of the log.
+    Moved,
+    /// The server has all of it.
+    Idle,
+    /// It did not work; try again later.
+    Failed,
+}
+
+impl Uploader {
+    /// Never ends; the resident drops it.
+    pub async fn run(self) {
+        let mut state = self.keeper.state();
+        let mut contact = self.upstream.contact();
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+        let mut most = MOST;
+        loop {
+            if until_due(&mut state).await.is_none() {
+                return;
+            }
+            match self.step(&mut most).await {
+                Step::Moved | Step::Idle => backoff.reset(),
+                Step::Failed => until_worth_a_try(&mut contact, backoff.wait()).await,
+            }
+        }
+    }
+
+    /// Sends until the server has all, or the time is over. True if it has.
+    pub async fn flush(&self, within: Duration) -> bool {
+        let mut backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(1));
+        let mut most = MOST;
+        let all = async {
+            loop {
+                match self.step(&mut most).await {
+                    Step::Moved => {}
+                    Step::Idle => return,
+                    Step::Failed => tokio::time::sleep(backoff.wait()).await,
+                }
+            }
+        };
+        tokio::time::timeout(within, all).await.is_ok()
+    }
+
+    async fn step(&self, most: &mut usize) -> Step {
+        let batch = match self.keeper.batch(*most).await {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Step::Idle,
+            Err(error) => {
+                tracing::warn!(%error, "spool.read");
+                return Step::Failed;
+            }
+        };
+        match self.upstream.post::<Durable>(paths::RECORDS, &batch).await {
+            Ok(durable) => {
+                *most = MOST;
+                self.confirmed(&batch, durable).await
+            }
+            Err(CallError::Refused { problem, body }) => {
+                self.refused(&batch, &problem.code, &problem.detail, &body, most).await
+            }
+            Err(error) => {
+                tracing::debug!(%error, "records.upload");
+                Step::Failed
+            }
+        }
+    }
+
+    async fn confirmed(&self, batch: &Batch, durable: Durable) -> Step {
+        self.stuck.send_if_modified(|stuck| stuck.take().is_some());
+        // A server that confirms nothing of what it was just given would have us send it for ever.
+        if durable.epoch != batch.epoch || durable.through < batch.first {
+            return self.realign(durable.through).await;
+        }
+        tracing::debug!(through = durable.through, "records.durable");
+        match self.keeper.forget(durable).await {
+            Ok(()) => Step::Moved,
+            Err(error) => {
+                tracing::warn!(%error, "spool.forget");
+                Step::Failed
+            }
+        }
+    }
+
+    async fn refused(
+        &self,
+        batch: &Batch,
+        code: &str,
+        detail: &str,
+        body: &serde_json::Value,
+        most: &mut usize,
+    ) -> Step {
+        tracing::warn!(code, detail, first = batch.first, records = batch.records.len(), "records.refused");
+        if code == CHAIN_BROKEN {
+            let durable = body.get("durable").cloned().map(serde_json::from_value::<Durable>);
+            if let Some(Ok(durable)) = durable
+                && durable.epoch == batch.epoch
+            {
+                return self.realign(durable.through).await;
+            }
+        }
+        // Too large, or one record of it is not understood: halving leads to the one it is about.
+        if batch.records.len() > 1 {
+            *most = batch.records.len() / 2;
+        }
+        let why = format!("the policy server refuses records of this device ({code}): {detail}");
+        self.stuck.send_if_modified(|stuck| stuck.replace(why.clone()) != Some(why));
+        Step::Failed
+    }
+
+    async fn realign(&self, through: u64) -> Step {
+        match self.keeper.realign(through).await {
+            Ok(Realigned::From { through }) => {
+                tracing::warn!(through, "records.realigned");
+                // Not at once: two sides that contradict each other must not spin.
+                Step::Failed
+            }
+            Ok(Realigned::NewEpoch { why }) => {
+                tracing::warn!(why, "records.new_epoch");
+                Step::Moved
+            }
+            Err(error) => {
+                tracing::warn!(%error, "spool.realign");
+                Step::Failed
+            }
+        }
+    }
+}
+
+/// Waits until something is to be sent: a refusal goes at once, the rest gathers. `None` at the end.
+async fn until_due(state: &mut watch::Receiver<SpoolState>) -> Option<()> {
+    state.wait_for(|state| state.depth() > 0).await.ok()?;
+    let urgent = state.wait_for(|state| state.urgent > state.durable);
+    match tokio::time::timeout(GATHER, urgent).await {
+        Ok(Err(_)) => None,
+        // Urgent, or gathered long enough.
+        _ => Some(()),
+    }
+}
+
+/// The wait is over early when the server is back.
+async fn until_worth_a_try(contact: &mut watch::Receiver<Contact>, wait: Duration) {
+    let recovered = contact.borrow_and_update().recovered;
+    let back = contact.wait_for(|contact| contact.recovered > recovered);
+    let _ = tokio::time::timeout(wait, back).await;
+}

@@ -13,7 +13,8 @@ pub struct Validity {
 impl Validity {
     /// Of the first certificate of a PEM chain, or a sentence why there is none.
     pub fn of(chain_pem: &str) -> Result<Self, String> {
-        let (_, pem) = x509_parser::pem::parse_x509_pem(chain_pem.as_bytes()).map_err(|error| error.to_string())?;
+        let (_, pem) =
+            x509_parser::pem::parse_x509_pem(chain_pem.as_bytes()).map_err(|error| error.to_string())?;
         let certificate = pem.parse_x509().map_err(|error| error.to_string())?;
         let validity = certificate.validity();
         Ok(Self { from: validity.not_before.to_datetime(), until: validity.not_after.to_datetime() })

@@ -115,8 +115,7 @@ fn keep(
 /// # Errors
 /// A file stays; `identity.json` is gone first.
 pub fn remove(layout: &Layout) -> Result<(), EnrolError> {
-    for path in
-        [layout.identity(), layout.device_key(), layout.device_certificate(), server_ca_path(layout)]
+    for path in [layout.identity(), layout.device_key(), layout.device_certificate(), server_ca_path(layout)]
     {
         remove_file(&path)?;
     }

@@ -3,14 +3,20 @@
 //! A commit costs a sync of the disk, whether it holds one record or a thousand; so whoever asks
 //! while one is under way shares the next.
 
-use super::{Appended, Realigned, Spool, SpoolError};
+use super::{Appended, Owner, Realigned, Spool, SpoolError};
+use crate::upstream::now_ms;
 use contract::record::{Batch, Durable, Record};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Requests that may wait; the next one waits outside.
 const QUEUE: usize = 256;
+/// A log that could not be opened is tried again after this.
+const REOPEN: Duration = Duration::from_secs(1);
 /// The most records of one commit.
 const COMMIT_RECORDS: usize = 5000;
 
@@ -44,7 +50,7 @@ enum Order {
     Refusals(u32, Reply<Vec<Record>>),
 }
 
-/// A handle to the thread; it ends when the last handle is dropped, with everything committed.
+/// A handle to the thread.
 #[derive(Clone)]
 pub struct Keeper {
     orders: mpsc::Sender<Order>,
@@ -52,14 +58,20 @@ pub struct Keeper {
 }
 
 impl Keeper {
+    /// Opens the log on the thread; where that fails it is tried again and again, and nobody is told
+    /// that anything was taken. The second value ends when all handles are dropped and the log is closed.
+    ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(spool: Spool, mishap: Option<String>) -> std::io::Result<Self> {
-        let (orders, inbox) = mpsc::channel(QUEUE);
-        let first = SpoolState { head: spool.head(), durable: spool.durable(), mishap, ..SpoolState::default() };
-        let (tell, state) = watch::channel(first);
-        std::thread::Builder::new().name("spool".to_owned()).spawn(move || keep(spool, inbox, &tell))?;
-        Ok(Self { orders, state })
+    pub fn start(path: PathBuf, owner: Owner) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (orders, mut inbox) = mpsc::channel(QUEUE);
+        let (tell, state) = watch::channel(SpoolState::default());
+        let thread = std::thread::Builder::new().name("spool".to_owned()).spawn(move || {
+            if let Some(spool) = open(&path, &owner, &mut inbox, &tell) {
+                keep(spool, inbox, &tell);
+            }
+        })?;
+        Ok((Self { orders, state }, thread))
     }
 
     #[must_use]
@@ -105,6 +117,49 @@ impl Keeper {
         let (reply, answer) = oneshot::channel();
         self.orders.send(order(reply)).await.map_err(|_| SpoolError::Closed)?;
         answer.await.map_err(|_| SpoolError::Closed)?
+    }
+}
+
+/// `None` where the resident stops before the log could be opened.
+fn open(
+    path: &Path,
+    owner: &Owner,
+    inbox: &mut mpsc::Receiver<Order>,
+    tell: &watch::Sender<SpoolState>,
+) -> Option<Spool> {
+    loop {
+        let why = match Spool::open(path, owner.clone()) {
+            Ok((spool, mishap)) => {
+                let (head, durable) = (spool.head(), spool.durable());
+                tell.send_replace(SpoolState { head, durable, mishap, ..SpoolState::default() });
+                return Some(spool);
+            }
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(why, "spool.open");
+        tell.send_if_modified(|state| state.trouble.replace(why.clone()).as_ref() != Some(&why));
+        let again = Instant::now() + REOPEN;
+        while Instant::now() < again {
+            match inbox.try_recv() {
+                Ok(order) => order.refuse(&why),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+}
+
+impl Order {
+    /// A caller that has gone needs no answer.
+    fn refuse(self, why: &str) {
+        let error = || SpoolError::NotOpen(why.to_owned());
+        match self {
+            Self::Append(_, reply) => drop(reply.send(Err(Arc::new(error())))),
+            Self::Batch(_, reply) => drop(reply.send(Err(error()))),
+            Self::Forget(_, reply) => drop(reply.send(Err(error()))),
+            Self::Realign(_, reply) => drop(reply.send(Err(error()))),
+            Self::Refusals(_, reply) => drop(reply.send(Err(error()))),
+        }
     }
 }
 
@@ -174,10 +229,4 @@ fn commit(
         let _ = reply.send(done.clone());
     }
     set_back
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -73,7 +73,9 @@ fn open_writable(path: &Path) -> Result<Connection, rusqlite::Error> {
     if version > VERSION {
         return Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error { code: ErrorCode::SchemaChanged, extended_code: 17 },
-            Some(format!("written by a newer portreeve (version {version} of the tables, this one knows {VERSION})")),
+            Some(format!(
+                "written by a newer portreeve (version {version} of the tables, this one knows {VERSION})"
+            )),
         ));
     }
     let verdict: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -116,9 +118,10 @@ fn unopened(path: &Path, source: rusqlite::Error) -> SpoolError {
 }
 
 pub(super) fn stand(db: &Connection) -> Result<Stand, SpoolError> {
-    let (epoch, device, durable) = db.query_row("SELECT epoch, device, durable, durable_link FROM log", [], |row| {
-        Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?)))
-    })?;
+    let (epoch, device, durable) =
+        db.query_row("SELECT epoch, device, durable, durable_link FROM log", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, (row.get(2)?, row.get(3)?)))
+        })?;
     let mut last = db.prepare("SELECT seq, link FROM record ORDER BY seq DESC LIMIT 1")?;
     let mut rows = last.query([])?;
     let head = match rows.next()? {
@@ -153,8 +156,9 @@ pub fn glance(path: &Path, limit: u32) -> Result<Option<Glance>, SpoolError> {
     if !path.exists() {
         return Ok(None);
     }
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|source| unopened(path, source))?;
+    let db =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(|source| unopened(path, source))?;
     db.busy_timeout(Duration::from_secs(2))?;
     let stand = stand(&db)?;
     Ok(Some(Glance { depth: stand.head.0 - stand.durable.0, refusals: refusals(&db, limit)? }))

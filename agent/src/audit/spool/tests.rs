@@ -230,7 +230,8 @@ fn refusals_stay_readable_after_the_upload_newest_first() {
 #[test]
 fn a_damaged_log_is_set_aside_with_its_bytes_and_said_so() {
     let home = Home::new();
-    std::fs::write(home.path(), b"this was never a database, and is long enough to be taken for one").unwrap();
+    std::fs::write(home.path(), b"this was never a database, and is long enough to be taken for one")
+        .unwrap();
     let (spool, said) = Spool::open(&home.path(), owner()).unwrap();
     assert_eq!(spool.head(), 0);
     assert!(said.unwrap().contains("was damaged"));
@@ -244,7 +245,7 @@ fn a_damaged_log_is_set_aside_with_its_bytes_and_said_so() {
 #[tokio::test]
 async fn the_keeper_commits_for_all_who_wait_and_tells_where_the_log_stands() {
     let home = Home::new();
-    let keeper = Keeper::start(home.open(), None).unwrap();
+    let (keeper, thread) = Keeper::start(home.path(), owner()).unwrap();
     let mut state = keeper.state();
     let asks = (0..20).map(|_| {
         let (run, records) = run_of(7);
@@ -255,4 +256,21 @@ async fn the_keeper_commits_for_all_who_wait_and_tells_where_the_log_stands() {
         assert_eq!(done.taken[&run], 7);
     }
     assert_eq!(state.wait_for(|state| state.head == 140).await.unwrap().depth(), 140);
+    drop(keeper);
+    thread.join().unwrap();
+    assert_eq!(home.open().depth(), 140);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_opened_takes_nothing_says_why_and_is_tried_again() {
+    let home = Home::new();
+    // A folder in its place: what a full or read-only disk comes to, and root feels it too.
+    std::fs::create_dir(home.path()).unwrap();
+    let (keeper, _thread) = Keeper::start(home.path(), owner()).unwrap();
+    let mut state = keeper.state();
+    assert!(keeper.append(run_of(1).1).await.is_err());
+    assert!(state.wait_for(|state| state.trouble.is_some()).await.is_ok());
+    std::fs::remove_dir(home.path()).unwrap();
+    assert!(state.wait_for(|state| state.trouble.is_none()).await.is_ok());
+    assert_eq!(keeper.append(run_of(1).1).await.unwrap().fresh, 1);
 }

@@ -1,0 +1,202 @@
+//! The resident: one long-lived process of a machine that keeps its log, its policy and its word
+//! to the policy server. Guards do without it for as long as it is away.
+//!
+//! Here the parts are put together and taken apart; what each does stands in its own module.
+
+mod desk;
+mod overview;
+mod renewal;
+mod reporter;
+mod status;
+pub mod sweep;
+
+pub use overview::Overview;
+pub use status::{Connection, EnrolledAs, PolicyInForce, ResidentSince, Status, from_disk};
+
+use crate::audit::spool::{Keeper, Owner};
+use crate::audit::upload::Uploader;
+use crate::clients::Home;
+use crate::detect::{self, DetectContext, DetectSettings, DetectState};
+use crate::enrolment::{Enrolment, EnrolmentError, Identity, read_identity};
+use crate::ipc::server;
+use crate::sync::{PolicyState, Sync, recall};
+use contract::bundle::Anchor;
+use desk::Counter;
+use platform::Layout;
+use platform::files::FileError;
+use platform::ipc::{IpcError, Listener};
+use platform::shutdown::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinError, JoinSet};
+
+/// What is not upstream at the end gets this long; it is safe on disk all the same.
+const LAST_UPLOAD: Duration = Duration::from_secs(2);
+/// How often the enrolment is looked at without a hint.
+const ENROLMENT_CHECK: Duration = Duration::from_secs(5);
+
+/// Why the resident ended or never began.
+#[derive(Debug, thiserror::Error)]
+pub enum ResidentError {
+    #[error("this machine is not enrolled; run `portreeve enroll`")]
+    NotEnrolled,
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    #[error(transparent)]
+    Folders(#[from] FileError),
+    #[error(transparent)]
+    Socket(#[from] IpcError),
+    #[error("the system gives no more: {0}")]
+    System(#[from] std::io::Error),
+    #[error("a part of the resident broke: {0}")]
+    Broken(#[from] JoinError),
+}
+
+/// Why one life of the resident's parts ended.
+enum Ended {
+    Asked,
+    /// Another identity, or none: everything is put together anew.
+    EnrolmentChanged,
+}
+
+/// Runs until it is asked to end.
+///
+/// # Errors
+/// See [`ResidentError`].
+pub async fn run(layout: Layout) -> Result<(), ResidentError> {
+    let mut shutdown = Shutdown::listen()?;
+    layout.create()?;
+    loop {
+        let enrolment = Enrolment::load(&layout)?.ok_or(ResidentError::NotEnrolled)?;
+        match live(&layout, enrolment, &mut shutdown).await? {
+            Ended::Asked => return Ok(()),
+            Ended::EnrolmentChanged => tracing::info!("enrolment.changed"),
+        }
+    }
+}
+
+async fn live(
+    layout: &Layout,
+    enrolment: Enrolment,
+    shutdown: &mut Shutdown,
+) -> Result<Ended, ResidentError> {
+    let listener = Listener::bind(layout)?;
+    let identity = enrolment.identity.clone();
+    let upstream = Arc::new(enrolment.upstream()?);
+    let owner = Owner { member: identity.member.clone(), device: identity.device_id.clone() };
+    let (keeper, log) = Keeper::start(layout.spool(), owner)?;
+    let anchor = Anchor { organisation: identity.organisation.clone(), root: enrolment.trust_root.clone() };
+    let policy = watch::Sender::new(remembered(layout, &anchor).await);
+    let look_again = Arc::new(Notify::new());
+    let detected = detection(layout, policy.subscribe(), &look_again);
+    let stuck = watch::Sender::new(None);
+    let certificate = watch::Sender::new(enrolment.certificate);
+    let overview = Arc::new(Overview {
+        identity: identity.clone(),
+        started_at: OffsetDateTime::now_utc(),
+        certificate: certificate.subscribe(),
+        policy: policy.subscribe(),
+        spool: keeper.state(),
+        stuck: stuck.subscribe(),
+        contact: upstream.contact(),
+        detected,
+        since: std::sync::Mutex::default(),
+    });
+    let guard_left = Arc::new(Notify::new());
+    let counter = Counter {
+        overview: Arc::clone(&overview),
+        keeper: keeper.clone(),
+        look_again: Arc::clone(&look_again),
+        guard_left: Arc::clone(&guard_left),
+    };
+    let uploader = Uploader { keeper: keeper.clone(), upstream: Arc::clone(&upstream), stuck };
+    tracing::info!(
+        device = %identity.device_id,
+        organisation = %identity.organisation,
+        policy.version = overview.policy.borrow().version(),
+        "resident.started"
+    );
+
+    let mut parts = JoinSet::new();
+    parts.spawn(server::serve(listener, Arc::new(counter)));
+    parts.spawn(Sync { layout: layout.clone(), anchor, upstream: Arc::clone(&upstream), policy }.run());
+    parts.spawn(uploader.clone().run());
+    parts.spawn(reporter::run(Arc::clone(&overview), Arc::clone(&upstream)));
+    parts.spawn(renewal::run(layout.clone(), enrolment, Arc::clone(&upstream), certificate));
+    parts.spawn(sweep::run(layout.clone(), keeper.clone(), guard_left));
+    drop((keeper, overview));
+    let ended = tokio::select! {
+        () = shutdown.requested() => Ok(Ended::Asked),
+        () = enrolment_changed(layout, &identity, &look_again) => Ok(Ended::EnrolmentChanged),
+        // They never end by themselves, so one that did has broken.
+        Some(broken) = parts.join_next() => broken.map(|()| Ended::Asked).map_err(ResidentError::from),
+    };
+    parts.shutdown().await;
+    tracing::info!("resident.stopping");
+    uploader.flush(LAST_UPLOAD).await;
+    drop(uploader);
+    // The thread ends with its last handle; it takes a write-ahead log's length at most.
+    if tokio::task::spawn_blocking(move || log.join()).await?.is_err() {
+        tracing::error!("spool.thread.broke");
+    }
+    ended
+}
+
+/// What was in force when the resident last ran, so that an offline start is a start.
+async fn remembered(layout: &Layout, anchor: &Anchor) -> PolicyState {
+    match recall(layout, anchor).await {
+        Ok(adopted) => PolicyState { adopted, refused: None },
+        Err(refusal) => {
+            tracing::warn!(%refusal, "policy.recall");
+            PolicyState { adopted: None, refused: Some(refusal.to_report()) }
+        }
+    }
+}
+
+fn detection(
+    layout: &Layout,
+    policy: watch::Receiver<PolicyState>,
+    look_again: &Arc<Notify>,
+) -> watch::Receiver<DetectState> {
+    let Some(home) = Home::current() else {
+        tracing::warn!("no home folder is known for this user: configurations are not watched");
+        return watch::channel(DetectState::default()).1;
+    };
+    let settings = watch::Sender::new(DetectSettings { heal: heals(&policy.borrow()) });
+    let context = DetectContext {
+        layout: layout.clone(),
+        home,
+        settings: settings.subscribe(),
+        look_again: Arc::clone(look_again),
+    };
+    tokio::spawn(forward_settings(policy, settings));
+    detect::spawn(context)
+}
+
+/// Ends with the policy's sender.
+async fn forward_settings(mut policy: watch::Receiver<PolicyState>, settings: watch::Sender<DetectSettings>) {
+    while policy.changed().await.is_ok() {
+        let heal = heals(&policy.borrow_and_update());
+        settings.send_if_modified(|settings| std::mem::replace(&mut settings.heal, heal) != heal);
+    }
+}
+
+fn heals(policy: &PolicyState) -> bool {
+    policy.adopted.as_ref().is_some_and(|adopted| adopted.settings.heal)
+}
+
+/// Returns when the identity on disk is another one, or gone.
+async fn enrolment_changed(layout: &Layout, identity: &Identity, hint: &Notify) {
+    loop {
+        // The hint goes to detection as well; whoever misses it looks by the clock.
+        let _ = tokio::time::timeout(ENROLMENT_CHECK, hint.notified()).await;
+        match read_identity(layout) {
+            Ok(Some(present)) if present == *identity => {}
+            // It cannot be read just now; that is not the same as gone.
+            Err(error) => tracing::warn!(%error, "enrolment.read"),
+            Ok(_) => return,
+        }
+    }
+}

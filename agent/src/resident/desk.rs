@@ -1,0 +1,109 @@
+//! What the resident answers on its socket.
+
+use super::Overview;
+use crate::audit::spool::Keeper;
+use crate::backoff::Backoff;
+use crate::ipc::server::Desk;
+use crate::ipc::{FromResident, ToResident};
+use crate::sync::PolicyState;
+use contract::record::Record;
+use platform::account;
+use platform::ipc::Peer;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(5);
+/// The most refusals that are kept, and looked through for one user's.
+const REFUSALS: u32 = 1000;
+
+pub(super) struct Counter {
+    pub overview: Arc<Overview>,
+    pub keeper: Keeper,
+    pub look_again: Arc<Notify>,
+    pub guard_left: Arc<Notify>,
+}
+
+impl Desk for Counter {
+    async fn answer(&self, peer: &Peer, said: ToResident) -> Option<FromResident> {
+        match said {
+            ToResident::Hello { run, pid, entry, identity } => {
+                tracing::info!(%run, pid, entry, server = %identity, user = %peer.user, "guard.connected");
+                Some(FromResident::Welcome { policy_version: self.overview.policy.borrow().version() })
+            }
+            ToResident::Records { records } => self.take(peer, records).await,
+            ToResident::Status => {
+                let last = self.refusals(peer, 1).await.into_iter().next();
+                let status = serde_json::to_value(self.overview.status(last));
+                Some(match status {
+                    Ok(status) => FromResident::Status { status },
+                    Err(error) => FromResident::Failed { message: error.to_string() },
+                })
+            }
+            ToResident::Refusals { limit } => {
+                Some(FromResident::Refusals { records: self.refusals(peer, limit).await })
+            }
+            ToResident::LookAgain => {
+                // Two listen: detection, and the watch on the enrolment.
+                self.look_again.notify_waiters();
+                self.look_again.notify_one();
+                Some(FromResident::Done)
+            }
+        }
+    }
+
+    fn left(&self, _peer: &Peer) {
+        self.guard_left.notify_one();
+    }
+
+    fn policy(&self) -> watch::Receiver<PolicyState> {
+        self.overview.policy.clone()
+    }
+}
+
+impl Counter {
+    /// Answers when the records are on disk, however long that takes: meanwhile they are safe in the
+    /// guard's segment, and the guard does not wait.
+    async fn take(&self, peer: &Peer, mut records: Vec<Record>) -> Option<FromResident> {
+        if !peer.user.is_empty() {
+            for record in &mut records {
+                record.os_user.clone_from(&peer.user);
+            }
+        }
+        let runs: BTreeSet<Uuid> = records.iter().map(|record| record.run).collect();
+        let run = *runs.first()?;
+        if runs.len() > 1 {
+            return Some(FromResident::Failed { message: "records of more than one run".to_owned() });
+        }
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+        loop {
+            match self.keeper.append(records.clone()).await {
+                Ok(done) => {
+                    let through = done.taken.get(&run).copied()?;
+                    return Some(FromResident::Taken { run, through });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "records.not_taken");
+                    tokio::time::sleep(backoff.wait()).await;
+                }
+            }
+        }
+    }
+
+    /// On a machine of several users, each sees what happened to them; the administrator sees all.
+    async fn refusals(&self, peer: &Peer, limit: u32) -> Vec<Record> {
+        let all = match self.keeper.refusals(REFUSALS).await {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::warn!(%error, "spool.read");
+                Vec::new()
+            }
+        };
+        let sees_all = peer.uid == Some(0) || peer.user == account::own_name();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        all.into_iter().filter(|record| sees_all || record.os_user == peer.user).take(limit).collect()
+    }
+}

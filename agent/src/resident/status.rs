@@ -1,0 +1,136 @@
+//! How this machine stands, as `portreeve status` says it: from the resident, or from disk.
+
+use crate::audit::spool;
+use crate::enrolment::{Enrolment, Identity, Validity, read_identity};
+use crate::resident::sweep;
+use crate::sync::{Adopted, recall};
+use contract::bundle::Anchor;
+use contract::record::Record;
+use contract::report::{Coverage, Finding, PolicyRefused};
+use platform::Layout;
+use policy::Mode;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// What is `None` is not known, or is not there; the reader's sentence tells which.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    pub agent_version: String,
+    /// Absent where no resident is running.
+    pub resident: Option<ResidentSince>,
+    pub enrolled: Option<EnrolledAs>,
+    /// Known to the resident only.
+    pub connection: Option<Connection>,
+    pub policy: Option<PolicyInForce>,
+    pub policy_refused: Option<PolicyRefused>,
+    /// Known to the resident only.
+    pub coverage: Option<Coverage>,
+    /// Records in the device's log that are not upstream; absent where the log cannot be read.
+    pub spool_depth: Option<u64>,
+    /// Records in segments of this user's guards that no resident has taken.
+    pub waiting_in_segments: u64,
+    pub last_refusal: Option<Record>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ResidentSince {
+    pub pid: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnrolledAs {
+    pub member: String,
+    pub device: String,
+    pub organisation: String,
+    pub server: String,
+    /// Absent where the certificate is not ours to read.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub certificate_until: Option<OffsetDateTime>,
+}
+
+impl EnrolledAs {
+    pub(super) fn of(identity: &Identity, certificate: Validity) -> Self {
+        Self { certificate_until: Some(certificate.until), ..Self::unread(identity) }
+    }
+
+    fn unread(identity: &Identity) -> Self {
+        Self {
+            member: identity.member.clone(),
+            device: identity.device_id.clone(),
+            organisation: identity.organisation.clone(),
+            server: identity.server.to_string(),
+            certificate_until: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Connection {
+    /// Unix time in milliseconds; absent where the server has not answered since the start.
+    pub last_contact_ms: Option<i64>,
+    pub trouble: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PolicyInForce {
+    pub version: u64,
+    pub mode: Mode,
+    #[serde(with = "time::serde::rfc3339")]
+    pub adopted_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires: OffsetDateTime,
+}
+
+impl PolicyInForce {
+    pub(super) fn of(adopted: &Adopted) -> Self {
+        let Adopted { version, mode, adopted_at, expires, .. } = *adopted;
+        Self { version, mode, adopted_at, expires }
+    }
+}
+
+/// What can be said without the resident. Never fails: what cannot be read is left out.
+pub async fn from_disk(layout: &Layout) -> Status {
+    let identity = read_identity(layout).ok().flatten();
+    let enrolment = Enrolment::load(layout).ok().flatten();
+    let (policy, policy_refused) = match policy(layout, identity.as_ref()).await {
+        Ok(policy) => (policy, None),
+        Err(refused) => (None, Some(refused)),
+    };
+    let glance = spool::glance(&layout.spool(), 1).ok();
+    let waiting = sweep::waiting(&layout.guard_spool);
+    let log = glance.as_ref().map(|glance| glance.as_ref().map_or(0, |glance| glance.depth));
+    let recorded = glance.flatten().and_then(|glance| glance.refusals.into_iter().next());
+    Status {
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        resident: None,
+        enrolled: match (&identity, enrolment) {
+            (Some(identity), Some(enrolment)) => Some(EnrolledAs::of(identity, enrolment.certificate)),
+            (Some(identity), None) => Some(EnrolledAs::unread(identity)),
+            (None, _) => None,
+        },
+        connection: None,
+        policy,
+        policy_refused,
+        coverage: None,
+        spool_depth: log,
+        waiting_in_segments: waiting.len() as u64,
+        last_refusal: sweep::latest_refusals(waiting, recorded.into_iter().collect(), 1).into_iter().next(),
+        findings: Vec::new(),
+    }
+}
+
+async fn policy(
+    layout: &Layout,
+    identity: Option<&Identity>,
+) -> Result<Option<PolicyInForce>, PolicyRefused> {
+    let Some(identity) = identity else { return Ok(None) };
+    let Ok(root) = std::fs::read(layout.trust_root()) else { return Ok(None) };
+    let anchor = Anchor { organisation: identity.organisation.clone(), root };
+    match recall(layout, &anchor).await {
+        Ok(adopted) => Ok(adopted.as_ref().map(PolicyInForce::of)),
+        Err(refusal) => Err(refusal.to_report()),
+    }
+}

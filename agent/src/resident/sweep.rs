@@ -1,0 +1,136 @@
+//! Takes over what dead guards left behind. A segment that can be locked is a dead guard's; it goes
+//! when its records are in the device's log, and not before.
+
+use crate::audit::spool::Keeper;
+use contract::record::{Record, What};
+use platform::Layout;
+use policy::Outcome;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
+
+const EVERY: Duration = Duration::from_secs(5);
+/// A segment that was touched so recently may belong to a guard that has made it and not locked it yet.
+const FRESH: Duration = Duration::from_secs(2);
+/// A guard cuts its segment long before this.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// Never ends; the resident drops it.
+pub(super) async fn run(layout: Layout, keeper: Keeper, guard_left: Arc<Notify>) {
+    loop {
+        for path in segments(&layout.guard_spool) {
+            if let Err(error) = sweep(&path, &keeper, FRESH).await {
+                tracing::warn!(segment = %path.display(), %error, "segment.sweep");
+            }
+        }
+        if tokio::time::timeout(EVERY, guard_left.notified()).await.is_ok() {
+            tokio::time::sleep(FRESH).await;
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Spool(#[from] Arc<crate::audit::spool::SpoolError>),
+}
+
+/// Takes one segment over, if its guard is dead.
+async fn sweep(path: &Path, keeper: &Keeper, fresh: Duration) -> Result<(), SweepError> {
+    let file = match open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let touched = file.metadata()?.modified()?;
+    if SystemTime::now().duration_since(touched).is_ok_and(|age| age < fresh) || file.try_lock().is_err() {
+        return Ok(());
+    }
+    let found = read(&file)?;
+    let records = found.records.len();
+    if records > 0 {
+        keeper.append(found.records).await?;
+    }
+    if found.unreadable > 0 {
+        // Evidence, and nothing that the next sweep could do better.
+        std::fs::rename(path, path.with_extension("jsonl.damaged"))?;
+        tracing::error!(segment = %path.display(), lines = found.unreadable, "segment.damaged");
+    } else {
+        std::fs::remove_file(path)?;
+    }
+    tracing::info!(segment = %path.display(), records, torn = found.torn, "segment.taken");
+    Ok(())
+}
+
+/// A plain file only: a pipe in its place would hold us up, and what a link leads to is not ours to remove.
+fn open(path: &Path) -> std::io::Result<File> {
+    if !path.symlink_metadata()?.is_file() {
+        return Err(std::io::Error::other("it is no plain file"));
+    }
+    File::open(path)
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    records: Vec<Record>,
+    /// The last line has no end: its guard died while writing it, so nothing left on its word.
+    torn: bool,
+    /// Whole lines that are no records.
+    unreadable: usize,
+}
+
+fn read(file: &File) -> std::io::Result<Found> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    let mut found = Found { torn: whole < bytes.len(), ..Found::default() };
+    for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(record) => found.records.push(record),
+            Err(_) => found.unreadable += 1,
+        }
+    }
+    Ok(found)
+}
+
+/// The segments in a guards' folder; none where there is no folder.
+#[must_use]
+pub fn segments(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut found: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// Everything that stands in segments, of living and dead guards, without touching them.
+#[must_use]
+pub fn waiting(folder: &Path) -> Vec<Record> {
+    let read_one = |path: PathBuf| read(&open(&path).ok()?).ok();
+    segments(folder).into_iter().filter_map(read_one).flat_map(|found| found.records).collect()
+}
+
+/// The newest refusals of both, each once.
+#[must_use]
+pub fn latest_refusals(waiting: Vec<Record>, recorded: Vec<Record>, limit: usize) -> Vec<Record> {
+    let refused = |record: &Record| {
+        matches!(record.what, What::Call { decision: Outcome::Refused | Outcome::WouldRefuse, .. })
+    };
+    let mut all: Vec<Record> = recorded;
+    for record in waiting {
+        if refused(&record) && all.iter().all(|known| known.id != record.id) {
+            all.push(record);
+        }
+    }
+    all.sort_by_key(|record| std::cmp::Reverse((record.time_ms, record.id)));
+    all.truncate(limit);
+    all
+}
