@@ -40,8 +40,15 @@
 //! The one way through:
 //!
 //! ```
-//! fn through(judged: gate::Judged, audit: &mut dyn gate::Audit) -> gate::Release {
-//!     judged.record(audit).release()
+//! # #![deny(unused_must_use)]
+//! fn through(
+//!     session: &mut gate::Session,
+//!     line: mcp::Line,
+//!     rules: &policy::Ruleset,
+//!     now: gate::Now,
+//!     audit: &mut dyn gate::Audit,
+//! ) -> gate::Release {
+//!     session.from_client(line, rules, now).record(audit).release()
 //! }
 //! ```
 

@@ -10,6 +10,9 @@ use mcp::{Id, Malformed, Message, reply};
 use policy::Decision;
 use serde_json::json;
 
+/// The longest sentence. Rule authors have room; a name a megabyte long does not.
+const MESSAGE_BYTES: usize = 4096;
+
 /// The revisions of MCP, as far as errors and notifications differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Era {
@@ -166,7 +169,21 @@ fn ours(to: &Addressee, message: &str, rule: &str) -> Vec<u8> {
 
 fn answer(id: Option<&Id>, code: i64, message: &str, data: Option<&serde_json::Value>) -> Vec<u8> {
     let data = data.and_then(|data| serde_json::value::to_raw_value(data).ok());
-    reply::error(id, code, message, data.as_deref())
+    reply::error(id, code, &printable(&shorten(message, MESSAGE_BYTES)), data.as_deref())
+}
+
+/// Names of a model's or a server's making stand in our sentences, and those are shown in terminals:
+/// what is not printable is escaped.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\'' | '\\' => out.push(c),
+            '\n' | '\r' | '\t' => out.push(' '),
+            _ => out.extend(c.escape_debug()),
+        }
+    }
+    out
 }
 
 fn as_sentence(text: &str) -> String {

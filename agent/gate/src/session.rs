@@ -140,6 +140,7 @@ impl Session {
     /// error to the client and an outcome record each.
     pub fn server_gone(&mut self, why: &str, now: Now) -> Vec<Judged> {
         let mut open = self.asked_server.drain();
+        open.retain(|(_, open)| !open.never_left());
         open.sort_by(|(a, _), (b, _)| a.cmp(b));
         open.sort_by_key(|(_, open)| open.call().map(|call| call.number));
         open.into_iter()

@@ -19,8 +19,7 @@ const RECORDED: &[&str] = &["resources/read", "prompts/get", "completion/complet
 const UNGOVERNED_RULE: &str = "default-methods";
 
 /// Rules about who and whether at all, not about a tool. They end everything but finding out.
-const STANDING_RULES: &[&str] =
-    &["member-suspended", "device-revoked", "policy-expired", "lockdown", "undecidable"];
+const STANDING_RULES: &[&str] = &["member-suspended", "device-revoked", "policy-expired", "lockdown"];
 
 /// What a client without standing may still do: shake hands and be told what there is (nothing).
 const HARMLESS: &[&str] = &[
@@ -37,6 +36,7 @@ const HARMLESS: &[&str] = &[
 
 /// The longest names the record keeps whole.
 const NAME_BYTES: usize = 512;
+const REASON_BYTES: usize = 4096;
 
 /// One request of the client's, and what it is judged by.
 struct Ask<'r> {
@@ -136,7 +136,7 @@ impl Session {
                 arguments,
                 outcome: decision.outcome(),
                 rule: decision.rule.clone(),
-                reason: decision.reason.clone(),
+                reason: shorten(&decision.reason, REASON_BYTES),
                 policy_version: ask.rules.version(),
             },
             tool_use_id: message.tool_use_id().map(|id| shorten(id, NAME_BYTES)),

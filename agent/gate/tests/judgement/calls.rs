@@ -1,0 +1,204 @@
+//! Calls: allowed, refused, refused by argument, would-be-refused, hidden.
+
+use crate::stage::{
+    POLICY, Stage, call, compile, error, heard, modern, parsed, result, rules, to_client, to_server,
+};
+use gate::{EntryKind, Fate};
+use policy::{Outcome, Ruleset, Standing};
+use serde_json::json;
+use std::time::Duration;
+
+#[test]
+fn an_allowed_call_goes_out_as_it_came_and_is_closed_by_its_answer() {
+    let mut stage = Stage::new();
+    let text = r#" {"method" : "tools/call","params":{"arguments":{"path":"/a","n":1.0},"name":"read_file","x":[ ]},"jsonrpc":"2.0","id":"a\u0031"} "#;
+    assert_eq!(stage.client(text), to_server(text));
+    let EntryKind::Call { number, arguments, outcome, rule, policy_version, .. } = &stage.last().kind else {
+        panic!("{:?}", stage.last())
+    };
+    assert_eq!((*number, *outcome, rule.as_str(), *policy_version), (1, Outcome::Allowed, "reading", 7));
+    assert_eq!(parsed(arguments.as_deref()), json!({"n": 1.0, "path": "/a"}));
+
+    stage.wait(Duration::from_millis(1500));
+    let answer = r#"{"result":{"content":[],"structuredContent":null},"id":"a1","jsonrpc":"2.0"}"#;
+    assert_eq!(stage.server(answer), to_client(answer));
+    let EntryKind::Outcome { number, fate, duration_us, bytes } = stage.last().kind else {
+        panic!("{:?}", stage.last())
+    };
+    assert_eq!((number, fate, duration_us, bytes), (1, Fate::Ok, 1_500_000, answer.len() as u64));
+    assert_eq!(stage.last().tool.as_deref(), Some("read_file"));
+    assert_eq!(stage.book.entries.len(), 2);
+}
+
+#[test]
+fn the_fate_of_a_call_is_what_its_answer_says() {
+    let error = |id| format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32601,"message":"x"}}}}"#);
+    for (answer, expected) in [
+        (result(1, r#"{"content":[]}"#), Fate::Ok),
+        (result(1, r#"{"content":[],"isError":false}"#), Fate::Ok),
+        (result(1, r#"{"content":[],"isError":true}"#), Fate::ToolError),
+        (result(1, r#"{"content":[],"isErr\u006fr": true}"#), Fate::ToolError),
+        (result(1, r#"{"content":[{"isError":true}]}"#), Fate::Ok),
+        (result(1, r#"{"resultType":"input_required","inputRequests":{}}"#), Fate::Ok),
+        (error(1), Fate::Error),
+    ] {
+        let mut stage = Stage::new();
+        assert_eq!(stage.client(&call(1, "read_file", "{}")), to_server(&call(1, "read_file", "{}")));
+        assert_eq!(stage.server(&answer), to_client(&answer));
+        assert!(matches!(stage.last().kind, EntryKind::Outcome { fate, .. } if fate == expected), "{answer}");
+        assert_eq!(stage.last().tool_use_id.as_deref(), Some("toolu_1"));
+    }
+}
+
+#[test]
+fn a_refusal_says_what_by_which_rule_why_and_whom_to_ask() {
+    let mut stage = Stage::new();
+    let release = stage.client(&call(4, "delete_file", r#"{"path":"/work/a"}"#));
+    let (code, message) = error(&release, &json!(4));
+    assert_eq!(code, -32003);
+    for part in [
+        "\"delete_file\"",
+        "\"files\"",
+        "\"no-deleting\"",
+        "Deleting files is for admins.",
+        "admins@acme.example",
+    ] {
+        assert!(message.contains(part), "{part} is missing: {message}");
+    }
+    let data = &heard(&release)["error"]["data"]["portreeve"];
+    assert_eq!(data["rule"], "no-deleting");
+    assert_eq!(data["contact"], "admins@acme.example");
+    assert_eq!(data["policyVersion"], 7);
+    assert_eq!(data["member"], "alice@acme.example");
+    let EntryKind::Call { outcome, rule, reason, .. } = &stage.last().kind else {
+        panic!("{:?}", stage.last())
+    };
+    assert_eq!((*outcome, rule.as_str()), (Outcome::Refused, "no-deleting"));
+    assert_eq!(reason, "Deleting files is for admins.");
+    assert_eq!(stage.book.entries.len(), 1, "a call that never left has no outcome");
+}
+
+#[test]
+fn the_code_of_a_refusal_is_the_one_of_the_requests_era() {
+    let mut stage = Stage::new();
+    let request = modern("\"x\"", "tools/call", r#""name":"delete_file","arguments":{}"#);
+    assert_eq!(error(&stage.client(&request), &json!("x")).0, 40300);
+    assert_eq!(error(&stage.client(&call(4, "delete_file", "{}")), &json!(4)).0, -32003);
+    assert_eq!(stage.session.client(), Some(("claude-code", "2.1.328")));
+}
+
+#[test]
+fn the_same_tool_passes_with_one_argument_and_is_refused_with_another() {
+    let mut stage = Stage::new();
+    let good = call(1, "write_file", r#"{"path":"/work/a.txt"}"#);
+    assert_eq!(stage.client(&good), to_server(&good));
+    for (id, arguments) in [(2, r#"{"path":"/etc/passwd"}"#), (3, "{}"), (4, r#"{"path":["/work/a"]}"#)] {
+        assert_eq!(error(&stage.client(&call(id, "write_file", arguments)), &json!(id)).0, -32003);
+    }
+    let bare = r#"{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"write_file"}}"#;
+    assert_eq!(error(&stage.client(bare), &json!(5)).0, -32003);
+}
+
+#[test]
+fn what_monitor_mode_lets_through_is_recorded_as_would_be_refused() {
+    let mut stage = Stage::under(rules(&POLICY.replace("\"enforce\"", "\"monitor\""), 7));
+    let text = call(1, "delete_file", "{}");
+    assert_eq!(stage.client(&text), to_server(&text));
+    let EntryKind::Call { outcome, rule, .. } = &stage.last().kind else { panic!("{:?}", stage.last()) };
+    assert_eq!((*outcome, rule.as_str()), (Outcome::WouldRefuse, "no-deleting"));
+    assert_eq!(stage.server(&result(1, "{}")), to_client(&result(1, "{}")));
+    assert!(matches!(stage.last().kind, EntryKind::Outcome { number: 1, .. }));
+}
+
+#[test]
+fn a_hidden_tool_is_unknown_but_an_argument_refused_is_explained() {
+    let mut stage = Stage::under(rules(&POLICY.replace("[defaults]", "[defaults]\nhide = true"), 7));
+    let (code, message) = error(&stage.client(&call(1, "delete_file", "{}")), &json!(1));
+    assert_eq!((code, message.as_str()), (-32602, "Unknown tool: delete_file"));
+    assert!(matches!(&stage.last().kind, EntryKind::Call { outcome: Outcome::Refused, .. }));
+    let (code, message) = error(&stage.client(&call(2, "write_file", r#"{"path":"/etc"}"#)), &json!(2));
+    assert_eq!(code, -32003, "{message}");
+}
+
+#[test]
+fn requests_about_no_tool_pass_and_some_are_recorded() {
+    for (method, recorded) in [
+        ("initialize", false),
+        ("server/discover", false),
+        ("ping", false),
+        ("resources/list", false),
+        ("logging/setLevel", false),
+        ("vendor/unknown", false),
+        ("resources/read", true),
+        ("prompts/get", true),
+        ("completion/complete", true),
+    ] {
+        let mut stage = Stage::new();
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"uri":"postgres://u:hunter2@h/t","_meta":{{"x":1}}}}}}"#
+        );
+        assert_eq!(stage.client(&text), to_server(&text));
+        assert_eq!(stage.server(&result(1, "{}")), to_client(&result(1, "{}")));
+        assert_eq!(stage.book.entries.len(), if recorded { 2 } else { 0 }, "{method}");
+        if recorded {
+            let entry = &stage.book.entries[0];
+            let EntryKind::Call { arguments, outcome, rule, .. } = &entry.kind else { panic!("{entry:?}") };
+            assert_eq!((entry.method.as_str(), entry.tool.as_deref()), (method, None));
+            assert_eq!((*outcome, rule.as_str()), (Outcome::Allowed, "default-methods"));
+            assert_eq!(parsed(arguments.as_deref()), json!({"uri": "postgres://u:[redacted]@h/t"}));
+        }
+    }
+}
+
+#[test]
+fn a_leaver_may_shake_hands_and_nothing_else() {
+    let mut standing = Standing::default();
+    standing.suspended_members.insert("alice@acme.example".to_owned());
+    let monitor = POLICY.replace("\"enforce\"", "\"monitor\"");
+    let ended: [fn(&str, &Standing) -> Ruleset; 2] =
+        [|text, standing| compile(text, standing, 9), |_, _| Ruleset::lockdown("The policy is missing.")];
+    for rules in ended {
+        let mut stage = Stage::under(rules(&monitor, &standing));
+        for (id, method) in
+            ["tools/call", "resources/read", "prompts/get", "tasks/result", "vendor/run"].iter().enumerate()
+        {
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"read_file"}}}}"#
+            );
+            assert_eq!(error(&stage.client(&text), &json!(id)).0, -32003, "{method}");
+            assert!(matches!(&stage.last().kind, EntryKind::Call { outcome: Outcome::Refused, .. }));
+        }
+        for (id, method) in ["initialize", "ping", "tools/list"].iter().enumerate() {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#);
+            assert_eq!(stage.client(&text), to_server(&text), "{method}");
+        }
+    }
+}
+
+#[test]
+fn the_servers_own_requests_have_ids_of_their_own() {
+    let mut stage = Stage::new();
+    let from_client = call(1, "read_file", "{}");
+    assert_eq!(stage.client(&from_client), to_server(&from_client));
+    let asks = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
+    assert_eq!(stage.server(asks), to_client(asks));
+    let roots = result(1, r#"{"roots":[]}"#);
+    assert_eq!(stage.client(&roots), to_server(&roots));
+    let answer = result(1, r#"{"content":[]}"#);
+    assert_eq!(stage.server(&answer), to_client(&answer));
+    assert_eq!(stage.book.entries.len(), 2);
+}
+
+#[test]
+fn notifications_pass_both_ways_unrecorded() {
+    let mut stage = Stage::new();
+    for text in [
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":0.5}}"#,
+        r#"{"jsonrpc":"2.0","method":"vendor/x","params":{"Name":"n"}}"#,
+    ] {
+        assert_eq!(stage.client(text), to_server(text));
+        assert_eq!(stage.server(text), to_client(text));
+    }
+    assert!(stage.book.entries.is_empty());
+}

@@ -1,0 +1,9 @@
+//! The judgement seen from outside: lines of raw JSON in, what leaves and what is recorded out.
+
+mod attacks;
+mod calls;
+mod endings;
+mod lists;
+mod recording;
+#[cfg(test)]
+mod stage;
