@@ -1,6 +1,9 @@
 //! The audit record on its way: the agent's lines, their chain, and their receipt.
 
+mod chain;
 mod line;
+
+pub use chain::{ChainBroken, START, from_hex, to_hex};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
