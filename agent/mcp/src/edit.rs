@@ -79,17 +79,40 @@ pub fn filter_tools(
 /// The message has no result object.
 pub fn set_result_member(message: &Message, key: &str, json: &RawValue) -> Result<Vec<u8>, Unreadable> {
     let text = message.text();
-    let result = message.result_range().ok_or(Unreadable::NoResult)?;
-    let members = Members::of(&text[result.clone()]).ok_or(Unreadable::NoResult)?;
-    let splice = if let Some(old) = members.get(key) {
-        Splice { at: range_in(text, old), with: json.get().to_owned() }
-    } else {
-        let brace = result.end - 1;
-        let comma = if members.is_empty() { "" } else { "," };
-        let key = serde_json::Value::from(key);
-        Splice { at: brace..brace, with: format!("{comma}{key}:{json}") }
+    let result = message.result().ok_or(Unreadable::NoResult)?;
+    let members = Members::of(result).ok_or(Unreadable::NoResult)?;
+    let splice = match members.get(key) {
+        Some(old) => Splice { at: range_in(text, old), with: json.get().to_owned() },
+        None => added(text, result, key, json.get()).ok_or(Unreadable::NoResult)?,
     };
     Ok(apply(text, vec![splice]).into_bytes())
+}
+
+/// An `initialize` result that says the tool list may change, where the server has tools at all: with
+/// a policy in front of it, it may, and clients listen only where they are told so.
+#[must_use]
+pub fn announce_tool_changes(message: Message) -> Vec<u8> {
+    match tool_changes_splice(&message) {
+        Some(splice) => apply(message.text(), vec![splice]).into_bytes(),
+        None => message.into_bytes(),
+    }
+}
+
+fn tool_changes_splice(message: &Message) -> Option<Splice> {
+    let text = message.text();
+    let tools = Members::of(message.result()?)?.get("capabilities").and_then(Members::of)?.get("tools")?;
+    match Members::of(tools)?.get("listChanged") {
+        Some("true") => None,
+        Some(other) => Some(Splice { at: range_in(text, other), with: "true".to_owned() }),
+        None => added(text, tools, "listChanged", "true"),
+    }
+}
+
+/// A member added at the end of an object.
+fn added(text: &str, object: &str, key: &str, json: &str) -> Option<Splice> {
+    let comma = if Members::of(object)?.is_empty() { "" } else { "," };
+    let brace = range_in(text, object).end - 1;
+    Some(Splice { at: brace..brace, with: format!("{comma}{}:{json}", serde_json::Value::from(key)) })
 }
 
 /// The name of one entry of a tool list, if every reader reads the same one.
@@ -188,5 +211,26 @@ mod tests {
         assert_eq!(set(&frame(r#"{"ttlMs": 50,"a":1}"#)), frame(r#"{"ttlMs": 0,"a":1}"#));
         assert_eq!(set(&frame(r#"{"a":1 }"#)), frame(r#"{"a":1 ,"ttlMs":0}"#));
         assert_eq!(set(&frame("{}")), frame(r#"{"ttlMs":0}"#));
+    }
+
+    #[test]
+    fn a_server_with_tools_announces_that_they_may_change() {
+        let announced = |text: &str| String::from_utf8(announce_tool_changes(message(text))).unwrap();
+        let frame = |capabilities: &str| {
+            format!(r#"{{"jsonrpc":"2.0","id":0,"result":{{"capabilities": {capabilities}, "x":1.0}}}}"#)
+        };
+        for (before, after) in [
+            (r#"{"tools":{}}"#, r#"{"tools":{"listChanged":true}}"#),
+            (r#"{"tools":{"listChanged": false}}"#, r#"{"tools":{"listChanged": true}}"#),
+            (r#"{"tools":{"listChanged":true}}"#, r#"{"tools":{"listChanged":true}}"#),
+            (r#"{"tools":{"v":1 },"logging":{}}"#, r#"{"tools":{"v":1 ,"listChanged":true},"logging":{}}"#),
+            (r#"{"logging":{}}"#, r#"{"logging":{}}"#),
+            (r#"{"tools":7}"#, r#"{"tools":7}"#),
+            ("null", "null"),
+        ] {
+            assert_eq!(announced(&frame(before)), frame(after), "{before}");
+        }
+        let error = r#"{"jsonrpc":"2.0","id":0,"error":{"code":1,"message":"m"}}"#;
+        assert_eq!(announced(error), error);
     }
 }

@@ -113,6 +113,16 @@ impl Message {
         self.text.into_bytes()
     }
 
+    /// The same message with every raw line break a space. They stand between tokens only, so it means
+    /// the same; but a reader that ends lines at a carriage return too would find other messages in it.
+    #[must_use]
+    pub fn on_one_line(mut self) -> Self {
+        if memchr::memchr2(b'\n', b'\r', self.text.as_bytes()).is_some() {
+            self.text = self.text.replace(['\n', '\r'], " ");
+        }
+        self
+    }
+
     /// What a request or notification is about. [`Subject::Other`] for answers.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
@@ -158,10 +168,6 @@ impl Message {
 
     pub(crate) fn text(&self) -> &str {
         &self.text
-    }
-
-    pub(crate) fn result_range(&self) -> Option<Range<usize>> {
-        self.result.clone()
     }
 }
 

@@ -51,7 +51,7 @@ impl Session {
         let message = match line {
             Line::Oversize { head, bytes } => return self.refuse_oversize(&head, bytes),
             Line::Whole(bytes) => match Message::parse_or_return(bytes) {
-                Ok(message) => message,
+                Ok(message) => message.on_one_line(),
                 Err((why, bytes)) => return self.refuse_malformed(&why, &bytes),
             },
         };

@@ -25,7 +25,7 @@ impl Session {
                 return self.drop_unreadable("oversize", &why, &head, bytes, now);
             }
             Line::Whole(bytes) => match Message::parse_or_return(bytes) {
-                Ok(message) => message,
+                Ok(message) => message.on_one_line(),
                 Err((why, bytes)) => {
                     return self.drop_unreadable(why.code(), &why.to_string(), &bytes, bytes.len(), now);
                 }
@@ -53,6 +53,9 @@ impl Session {
         match open.waiting {
             Waiting::ToolList { first_page } if result => {
                 self.filter_list(message, id, &open, first_page, rules, now)
+            }
+            Waiting::Initialize if result => {
+                Judged::pass(Release::ToClient(edit::announce_tool_changes(message)))
             }
             _ => close(message, id, &open, result, now),
         }

@@ -326,6 +326,17 @@ fn newline_inside_a_string_splits_a_message_in_two() {
     assert_eq!(stage.malformed(), ["not-json", "not-json"]);
 }
 
+/// Python's text streams, and readers built on them, end a line at a carriage return too.
+#[test]
+fn carriage_return_between_tokens_hides_a_line_of_its_own() {
+    let mut stage = Stage::new();
+    let inner = call(2, "delete_file", "{}");
+    let text =
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{{\"x\":\r{inner}\r}}}}");
+    assert_eq!(stage.client(&text), to_server(&text.replace('\r', " ")));
+    assert_eq!(stage.server(&text), to_client(&text.replace('\r', " ")));
+}
+
 #[test]
 fn control_characters_in_a_tool_name_reach_the_terminal() {
     let mut stage = Stage::new();

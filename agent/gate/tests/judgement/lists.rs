@@ -88,6 +88,16 @@ fn a_change_of_policy_is_told_to_who_has_listed_and_sees_a_difference() {
 }
 
 #[test]
+fn a_client_is_told_to_expect_changes_of_the_list() {
+    let mut stage = Stage::new();
+    let _ = stage.client(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#);
+    let answer = |tools: &str| {
+        result(1, &format!(r#"{{"protocolVersion":"2025-11-25","capabilities":{{"tools":{tools}}}}}"#))
+    };
+    assert_eq!(stage.server(&answer("{}")), to_client(&answer(r#"{"listChanged":true}"#)));
+}
+
+#[test]
 fn in_2026_a_change_is_told_on_each_subscription_that_asked() {
     let mut stage = Stage::new();
     for (id, filter) in [("\"listen:0\"", "true"), ("5", "true"), ("6", "false")] {

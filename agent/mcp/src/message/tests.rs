@@ -165,6 +165,14 @@ fn the_client_names_itself_in_initialize() {
 }
 
 #[test]
+fn line_breaks_between_tokens_become_spaces_and_nothing_moves() {
+    let text = "{\r\n \"jsonrpc\":\"2.0\",\"id\":1,\r\"method\":\"tools/call\",\"params\":{\n\"name\":\"a\\n\",\"arguments\":{\r}}}";
+    let message = parse(text).unwrap().on_one_line();
+    assert_eq!(message.subject(), Subject::ToolCall { name: "a\n", arguments: Some("{ }") });
+    assert_eq!(message.into_bytes(), text.replace(['\n', '\r'], " ").into_bytes());
+}
+
+#[test]
 fn what_could_not_be_read_comes_back() {
     let bytes = b"{\"id\":1,\xff}".to_vec();
     let (why, back) = Message::parse_or_return(bytes.clone()).unwrap_err();
