@@ -1,10 +1,18 @@
 //! `portreeve configs …`: see, make and undo the changes to the clients' configurations.
+//!
+//! Shows servers by their identity, never by their arguments: those may hold secrets.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use platform::Layout;
+use serde::Serialize;
 
-use crate::out::Out;
+use crate::clients::{Client, Home};
+use crate::ipc::ToResident;
+use crate::out::{Exit, Out, Tone};
+use crate::steward::{Action, Applied, EntryChange, FileLook, Restored, Row, Standing, Steward};
 
 /// `portreeve configs`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +35,248 @@ pub enum ConfigsAction {
 
 /// # Errors
 /// The home folder is unknown, or the steward's own state cannot be used.
-pub fn run(_args: ConfigsArgs, _layout: Layout, _out: Out) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+pub fn run(args: ConfigsArgs, layout: Layout, out: Out) -> anyhow::Result<ExitCode> {
+    let home = Home::current().context("no home folder is known for this user")?;
+    let steward = Steward::new(&layout, &home)?;
+    let face = Face { out, home };
+    let exit = match args.action {
+        ConfigsAction::Plan => face.plan(&steward.look()?),
+        ConfigsAction::List => face.list(&steward.look()?),
+        ConfigsAction::Apply => {
+            let applied = steward.apply()?;
+            tell_resident(&layout);
+            face.applied(&applied, &steward.look()?)
+        }
+        ConfigsAction::Restore => {
+            let restored = steward.restore()?;
+            tell_resident(&layout);
+            face.restored(&restored)
+        }
+    };
+    Ok(exit.into())
+}
+
+/// A running resident looks at once; without one there is nobody to tell.
+fn tell_resident(layout: &Layout) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return;
+    };
+    if let Err(error) = runtime.block_on(crate::ipc::client::ask(layout, &ToResident::LookAgain)) {
+        tracing::debug!(%error, "resident.not_told");
+    }
+}
+
+struct Face {
+    out: Out,
+    home: Home,
+}
+
+#[derive(Serialize)]
+struct ShownChange<'a> {
+    client: &'a str,
+    file: &'a Path,
+    action: Action,
+    scope: &'a str,
+    project: &'a str,
+    entry: &'a str,
+    identity: &'a str,
+}
+
+#[derive(Serialize)]
+struct ShownServer<'a> {
+    client: &'a str,
+    scope: &'a str,
+    project: &'a str,
+    entry: &'a str,
+    identity: &'a str,
+    governed: bool,
+    why: String,
+}
+
+impl Face {
+    fn plan(&self, looks: &[FileLook]) -> Exit {
+        let changes: Vec<_> =
+            looks.iter().flat_map(|look| shown_changes(look.client, &look.file, &look.changes)).collect();
+        let problems = problems(looks);
+        self.out.value(&serde_json::json!({ "changes": changes, "problems": problems }));
+        for look in looks.iter().filter(|look| look.there) {
+            self.heading(look.client, &look.file);
+            if look.changes.is_empty() && look.problem.is_none() {
+                self.out.say("  nothing to change");
+            }
+            self.changes(&look.changes);
+        }
+        self.problems(&problems);
+        let servers = looks.iter().flat_map(|look| &look.rows).count();
+        self.out.say(format_args!("{} of {servers} servers would change", changes.len()));
+        if problems.is_empty() { Exit::Done } else { Exit::Problems }
+    }
+
+    fn applied(&self, applied: &[Applied], looks: &[FileLook]) -> Exit {
+        let changes: Vec<_> =
+            applied.iter().flat_map(|file| shown_changes(file.client, &file.file, &file.changes)).collect();
+        let mut problems = problems(looks);
+        problems.extend(applied.iter().filter_map(|file| file.problem.as_ref()).map(ToString::to_string));
+        problems.sort();
+        problems.dedup();
+        let (governed, all) = governed(looks);
+        self.out.value(&serde_json::json!({
+            "changed": changes, "problems": problems, "governed": governed, "servers": all
+        }));
+        for file in applied.iter().filter(|file| !file.changes.is_empty()) {
+            self.heading(file.client, &file.file);
+            self.changes(&file.changes);
+        }
+        self.problems(&problems);
+        self.out.say(format_args!("{} changed; {governed} of {all} servers governed", changes.len()));
+        if problems.is_empty() { Exit::Done } else { Exit::Problems }
+    }
+
+    fn list(&self, looks: &[FileLook]) -> Exit {
+        let servers: Vec<ShownServer<'_>> = looks
+            .iter()
+            .flat_map(|look| look.rows.iter().map(|row| shown_server(look.client, row)))
+            .collect();
+        let problems = problems(looks);
+        let (governed, all) = governed(looks);
+        self.out.value(&serde_json::json!({
+            "servers": servers, "problems": problems, "governed": governed
+        }));
+        let width = |of: fn(&ShownServer<'_>) -> usize| servers.iter().map(of).max().unwrap_or(0);
+        let entry = width(|server| server.entry.chars().count());
+        let identity = width(|server| server.identity.chars().count()).min(60);
+        for server in &servers {
+            let state = match server.governed {
+                true => self.out.tone(Tone::Good, "governed"),
+                false => format!("{} {}", self.out.tone(Tone::Bad, "not governed:"), server.why),
+            };
+            let place = self.in_home(Path::new(server.project));
+            self.out.say(
+                format!(
+                    "{:14}  {:7}  {:entry$}  {:identity$}  {state}  {}",
+                    server.client,
+                    server.scope,
+                    shown_name(server.entry),
+                    server.identity,
+                    self.out.tone(Tone::Faint, place)
+                )
+                .trim_end(),
+            );
+        }
+        self.problems(&problems);
+        self.out.say(format_args!("{governed} of {all} servers governed"));
+        if problems.is_empty() { Exit::Done } else { Exit::Problems }
+    }
+
+    fn restored(&self, restored: &Restored) -> Exit {
+        self.out.value(&serde_json::json!({
+            "entries": restored.entries, "files": restored.files, "problems": restored.failures
+        }));
+        for file in &restored.files {
+            let how = match file.byte_for_byte {
+                true => "as it was before, byte for byte",
+                false => "changed by others meanwhile; only ours was taken out",
+            };
+            self.out.say(format_args!("{}: {} entries, {how}", self.in_home(&file.file), file.entries));
+        }
+        self.problems(&restored.failures);
+        self.out.say(format_args!("{} entries restored", restored.entries));
+        if restored.failures.is_empty() { Exit::Done } else { Exit::Failed }
+    }
+
+    fn heading(&self, client: Client, file: &Path) {
+        let heading = format!("{}  {}", client.title(), self.in_home(file));
+        self.out.say(self.out.tone(Tone::Strong, heading));
+    }
+
+    fn changes(&self, changes: &[EntryChange]) {
+        let width = changes.iter().map(|change| change.place.name.chars().count()).max().unwrap_or(0);
+        for change in changes {
+            let (from, to) = from_to(change);
+            let name = shown_name(&change.place.name);
+            let place = change.place.project.as_deref().unwrap_or_default();
+            let line = format!(
+                "  {:7}  {name:width$}  {from}  ->  {to}  {}",
+                change.scope.id(),
+                self.out.tone(Tone::Faint, self.in_home(Path::new(place)))
+            );
+            self.out.say(line.trim_end());
+        }
+    }
+
+    fn problems(&self, problems: &[String]) {
+        for problem in problems {
+            self.out.say(format_args!("{} {problem}", self.out.tone(Tone::Warn, "left alone:")));
+        }
+    }
+
+    /// A path as its owner thinks of it.
+    fn in_home(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.home.path) {
+            Ok(inside) => Path::new("~").join(inside).display().to_string(),
+            Err(_) => path.display().to_string(),
+        }
+    }
+}
+
+fn from_to(change: &EntryChange) -> (String, String) {
+    let identity = &change.identity;
+    let guarded = format!("portreeve wrap, then {identity}");
+    match change.action {
+        Action::Wrap => (identity.clone(), guarded),
+        Action::Repair => (format!("another guard, then {identity}"), guarded),
+        Action::Shadow => {
+            (format!("{identity} of the team's .mcp.json"), format!("{guarded}, in local scope"))
+        }
+        Action::Follow => {
+            ("an earlier state of the team's entry".to_owned(), format!("{guarded}, in local scope"))
+        }
+        Action::Unshadow => {
+            (format!("{guarded}, in local scope"), "nothing: the team's entry is gone".to_owned())
+        }
+    }
+}
+
+/// Names come from files of anybody's making: control characters stay out of the terminal.
+fn shown_name(name: &str) -> String {
+    if name.chars().any(char::is_control) { name.escape_debug().to_string() } else { name.to_owned() }
+}
+
+fn shown_changes<'a>(
+    client: Client,
+    file: &'a Path,
+    changes: &'a [EntryChange],
+) -> impl Iterator<Item = ShownChange<'a>> {
+    changes.iter().map(move |change| ShownChange {
+        client: client.id(),
+        file,
+        action: change.action,
+        scope: change.scope.id(),
+        project: change.place.project.as_deref().unwrap_or_default(),
+        entry: &change.place.name,
+        identity: &change.identity,
+    })
+}
+
+fn shown_server(client: Client, row: &Row) -> ShownServer<'_> {
+    ShownServer {
+        client: client.id(),
+        scope: row.scope.id(),
+        project: &row.project,
+        entry: &row.entry,
+        identity: &row.identity,
+        governed: row.standing == Standing::Governed,
+        why: row.standing.why(),
+    }
+}
+
+fn governed(looks: &[FileLook]) -> (usize, usize) {
+    let rows = || looks.iter().flat_map(|look| &look.rows);
+    (rows().filter(|row| row.standing == Standing::Governed).count(), rows().count())
+}
+
+fn problems(looks: &[FileLook]) -> Vec<String> {
+    let own = looks.iter().filter_map(|look| look.problem.as_ref()).map(ToString::to_string);
+    let team = looks.iter().flat_map(|look| &look.team_problems).map(ToString::to_string);
+    own.chain(team).collect()
 }

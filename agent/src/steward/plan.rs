@@ -1,0 +1,383 @@
+//! What has to change in one file so that every server that can be governed is, and how each of
+//! its servers stands. A pure function of the file's text and of what lies around it.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::clients::{
+    Beyond, ConfigFile, ConfigText, Entries, Entry, Malformed, Node, Place, Scope, Shape, Surroundings,
+};
+
+use super::journal::{FileMemory, Kept, Kind};
+use super::splice::{Splices, quoted};
+use super::wrapping::Guard;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Put the guard in front.
+    Wrap,
+    /// Put the guard's own command line right.
+    Repair,
+    /// Put a guarded entry of the same name in front of the team's.
+    Shadow,
+    /// Bring the shadow up to the team's entry.
+    Follow,
+    /// Take a shadow away that has no team entry behind it.
+    Unshadow,
+}
+
+/// One entry that changes.
+#[derive(Clone)]
+pub struct EntryChange {
+    pub place: Place,
+    pub scope: Scope,
+    pub action: Action,
+    pub identity: String,
+    pub kept: Kept,
+}
+
+/// How a server stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    Governed,
+    /// It could be governed and is not.
+    Direct,
+    /// It runs our guard, but not as we wrote it.
+    Altered,
+    LeftAlone(Beyond),
+}
+
+impl Standing {
+    /// Why it is not governed, in a sentence; empty where it is.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Governed => String::new(),
+            Self::Direct => "goes around the guard; `portreeve configs apply` puts it in front".to_owned(),
+            Self::Altered => "its guard's command line was changed by hand".to_owned(),
+            Self::LeftAlone(reason) => reason.to_string(),
+        }
+    }
+}
+
+/// One server of one client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub scope: Scope,
+    pub project: String,
+    pub entry: String,
+    pub identity: String,
+    pub standing: Standing,
+}
+
+/// How it is with the shadow in front of a team's entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shadow {
+    InPlace,
+    Changing,
+    Missing,
+}
+
+/// The plan for one file.
+#[derive(Default)]
+pub struct FilePlan {
+    pub rows: Vec<Row>,
+    pub changes: Vec<EntryChange>,
+    /// The whole text after the changes; `None` where there are none.
+    pub text: Option<String>,
+    /// Does the file hold nothing of ours now?
+    pub clean: bool,
+    pub problems: Vec<crate::clients::ConfigProblem>,
+}
+
+pub struct Planner<'a> {
+    pub file: &'a ConfigFile,
+    pub around: &'a Surroundings,
+    pub memory: &'a FileMemory,
+    pub guard: &'a Guard,
+}
+
+impl Planner<'_> {
+    /// # Errors
+    /// The file's lists of servers cannot be read.
+    pub fn plan(&self, text: &ConfigText) -> Result<FilePlan, Malformed> {
+        let entries = self.file.entries(text, self.around, &self.guard.program)?;
+        let mut plan = FilePlan { clean: true, ..FilePlan::default() };
+        let team: HashMap<&Place, &Entry> = entries
+            .all
+            .iter()
+            .filter(|entry| entry.scope == Scope::Project)
+            .map(|entry| (&entry.place, entry))
+            .collect();
+        let mut own_local = HashSet::new();
+        for entry in entries.all.iter().filter(|entry| entry.scope != Scope::Project) {
+            plan.clean &= !matches!(entry.shape, Shape::Guarded(_));
+            if self.is_shadow(entry) {
+                self.shadow(entry, team.get(&entry.place).copied(), &entries, &mut plan)?;
+                continue;
+            }
+            if entry.scope == Scope::Local {
+                own_local.insert(&entry.place);
+            }
+            self.own(entry, &mut plan)?;
+        }
+        let shadowed: HashSet<Place> = plan.changes.iter().map(|change| change.place.clone()).collect();
+        let governed: HashSet<Place> = entries
+            .all
+            .iter()
+            .filter(|entry| self.is_shadow(entry) && !shadowed.contains(&entry.place))
+            .map(|entry| entry.place.clone())
+            .collect();
+        for entry in entries.all.iter().filter(|entry| entry.scope == Scope::Project) {
+            // An entry of the developer's own in local scope is what runs instead.
+            if !own_local.contains(&entry.place) {
+                let shadow = match () {
+                    () if governed.contains(&entry.place) => Shadow::InPlace,
+                    () if shadowed.contains(&entry.place) => Shadow::Changing,
+                    () => Shadow::Missing,
+                };
+                self.team(entry, shadow, &mut plan)?;
+            }
+        }
+        plan.text = edited(text, &mut plan.changes)?;
+        plan.problems = entries.problems;
+        Ok(plan)
+    }
+
+    fn is_shadow(&self, entry: &Entry) -> bool {
+        entry.scope == Scope::Local
+            && matches!(entry.shape, Shape::Guarded(_))
+            && self.memory.is_shadow(&entry.place)
+    }
+
+    /// An entry in the file itself.
+    fn own(&self, entry: &Entry, plan: &mut FilePlan) -> Result<(), Malformed> {
+        let (standing, action) = match &entry.shape {
+            Shape::Direct(_) => (Standing::Direct, Some(Action::Wrap)),
+            Shape::Guarded(guarded) if self.guard.is(&entry.place.name, guarded) => {
+                (Standing::Governed, None)
+            }
+            Shape::Guarded(_) => (Standing::Altered, Some(Action::Repair)),
+            Shape::Beyond(reason) => (Standing::LeftAlone(reason.clone()), None),
+        };
+        plan.rows.push(row(entry, standing));
+        if let Some(action) = action {
+            let original = self.original_of(entry)?;
+            plan.changes.extend(self.change(entry, action, Some(original), &entry.text)?);
+        }
+        Ok(())
+    }
+
+    /// The entry's text before us: from the journal where it is still about the same entry.
+    fn original_of(&self, entry: &Entry) -> Result<String, Malformed> {
+        if matches!(entry.shape, Shape::Direct(_)) {
+            return Ok(entry.text.clone());
+        }
+        let bare = self.guard.unwrap(&entry.text)?;
+        let kept = self.memory.entries.get(&entry.place).and_then(|kept| kept.original.clone());
+        Ok(kept.filter(|original| same_value(original, &bare)).unwrap_or(bare))
+    }
+
+    /// A shadow of ours, with the team's entry it stands before, if that is still there.
+    fn shadow(
+        &self,
+        entry: &Entry,
+        team: Option<&Entry>,
+        entries: &Entries,
+        plan: &mut FilePlan,
+    ) -> Result<(), Malformed> {
+        let unclear = entry.place.project.as_ref().is_some_and(|project| entries.unclear.contains(project));
+        let wanted = match team.filter(|team| !matches!(team.shape, Shape::Beyond(_))) {
+            Some(team) => self.guard.wrap(&team.place.name, &team.text)?,
+            None => None,
+        };
+        match wanted {
+            Some(wanted) if same_value(&wanted, &entry.text) => {}
+            Some(_) => {
+                let source = team.map_or(&entry.text, |team| &team.text);
+                plan.changes.extend(self.change(entry, Action::Follow, None, source)?);
+            }
+            // Its team file cannot be read now, so it stays as it is.
+            None if unclear => {
+                plan.rows.push(Row { scope: Scope::Project, ..row(entry, Standing::Governed) })
+            }
+            None => {
+                let mut kept = kept_of(entry, Kind::Gone, None, None);
+                kept.made_list = self.made_list(&entry.place);
+                plan.changes.push(EntryChange {
+                    place: entry.place.clone(),
+                    scope: Scope::Project,
+                    action: Action::Unshadow,
+                    identity: entry.identity.clone(),
+                    kept,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A team's entry that is the one that runs.
+    fn team(&self, entry: &Entry, shadow: Shadow, plan: &mut FilePlan) -> Result<(), Malformed> {
+        let standing = match &entry.shape {
+            Shape::Beyond(reason) => Standing::LeftAlone(reason.clone()),
+            _ if shadow == Shadow::InPlace => Standing::Governed,
+            _ => Standing::Direct,
+        };
+        if standing == Standing::Direct && shadow == Shadow::Missing {
+            plan.changes.extend(self.change(entry, Action::Shadow, None, &entry.text)?);
+        }
+        plan.rows.push(row(entry, standing));
+        Ok(())
+    }
+
+    fn made_list(&self, place: &Place) -> bool {
+        self.memory.entries.get(place).is_some_and(|kept| kept.made_list)
+    }
+
+    fn change(
+        &self,
+        entry: &Entry,
+        action: Action,
+        original: Option<String>,
+        source: &str,
+    ) -> Result<Option<EntryChange>, Malformed> {
+        let Some(written) = self.guard.wrap(&entry.place.name, source)? else {
+            return Ok(None);
+        };
+        let shadow = matches!(action, Action::Shadow | Action::Follow);
+        let kind = if shadow { Kind::Shadow } else { Kind::Wrapped };
+        let mut kept = kept_of(entry, kind, original, Some(written));
+        kept.made_list = self.made_list(&entry.place);
+        Ok(Some(EntryChange {
+            place: entry.place.clone(),
+            scope: if shadow { Scope::Project } else { entry.scope },
+            action,
+            identity: entry.identity.clone(),
+            kept,
+        }))
+    }
+}
+
+fn row(entry: &Entry, standing: Standing) -> Row {
+    Row {
+        scope: entry.scope,
+        project: entry.place.project.clone().unwrap_or_default(),
+        entry: entry.place.name.clone(),
+        identity: entry.identity.clone(),
+        standing,
+    }
+}
+
+fn kept_of(entry: &Entry, kind: Kind, original: Option<String>, written: Option<String>) -> Kept {
+    let Place { project, name } = entry.place.clone();
+    Kept { project, name, kind, original, written, made_list: false }
+}
+
+/// Do two texts say the same? White space and the order of keys do not count.
+pub fn same_value(one: &str, other: &str) -> bool {
+    let value = |text| serde_json::from_str::<serde_json::Value>(text).ok();
+    one == other || value(one).is_some_and(|one| value(other) == Some(one))
+}
+
+/// The file's text with the changes made; `None` where there are none.
+fn edited(text: &ConfigText, changes: &mut [EntryChange]) -> Result<Option<String>, Malformed> {
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let mut by_project: HashMap<Option<String>, Vec<&mut EntryChange>> = HashMap::new();
+    for change in changes {
+        by_project.entry(change.place.project.clone()).or_default().push(change);
+    }
+    let holders = holders(text.root())?;
+    let mut splices = Splices::default();
+    for (project, changes) in by_project {
+        if let Some(holder) = holders.get(&project) {
+            edit_list(&mut splices, *holder, changes)?;
+        }
+    }
+    Ok(Some(splices.apply(text.as_str())))
+}
+
+/// The objects that may hold a list of servers: the outermost (`None`), and each project.
+pub fn holders(root: Node<'_>) -> Result<HashMap<Option<String>, Node<'_>>, Malformed> {
+    let projects = match root.member("projects")? {
+        Some(projects) => projects.value.unique_members()?,
+        None => Vec::new(),
+    };
+    let projects = projects.into_iter().map(|member| (Some(member.key), member.value));
+    Ok(projects.chain([(None, root)]).collect())
+}
+
+fn edit_list(
+    splices: &mut Splices,
+    holder: Node<'_>,
+    changes: Vec<&mut EntryChange>,
+) -> Result<(), Malformed> {
+    let list = holder.member("mcpServers")?.map(|member| member.value);
+    let members = list.map(Node::unique_members).transpose()?.unwrap_or_default();
+    let present: HashMap<&str, Node<'_>> =
+        members.iter().map(|member| (member.key.as_str(), member.value)).collect();
+    let ours_alone = changes.iter().all(|change| change.kept.made_list);
+    let mut added = Vec::new();
+    let mut taken = HashSet::new();
+    for change in changes {
+        match (&change.kept.written, present.get(change.place.name.as_str())) {
+            (Some(written), Some(value)) => splices.replace(value.span(), written.clone()),
+            (Some(written), None) => {
+                change.kept.made_list |= list.is_none();
+                added.push((change.place.name.clone(), written.clone()));
+            }
+            (None, _) => {
+                taken.insert(change.place.name.as_str());
+            }
+        }
+    }
+    match list {
+        _ if added.is_empty() && taken.is_empty() => Ok(()),
+        Some(_) if ours_alone && added.is_empty() && taken.len() == members.len() => {
+            splices.edit_members(holder, &HashSet::from(["mcpServers"]), &[])
+        }
+        Some(list) => splices.edit_members(list, &taken, &added),
+        None => {
+            let members: Vec<String> =
+                added.iter().map(|(name, text)| format!("{}: {text}", quoted(name))).collect();
+            let list = ("mcpServers".to_owned(), format!("{{{}}}", members.join(", ")));
+            splices.edit_members(holder, &HashSet::new(), &[list])
+        }
+    }
+}
+
+/// The file's text without anything of ours: the journal's text of an entry where it is still what
+/// we wrote, else the guard taken off it as it is now. `None` where nothing of ours is there.
+///
+/// # Errors
+/// The file's lists of servers cannot be read.
+pub fn without_us(
+    file: &ConfigFile,
+    text: &ConfigText,
+    memory: &FileMemory,
+    guard: &Guard,
+) -> Result<Option<(String, usize)>, Malformed> {
+    let entries = file.entries(text, &Surroundings::none(), &guard.program)?;
+    let mut changes = Vec::new();
+    let ours = |entry: &&Entry| entry.scope != Scope::Project && matches!(entry.shape, Shape::Guarded(_));
+    for entry in entries.all.iter().filter(ours) {
+        let known = memory.entries.get(&entry.place);
+        let as_we_wrote = known
+            .filter(|kept| kept.written.as_ref().is_some_and(|written| same_value(written, &entry.text)));
+        let bare = match (known, as_we_wrote.and_then(|kept| kept.original.clone())) {
+            (Some(Kept { kind: Kind::Shadow, .. }), _) => None,
+            (_, Some(original)) => Some(guard.unwrap(&original)?),
+            (_, None) => Some(guard.unwrap(&entry.text)?),
+        };
+        let mut kept = kept_of(entry, Kind::Gone, None, bare);
+        kept.made_list = known.is_some_and(|kept| kept.made_list);
+        changes.push(EntryChange {
+            place: entry.place.clone(),
+            scope: entry.scope,
+            action: Action::Unshadow,
+            identity: entry.identity.clone(),
+            kept,
+        });
+    }
+    Ok(edited(text, &mut changes)?.map(|text| (text, changes.len())))
+}
