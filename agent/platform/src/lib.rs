@@ -8,9 +8,9 @@ pub mod ipc;
 pub mod layout;
 pub mod managed;
 pub mod process;
-pub mod shutdown;
 #[cfg(windows)]
 mod registry;
+pub mod shutdown;
 #[cfg(windows)]
 mod windows_user;
 

@@ -77,17 +77,21 @@ fn object(path: &Path, profile: Value) -> Result<Managed, ManagedError> {
     Err(ManagedError::Shape { path: path.to_path_buf(), what: "it is not an object of settings".into() })
 }
 
-/// A property list (XML or binary) as JSON. MDM systems add nothing to the file, so neither do we
-/// take anything away.
+/// A property list (XML or binary) as JSON. Bookkeeping of the profile (`PayloadUUID` and the like),
+/// which ends up in the file for one of the two ways to write a profile, is left out.
 ///
 /// # Errors
 /// Not a property list, or a value that a profile cannot hold (date, data, uid), by its key.
 pub fn from_plist(path: &Path, bytes: &[u8]) -> Result<Managed, ManagedError> {
     let list: plist::Value = plist::from_bytes(bytes)
         .map_err(|source| ManagedError::Plist { path: path.to_path_buf(), source })?;
-    let profile =
-        plist_value("", list).map_err(|what| ManagedError::Shape { path: path.to_path_buf(), what })?;
-    object(path, profile)
+    let mut found = plist_value("", list)
+        .map_err(|what| ManagedError::Shape { path: path.to_path_buf(), what })
+        .and_then(|profile| object(path, profile))?;
+    if let Some(settings) = found.profile.as_object_mut() {
+        settings.retain(|key, _| !key.starts_with("Payload"));
+    }
+    Ok(found)
 }
 
 fn plist_value(key: &str, value: plist::Value) -> Result<Value, String> {
@@ -204,6 +208,7 @@ mod tests {
 
     const PLIST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <plist version="1.0"><dict>
+  <key>PayloadUUID</key><string>0B9C</string>
   <key>organisation</key><string>acme</string>
   <key>server</key><string>https://portreeve.acme.example</string>
   <key>limit</key><integer>3</integer>

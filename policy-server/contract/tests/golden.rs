@@ -12,6 +12,7 @@ use contract::report::{
 use policy::Outcome;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::path::Path;
 use time::OffsetDateTime;
@@ -19,14 +20,13 @@ use uuid::Uuid;
 
 fn check(name: &str, value: &impl Serialize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    let mut text = serde_json::to_string_pretty(value).unwrap();
-    text.push('\n');
+    let value = serde_json::to_value(value).unwrap();
     if std::env::var_os("PORTREEVE_BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &text).unwrap();
+        std::fs::write(&path, format!("{value:#}\n")).unwrap();
     }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, golden, "{name} has another shape than before");
+    let golden: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(value, golden, "{name} has another shape than before");
 }
 
 /// Also read back, and written the same again.
