@@ -10,6 +10,7 @@ pub mod frame;
 pub mod malformed;
 mod members;
 pub mod message;
+mod outline;
 pub mod reply;
 pub mod salvage;
 pub mod scan;

@@ -8,12 +8,18 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Reads text that has passed [`crate::scan::check`], so no key comes twice.
-pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Members<'a> {
     /// `None` where the text is not an object.
     pub(crate) fn of(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+
+    /// From an outline that knows where they stand.
+    pub(crate) fn found(members: Vec<(Cow<'a, str>, &'a str)>) -> Self {
+        Self(members)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -22,7 +28,7 @@ impl<'a> Members<'a> {
 
     /// The member's JSON text.
     pub(crate) fn get(&self, key: &str) -> Option<&'a str> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.get())
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| *value)
     }
 
     /// The member's value where it is a string.
@@ -86,7 +92,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 struct Collect;
 
 impl<'de> Visitor<'de> for Collect {
-    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+    type Value = Vec<(Cow<'de, str>, &'de str)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -95,7 +101,7 @@ impl<'de> Visitor<'de> for Collect {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::with_capacity(4);
         while let Some(key) = map.next_key_seed(Key)? {
-            members.push((key, map.next_value()?));
+            members.push((key, map.next_value::<&RawValue>()?.get()));
         }
         Ok(members)
     }

@@ -4,6 +4,7 @@
 
 use crate::malformed::Malformed;
 use crate::members::{self, Members};
+use crate::outline::Outline;
 use crate::scan;
 use crate::subject::Asked;
 pub use crate::subject::Subject;
@@ -74,6 +75,7 @@ pub struct Message {
     params: Option<Range<usize>>,
     /// Where `result` stands in the text of a response.
     result: Option<Range<usize>>,
+    tool_error: bool,
     asked: Asked,
 }
 
@@ -89,12 +91,16 @@ impl Message {
     /// # Errors
     /// The fault, and the bytes it was found in.
     pub fn parse_or_return(bytes: Vec<u8>) -> Result<Self, (Malformed, Vec<u8>)> {
-        let read = scan::check(&bytes).and_then(read);
-        match (read, String::from_utf8(bytes)) {
-            (Ok((kind, params, result, asked)), Ok(text)) => Ok(Self { text, kind, params, result, asked }),
-            (Ok(_), Err(e)) => Err((Malformed::NotUtf8 { at: 0 }, e.into_bytes())),
-            (Err(why), Ok(text)) => Err((why, text.into_bytes())),
-            (Err(why), Err(e)) => Err((why, e.into_bytes())),
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(e) => return Err((Malformed::NotUtf8 { at: e.utf8_error().valid_up_to() }, e.into_bytes())),
+        };
+        let read = scan::outline(&text).and_then(|outline| read(&outline));
+        match read {
+            Ok(Read { kind, params, result, tool_error, asked }) => {
+                Ok(Self { text, kind, params, result, tool_error, asked })
+            }
+            Err(why) => Err((why, text.into_bytes())),
         }
     }
 
@@ -163,7 +169,7 @@ impl Message {
     /// Is it a result that says `"isError": true`, the tool's own failure?
     #[must_use]
     pub fn is_tool_error(&self) -> bool {
-        self.result().and_then(Members::of).is_some_and(|result| result.get("isError") == Some("true"))
+        self.tool_error
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -171,11 +177,23 @@ impl Message {
     }
 }
 
-type Read = (Kind, Option<Range<usize>>, Option<Range<usize>>, Asked);
+struct Read {
+    kind: Kind,
+    params: Option<Range<usize>>,
+    result: Option<Range<usize>>,
+    tool_error: bool,
+    asked: Asked,
+}
+
+impl Read {
+    fn answer(kind: Kind) -> Self {
+        Self { kind, params: None, result: None, tool_error: false, asked: Asked::default() }
+    }
+}
 
 /// Reads the envelope of text that passed the scan.
-fn read(text: &str) -> Result<Read, Malformed> {
-    let members = Members::of(text).ok_or(Malformed::NotAnObject)?;
+fn read(outline: &Outline<'_>) -> Result<Read, Malformed> {
+    let members = outline.envelope()?;
     if let Some((key, known)) = members.lookalike(ENVELOPE) {
         return Err(Malformed::LookalikeKey { key, known, place: "the envelope" });
     }
@@ -183,43 +201,47 @@ fn read(text: &str) -> Result<Read, Malformed> {
         return Err(Malformed::NotJsonRpc2);
     }
     match (members.get("method"), members.get("result"), members.get("error")) {
-        (Some(method), None, None) => read_request(text, method, &members),
+        (Some(method), None, None) => read_request(outline, method, &members),
         (Some(_), _, _) => Err(Malformed::RequestAndAnswer),
         (None, Some(_), Some(_)) => Err(Malformed::ResultAndError),
         (None, None, None) => Err(Malformed::NoShape),
         (None, Some(result), None) => {
             let id = members.get("id").ok_or(Malformed::AnswerWithoutId)?;
             let id = Id::from_json(id).ok_or(Malformed::BadId)?;
-            Ok((Kind::Response { id }, None, Some(range_in(text, result)), Asked::default()))
+            let inner = outline.inside("result", result);
+            let tool_error = inner.is_some_and(|inner| inner.get("isError") == Some("true"));
+            let result = Some(range_in(outline.text, result));
+            Ok(Read { result, tool_error, ..Read::answer(Kind::Response { id }) })
         }
         (None, None, Some(error)) => {
             let id = match members.get("id") {
                 None | Some("null") => None,
                 Some(id) => Some(Id::from_json(id).ok_or(Malformed::BadId)?),
             };
-            let code = Members::of(error).and_then(|error| error.get("code")?.parse().ok());
-            let code = code.ok_or(Malformed::BadError)?;
-            Ok((Kind::Error { id, code }, None, None, Asked::default()))
+            let code = outline.inside("error", error).and_then(|error| error.get("code")?.parse().ok());
+            Ok(Read::answer(Kind::Error { id, code: code.ok_or(Malformed::BadError)? }))
         }
     }
 }
 
-fn read_request(text: &str, method: &str, members: &Members<'_>) -> Result<Read, Malformed> {
+fn read_request(outline: &Outline<'_>, method: &str, members: &Members<'_>) -> Result<Read, Malformed> {
     let method = members::string(method).ok_or(Malformed::BadMethod)?;
-    let params = members.get("params");
-    if params.is_some_and(|params| !params.starts_with('{')) {
-        return Err(Malformed::BadParams);
-    }
     let id = match members.get("id") {
         Some(id) => Some(Id::from_json(id).ok_or(Malformed::BadId)?),
         None => None,
     };
-    let asked = Asked::read(&method, id.is_some(), params, |part| range_in(text, part))?;
+    let params = members.get("params");
+    let inner = match params.map(|params| outline.inside("params", params)) {
+        Some(None) => return Err(Malformed::BadParams),
+        Some(Some(inner)) => inner,
+        None => Members::found(Vec::new()),
+    };
+    let asked = Asked::read(&method, id.is_some(), &inner, |part| range_in(outline.text, part))?;
     let kind = match id {
         Some(id) => Kind::Request { id, method },
         None => Kind::Notification { method },
     };
-    Ok((kind, params.map(|params| range_in(text, params)), None, asked))
+    Ok(Read { params: params.map(|params| range_in(outline.text, params)), asked, ..Read::answer(kind) })
 }
 
 /// Where `part`, a slice of `text`, stands in it.

@@ -1,9 +1,11 @@
 //! One strict pass over the bytes before anything else looks at them.
 //!
 //! It walks the whole value with serde_json's own tokenizer and refuses what two readers could read
-//! differently. It builds nothing; what the members mean is for [`crate::message`].
+//! differently. It builds nothing but an outline of the two upper levels, so that nobody has to walk
+//! again to find `method` or `params.name`; what they mean is for [`crate::message`].
 
 use crate::malformed::Malformed;
+use crate::outline::{Outline, Spot};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -20,18 +22,23 @@ const FEW_KEYS: usize = 24;
 /// # Errors
 /// The first fault found, in the order of the bytes.
 pub fn check(bytes: &[u8]) -> Result<&str, Malformed> {
-    if bytes.starts_with(b"\xEF\xBB\xBF") {
+    let text = std::str::from_utf8(bytes).map_err(|e| Malformed::NotUtf8 { at: e.valid_up_to() })?;
+    outline(text).map(|outline| outline.text)
+}
+
+/// As [`check`], and tells where the members of the two upper levels stand.
+pub(crate) fn outline(text: &str) -> Result<Outline<'_>, Malformed> {
+    if text.starts_with('\u{FEFF}') {
         return Err(Malformed::ByteOrderMark);
     }
-    let text = std::str::from_utf8(bytes).map_err(|e| Malformed::NotUtf8 { at: e.valid_up_to() })?;
-    let mut seen = Seen { keys: Vec::new(), twice: None };
+    let mut seen = Seen { keys: Vec::new(), spots: Vec::new(), twice: None };
     let mut reader = serde_json::Deserializer::from_str(text);
-    Walk(&mut seen)
+    Walk { seen: &mut seen, level: 1 }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
         .map_err(|error| name_fault(text, &error, seen.twice.take()))?;
     match text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() {
-        Some(b'{') => Ok(text),
+        Some(b'{') => Ok(Outline { text, spots: seen.spots }),
         Some(b'[') => Err(Malformed::Batch),
         _ => Err(Malformed::NotAnObject),
     }
@@ -61,13 +68,25 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
     (lines_before + column.saturating_sub(1)).min(text.len())
 }
 
-/// The keys of the objects that are open right now, outermost first, and the key that came twice.
 struct Seen<'de> {
+    /// The keys of the objects that are open right now, outermost first.
     keys: Vec<Cow<'de, str>>,
+    /// The keys of the two upper levels, in the order of the text.
+    spots: Vec<Spot<'de>>,
     twice: Option<String>,
 }
 
-struct Walk<'s, 'de>(&'s mut Seen<'de>);
+struct Walk<'s, 'de> {
+    seen: &'s mut Seen<'de>,
+    /// 1 for the message itself.
+    level: u8,
+}
+
+impl<'de> Walk<'_, 'de> {
+    fn deeper(&mut self) -> Walk<'_, 'de> {
+        Walk { seen: self.seen, level: self.level.saturating_add(1) }
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Walk<'_, 'de> {
     type Value = ();
@@ -108,33 +127,35 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Walk(self.0))?.is_some() {}
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(self.deeper())?.is_some() {}
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let first = self.0.keys.len();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let first = self.seen.keys.len();
         let mut many: Option<HashSet<Cow<'de, str>>> = None;
         while let Some(key) = map.next_key_seed(Key)? {
-            let siblings = &self.0.keys[first..];
             let twice = match &mut many {
                 Some(set) => !set.insert(key.clone()),
-                None => siblings.contains(&key),
+                None => self.seen.keys[first..].contains(&key),
             };
             if twice {
-                self.0.twice = Some(key.into_owned());
+                self.seen.twice = Some(key.into_owned());
                 return Err(A::Error::custom("duplicate key"));
             }
+            if self.level <= 2 {
+                self.seen.spots.push(Spot { level: self.level, key: key.clone() });
+            }
             if many.is_none() {
-                self.0.keys.push(key);
-                if self.0.keys.len() - first > FEW_KEYS {
-                    many = Some(self.0.keys.drain(first..).collect());
+                self.seen.keys.push(key);
+                if self.seen.keys.len() - first > FEW_KEYS {
+                    many = Some(self.seen.keys.drain(first..).collect());
                 }
             }
-            map.next_value_seed(Walk(self.0))?;
+            map.next_value_seed(self.deeper())?;
         }
-        self.0.keys.truncate(first);
+        self.seen.keys.truncate(first);
         Ok(())
     }
 }

@@ -71,13 +71,12 @@ impl Asked {
     pub(crate) fn read(
         method: &str,
         has_id: bool,
-        params: Option<&str>,
+        params: &Members<'_>,
         place: impl Fn(&str) -> Range<usize>,
     ) -> Result<Self, Malformed> {
         if method == "tools/call" && !has_id {
             return Err(Malformed::CallWithoutId);
         }
-        let params = Members::of(params.unwrap_or("{}")).ok_or(Malformed::BadParams)?;
         if let Some((key, known)) = params.lookalike(read_by(method)) {
             return Err(Malformed::LookalikeKey { key, known, place: "`params`" });
         }
@@ -86,7 +85,7 @@ impl Asked {
             Some(meta) => meta,
             None => None,
         };
-        let about = About::read(method, &params, place)?;
+        let about = About::read(method, params, place)?;
         let meta_string = |key| meta.as_ref().and_then(|meta| meta.string(key));
         let client = match about {
             About::Initialize => params.get("clientInfo"),
