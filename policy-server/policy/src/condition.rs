@@ -6,6 +6,7 @@
 
 mod arguments;
 mod observed;
+mod size;
 
 pub(crate) use arguments::restricted;
 pub(crate) use observed::Observed;
@@ -36,6 +37,7 @@ pub(crate) struct Fault {
 
 impl Condition {
     pub(crate) fn parse(text: &str, effect: Effect) -> Result<Self, Vec<Fault>> {
+        size::check(text).map_err(|fault| vec![fault])?;
         // First as an expression alone: text that closes the policy's braces and opens a policy of
         // its own is no expression.
         Expression::from_str(text).map_err(|errors| faults(&errors))?;

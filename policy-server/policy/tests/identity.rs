@@ -23,7 +23,7 @@ fn unread(line: &str) -> bool {
 
 fn catalogue(matcher: &str) -> Ruleset {
     let text = format!("[servers.it]\nmatch = ['{matcher}']");
-    let document = Document::parse(&text).unwrap_or_else(|problems| panic!("{matcher}: {problems:?}"));
+    let document = Document::parse(&text).expect(matcher);
     Ruleset::compile(&document, &Standing::default(), 1, None).expect("it compiles")
 }
 

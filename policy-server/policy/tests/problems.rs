@@ -2,7 +2,7 @@
 //!
 //! `PORTREEVE_BLESS=1 cargo test -p policy --test problems` writes the texts anew; read the difference.
 
-use policy::{Document, Problem};
+use policy::{Document, Problem, Request, Ruleset, ServerIdentity, Standing};
 use std::path::Path;
 
 /// The faults of parsing, and where there are none those of the document's own tests.
@@ -14,16 +14,15 @@ fn problems(text: &str) -> Vec<Problem> {
 }
 
 fn told(text: &str) -> String {
-    let mut told = String::new();
-    for problem in problems(text) {
-        told.push_str(&format!("{}:{}: {}\n", problem.line, problem.column, problem.message));
-        if !problem.help.is_empty() {
-            told.push_str(&format!("    help: {}\n", problem.help));
-        }
-        let line = text.lines().nth(problem.line - 1).unwrap_or_default();
-        told.push_str(&format!("    | {line}\n    | {}^\n", " ".repeat(problem.column - 1)));
-    }
-    told
+    problems(text).iter().map(|problem| one(text, problem)).collect()
+}
+
+fn one(text: &str, problem: &Problem) -> String {
+    let Problem { line, column, message, help } = problem;
+    let shown = text.lines().nth(line - 1).unwrap_or_default();
+    let help = if help.is_empty() { String::new() } else { format!("    help: {help}\n") };
+    let indent = " ".repeat(column - 1);
+    format!("{line}:{column}: {message}\n{help}    | {shown}\n    | {indent}^\n")
 }
 
 #[test]
@@ -70,5 +69,47 @@ fn no_text_makes_the_parser_panic() {
         "\"\" = 1",
     ] {
         assert!(Document::parse(text).is_err() || text == "\u{feff}", "{text:?}");
+    }
+}
+
+fn with_condition(condition: &str) -> Result<Document, Vec<Problem>> {
+    Document::parse(&format!(
+        "[servers.s]\nmatch = ['npm:x']\n[roles.r]\nmembers = ['*']\n\
+         [[grants]]\nname = 'g'\nroles = ['r']\nservers = ['s']\nwhen = '{condition}'"
+    ))
+}
+
+#[test]
+fn attack_a_condition_nested_beyond_reason_is_a_problem_and_not_a_crash() {
+    for condition in [
+        "(".repeat(100_000),
+        format!("{}true{}", "(".repeat(5_000), ")".repeat(5_000)),
+        format!("{}true", "!".repeat(20_000)),
+        format!("{}true", "if true then true else ".repeat(2_000)),
+        format!("{}1{} == 1", "[".repeat(3_000), "]".repeat(3_000)),
+        format!("true{}", " && true".repeat(5_000)),
+        format!("context.args{} == 1", ".a".repeat(5_000)),
+    ] {
+        let problems = with_condition(&condition).expect_err("it is refused");
+        assert_eq!(problems[0].line, 9, "{problems:?}");
+    }
+    // What is let through is as large as it may be, and still no crash.
+    let (open, close, sum, chain) = ("(".repeat(16), ")".repeat(16), "+1".repeat(28), " && true".repeat(63));
+    for condition in [
+        format!("{open}1{sum} == 1{chain}{close}"),
+        format!("{}{open}1{sum} == 1{close}", "if true then true else ".repeat(63)),
+        format!("{}1{sum} == 1{}", "(true && true && true && ".repeat(16), ")".repeat(16)),
+        format!("{}1{}.contains(1)", "[1+1+1, 1+2, ".repeat(16), "]".repeat(16)),
+        format!("context.args{} == 1", ".a".repeat(28)),
+        format!("[{}\"x\"].contains(context.tool)", "\"https://a.example\", ".repeat(1_500)),
+    ] {
+        let document = with_condition(&condition).expect("it is let through");
+        let rules = Ruleset::compile(&document, &Standing::default(), 1, None).expect("it compiles");
+        let server = ServerIdentity::from_canonical("npm:x");
+        let now = time::OffsetDateTime::UNIX_EPOCH;
+        let (member, device, client, tool) = ("a@x.example", "", "", "t");
+        let _ =
+            rules.decide(&Request { member, device, client, server: &server, tool, arguments: None, now });
+        assert!(!document.to_cedar().is_empty());
     }
 }

@@ -121,7 +121,7 @@ fn has_members(node: &Value) -> bool {
     }
 }
 
-/// `context.a.b` and `context.a has b` as `["a", "b"]`.
+/// `context.a.b`, `context.a has b` and `context has a.b` as `["a", "b"]`.
 fn path(node: &Value) -> Option<Vec<&str>> {
     let members = node.as_object()?;
     if members.get("Var").is_some_and(|name| name == "context") {
@@ -129,6 +129,65 @@ fn path(node: &Value) -> Option<Vec<&str>> {
     }
     let access = members.get(".").or_else(|| members.get("has"))?;
     let mut path = path(&access["left"])?;
-    path.push(access["attr"].as_str()?);
+    match &access["attr"] {
+        Value::String(name) => path.push(name),
+        Value::Array(names) => path.extend(names.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?),
+        _ => return None,
+    }
     Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::condition::Condition;
+    use crate::document::Effect;
+
+    /// The paths a condition can see, as `a.b`; an empty path is the whole.
+    fn seen(text: &str) -> String {
+        fn paths(observed: &super::Observed, at: &str, found: &mut Vec<String>) {
+            match observed {
+                super::Observed::Whole => found.push(at.to_owned()),
+                super::Observed::Members(members) => {
+                    for (name, inner) in members {
+                        paths(inner, &format!("{at}.{name}"), found);
+                    }
+                }
+            }
+        }
+        let mut found = Vec::new();
+        paths(Condition::parse(text, Effect::Deny).expect(text).observed(), "args", &mut found);
+        found.join(" ")
+    }
+
+    #[test]
+    fn every_way_to_look_at_an_argument_is_seen() {
+        for (text, expected) in [
+            ("context.tool == \"x\"", ""),
+            ("context.args.a == 1", "args.a"),
+            ("context.args has a", "args.a"),
+            ("context.args has a.b.c", "args.a.b.c"),
+            ("context has args.a", "args.a"),
+            ("context.args[\"odd name\"] == 1", "args.odd name"),
+            ("context[\"args\"].a == 1", "args.a"),
+            ("context.args.a.b > 1 && context.args.a.c > 1", "args.a.b args.a.c"),
+            ("context.args.a.b > 1 && context.args.a has b", "args.a.b"),
+            ("context.args.a.b > 1 || context.args.a == {}", "args.a"),
+            ("context.args == {}", "args"),
+            ("context has args", "args"),
+            ("[context.args.a].contains(1)", "args.a"),
+            ("{x: context.args.a}.x == 1", "args.a"),
+            ("{Var: \"context\", args: context.args.b}.args like \"x\"", "args.b"),
+            (
+                "(if context.args.a then context.args.b else context.args.c).d == -context.args.e",
+                "args.a args.b args.c args.e",
+            ),
+            ("(if true then context.args else context.args).d", "args"),
+            ("[\"a\"].containsAll(context.args.list) && context.args.s like \"*\"", "args.list args.s"),
+            ("context.args.a is Thing", "args.a"),
+            ("context.args.a in Thing::\"x\"", "args.a"),
+            ("context.args.a.hasTag(context.args.b)", "args.a args.b"),
+        ] {
+            assert_eq!(seen(text), expected, "{text}");
+        }
+    }
 }
