@@ -35,7 +35,6 @@ pub struct Link<'a> {
 /// One connection: what was sent and not yet taken.
 struct Handover<'a> {
     segment: &'a Segment,
-    run: Uuid,
     /// The place in the segment up to which records were sent.
     sent: u64,
     /// Last record of each message under way, and the place behind it.
@@ -78,8 +77,7 @@ impl<'a> Link<'a> {
         let mut words = LineReader::bounded(from, LONGEST_WORD);
         let mut out = LineWriter::new(to);
         out.send(serde_json::to_vec(&self.hello)?).await?;
-        let mut handover =
-            Handover { segment: self.segment, run: self.run, sent: 0, under_way: VecDeque::new() };
+        let mut handover = Handover { segment: self.segment, sent: 0, under_way: VecDeque::new() };
         handover.send_all(&mut out).await?;
         loop {
             tokio::select! {
@@ -143,10 +141,10 @@ impl Handover<'_> {
 
 /// The lines are JSON already: they go into [`ToResident::Records`] as they stand.
 fn records_message(lines: &[u8]) -> Vec<u8> {
-    let mut message = br#"{"say":"records","records":["#.to_vec();
+    let mut message = br#"{"records":{"records":["#.to_vec();
     let records = lines.strip_suffix(b"\n").unwrap_or(lines);
     message.extend(records.iter().map(|byte| if *byte == b'\n' { b',' } else { *byte }));
-    message.extend_from_slice(b"]}");
+    message.extend_from_slice(b"]}}");
     message
 }
 
@@ -187,9 +185,8 @@ mod tests {
         for seq in 1..=3 {
             segment.append(format!("{{\"seq\":{seq}}}\n").as_bytes()).unwrap();
         }
-        let run = Uuid::now_v7();
         let under_way = VecDeque::from([(2, 20), (3, 30)]);
-        let mut handover = Handover { segment: &segment, run, sent: 30, under_way };
+        let mut handover = Handover { segment: &segment, sent: 30, under_way };
         handover.taken(1).unwrap();
         assert_eq!((segment.bytes(), handover.under_way.len()), (30, 2));
         handover.taken(2).unwrap();
