@@ -5,16 +5,17 @@ use std::collections::VecDeque;
 /// The longest message taken, in bytes, in either direction.
 pub const MAX_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
 
-/// How much of a line that is too long is kept, to find an id in.
-pub const HEAD_BYTES: usize = 1024;
+/// How much of either end of a line that is too long is kept, to find an id in.
+pub const END_BYTES: usize = 1024;
 
 /// One line of the peer's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// A whole line without its newline (a trailing CR stays off too). Never blank.
     Whole(Vec<u8>),
-    /// A line longer than the limit, dropped; `head` is its first kilobyte, to find an id in.
-    Oversize { head: Vec<u8>, bytes: usize },
+    /// A line longer than the limit, dropped but for its first and last kilobyte, to find an id in: some
+    /// peers write it first, some last.
+    Oversize { head: Vec<u8>, tail: Vec<u8>, bytes: usize },
 }
 
 /// Splits on 0x0A only: other line separators may stand raw inside JSON strings. Memory is bounded
@@ -23,6 +24,8 @@ pub struct Splitter {
     max_bytes: usize,
     /// The line that has no newline yet; no more than its head once it is too long.
     partial: Vec<u8>,
+    /// The last bytes of a line that is too long.
+    tail: Vec<u8>,
     /// How long the unfinished line really is.
     length: usize,
     ready: VecDeque<Line>,
@@ -31,7 +34,7 @@ pub struct Splitter {
 impl Splitter {
     #[must_use]
     pub fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, partial: Vec::new(), length: 0, ready: VecDeque::new() }
+        Self { max_bytes, partial: Vec::new(), tail: Vec::new(), length: 0, ready: VecDeque::new() }
     }
 
     pub fn feed(&mut self, chunk: &[u8]) {
@@ -56,22 +59,31 @@ impl Splitter {
     }
 
     fn extend(&mut self, bytes: &[u8]) {
+        let was_too_long = self.length > self.max_bytes;
         self.length += bytes.len();
         if self.length <= self.max_bytes {
             self.partial.extend_from_slice(bytes);
             return;
         }
-        self.partial.truncate(HEAD_BYTES);
-        let room = HEAD_BYTES - self.partial.len();
+        if !was_too_long {
+            self.tail = last(&self.partial).to_vec();
+        }
+        let bytes_tail = last(bytes);
+        let kept = self.tail.len().min(END_BYTES - bytes_tail.len());
+        self.tail.drain(..self.tail.len() - kept);
+        self.tail.extend_from_slice(bytes_tail);
+        self.partial.truncate(END_BYTES);
+        let room = END_BYTES - self.partial.len();
         self.partial.extend_from_slice(&bytes[..room.min(bytes.len())]);
-        self.partial.shrink_to(HEAD_BYTES);
+        self.partial.shrink_to(END_BYTES);
     }
 
     fn complete(&mut self) {
         let mut line = std::mem::take(&mut self.partial);
         let bytes = std::mem::take(&mut self.length);
         if bytes > self.max_bytes {
-            self.ready.push_back(Line::Oversize { head: line, bytes });
+            let tail = std::mem::take(&mut self.tail);
+            self.ready.push_back(Line::Oversize { head: line, tail, bytes });
             return;
         }
         if line.last() == Some(&b'\r') {
@@ -81,6 +93,10 @@ impl Splitter {
             self.ready.push_back(Line::Whole(line));
         }
     }
+}
+
+fn last(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.len().saturating_sub(END_BYTES)..]
 }
 
 fn is_blank(line: &[u8]) -> bool {
@@ -121,21 +137,26 @@ mod tests {
     #[test]
     fn a_line_of_the_limit_passes_and_one_byte_more_does_not() {
         let (got, _) = lines(4, &[b"1234\n12345\n12\n"]);
-        let oversize = Line::Oversize { head: b"12345".to_vec(), bytes: 5 };
+        let oversize = Line::Oversize { head: b"12345".to_vec(), tail: b"12345".to_vec(), bytes: 5 };
         assert_eq!(got, [Line::Whole(b"1234".to_vec()), oversize, Line::Whole(b"12".to_vec())]);
     }
 
     #[test]
-    fn an_endless_line_holds_no_more_than_its_head() {
+    fn an_endless_line_holds_no_more_than_its_ends() {
         let mut splitter = Splitter::new(1 << 20);
         for _ in 0..100 {
             splitter.feed(&vec![b'x'; 65536]);
         }
-        assert!(splitter.partial.capacity() <= 2 * HEAD_BYTES, "{}", splitter.partial.capacity());
+        assert!(splitter.tail.capacity() <= 4 * END_BYTES, "{}", splitter.tail.capacity());
+        assert!(splitter.partial.capacity() <= 2 * END_BYTES, "{}", splitter.partial.capacity());
         splitter.feed(b"\n{}\n");
         assert_eq!(
             splitter.next_line(),
-            Some(Line::Oversize { head: vec![b'x'; HEAD_BYTES], bytes: 100 * 65536 })
+            Some(Line::Oversize {
+                head: vec![b'x'; END_BYTES],
+                tail: vec![b'x'; END_BYTES],
+                bytes: 100 * 65536
+            })
         );
         assert_eq!(splitter.next_line(), Some(Line::Whole(b"{}".to_vec())));
     }
@@ -148,8 +169,9 @@ mod tests {
             .into_iter()
             .filter_map(|part| {
                 if part.len() > max_bytes {
-                    let head = part[..part.len().min(HEAD_BYTES)].to_vec();
-                    return Some(Line::Oversize { head, bytes: part.len() });
+                    let head = part[..part.len().min(END_BYTES)].to_vec();
+                    let tail = last(part).to_vec();
+                    return Some(Line::Oversize { head, tail, bytes: part.len() });
                 }
                 let part = part.strip_suffix(b"\r").unwrap_or(part);
                 (!part.trim_ascii().is_empty()).then(|| Line::Whole(part.to_vec()))
@@ -160,7 +182,7 @@ mod tests {
     proptest! {
         #[test]
         fn chunks_make_no_difference(
-            chunks in prop::collection::vec("[a \r\n]{0,40}|a{1500}", 0..12),
+            chunks in prop::collection::vec("[a-f \r\n]{0,40}|(abc){500}", 0..12),
             max_bytes in 1usize..60,
         ) {
             let whole = chunks.concat();

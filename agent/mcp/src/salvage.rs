@@ -55,6 +55,29 @@ pub fn salvage(bytes: &[u8]) -> Salvaged {
     found
 }
 
+/// The same for a line too long, of which only the ends are there. Where the head has no id, it may be
+/// the last member: `…,"id":7}`.
+#[must_use]
+pub fn salvage_ends(head: &[u8], tail: &[u8]) -> Salvaged {
+    let mut found = salvage(head);
+    if !found.has_id {
+        found.id = last_member_id(tail);
+        found.has_id = found.id.is_some();
+    }
+    found
+}
+
+/// The id, if it is the last member of the object that the text's last brace closes, which in a whole
+/// message is the message itself.
+fn last_member_id(tail: &[u8]) -> Option<Id> {
+    let inside = tail.trim_ascii_end().strip_suffix(b"}")?;
+    let key = memchr::memmem::rfind(inside, b"\"id\"")?;
+    let before = inside[..key].trim_ascii_end();
+    matches!(before.last(), Some(b',' | b'{')).then_some(())?;
+    let value = inside[key + 4..].trim_ascii().strip_prefix(b":")?;
+    Id::from_json(std::str::from_utf8(value.trim_ascii()).ok()?)
+}
+
 /// One past the closing quote of the string that opens at `at`.
 fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
@@ -122,6 +145,26 @@ mod tests {
     }
 
     #[test]
+    fn an_id_at_the_end_is_found_if_it_is_the_messages_own() {
+        for (tail, expected) in [
+            (r#"aaa"}},"jsonrpc":"2.0","id":7}"#, Some("7")),
+            (r#"aaa"}]},"id" : "a\u0062" } "#, Some("\"ab\"")),
+            (r#"aaa","x":{"id":7}}"#, None),
+            (r#"aaa\"id\":7}"#, None),
+            (r#"aaa,"id":7,"jsonrpc":"2.0"}"#, None),
+            (r#"aaa,"id":7.5}"#, None),
+            (r#"aaa,"id":7"#, None),
+            ("", None),
+        ] {
+            let got = salvage_ends(br#"{"result":{"a":"a"#, tail.as_bytes());
+            assert_eq!(got.id.as_ref().map(Id::as_json), expected, "{tail}");
+            assert!(got.is_answer);
+        }
+        let both = salvage_ends(br#"{"id":1,"a":"#, br#","id":2}"#);
+        assert_eq!(both.id.as_ref().map(Id::as_json), Some("1"));
+    }
+
+    #[test]
     fn an_answer_is_told_from_a_request() {
         let found = salvage(br#"{"id":1,"result":{"method":1,"x":1,"x":2}}"#);
         assert_eq!((found.has_method, found.is_answer), (false, true));
@@ -132,12 +175,12 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = salvage(&bytes);
+            let _ = salvage_ends(&bytes, &bytes);
         }
 
         #[test]
         fn any_json_like_text_is_survived(text in r#"[\[\]{}":,\\ idmethod0-9]{0,80}"#) {
-            let _ = salvage(text.as_bytes());
+            let _ = salvage_ends(text.as_bytes(), text.as_bytes());
         }
     }
 }

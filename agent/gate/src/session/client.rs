@@ -6,8 +6,7 @@ use crate::judged::{Judged, Left, Otherwise, Release};
 use crate::open::{Answered, Clash};
 use crate::refusal::{self, Addressee, Case, Era, shorten};
 use crate::secrets;
-use mcp::frame::HEAD_BYTES;
-use mcp::salvage::{Salvaged, salvage};
+use mcp::salvage::{Salvaged, salvage, salvage_ends};
 use mcp::{Id, Kind, Line, Malformed, Message, Subject};
 use policy::{Decision, Mode, Outcome, Ruleset, Verdict};
 use serde_json::Value;
@@ -49,7 +48,9 @@ struct Ask<'r> {
 impl Session {
     pub(super) fn judge_client_line(&mut self, line: Line, rules: &Ruleset, now: Now) -> Judged {
         let message = match line {
-            Line::Oversize { head, bytes } => return self.refuse_oversize(&head, bytes),
+            Line::Oversize { head, tail, bytes } => {
+                return self.refuse_oversize(&salvage_ends(&head, &tail), bytes);
+            }
             Line::Whole(bytes) => match Message::parse_or_return(bytes) {
                 Ok(message) => message.on_one_line(),
                 Err((why, bytes)) => return self.refuse_malformed(&why, &bytes),
@@ -227,12 +228,11 @@ impl Session {
         Judged::entered(malformed_entry(why.code(), why.to_string(), true), release, Otherwise::Same)
     }
 
-    fn refuse_oversize(&self, head: &[u8], bytes: usize) -> Judged {
-        let found = salvage(&head[..head.len().min(HEAD_BYTES)]);
+    fn refuse_oversize(&self, found: &Salvaged, bytes: usize) -> Judged {
         let release = if found.is_answer {
             Release::Nothing
         } else {
-            Release::ToClient(refusal::oversize(self.answerable_id(&found), bytes))
+            Release::ToClient(refusal::oversize(self.answerable_id(found), bytes))
         };
         let entry = malformed_entry("oversize", refusal::oversize_sentence(bytes), true);
         Judged::entered(entry, release, Otherwise::Same)

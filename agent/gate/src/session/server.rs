@@ -6,7 +6,7 @@ use crate::judged::{Judged, Otherwise, Release};
 use crate::open::Answered;
 use crate::refusal;
 use mcp::edit::{self, ToolsFiltered};
-use mcp::salvage::salvage;
+use mcp::salvage::{Salvaged, salvage, salvage_ends};
 use mcp::{Id, Kind, Line, Message, Subject};
 use policy::Ruleset;
 
@@ -20,14 +20,15 @@ const MAX_TOOLS: usize = 10_000;
 impl Session {
     pub(super) fn judge_server_line(&mut self, line: Line, rules: &Ruleset, now: Now) -> Judged {
         let message = match line {
-            Line::Oversize { head, bytes } => {
+            Line::Oversize { head, tail, bytes } => {
                 let why = refusal::oversize_sentence(bytes);
-                return self.drop_unreadable("oversize", &why, &head, bytes, now);
+                return self.drop_unreadable("oversize", &why, salvage_ends(&head, &tail), bytes, now);
             }
             Line::Whole(bytes) => match Message::parse_or_return(bytes) {
                 Ok(message) => message.on_one_line(),
                 Err((why, bytes)) => {
-                    return self.drop_unreadable(why.code(), &why.to_string(), &bytes, bytes.len(), now);
+                    let found = salvage(&bytes);
+                    return self.drop_unreadable(why.code(), &why.to_string(), found, bytes.len(), now);
                 }
             },
         };
@@ -119,8 +120,7 @@ impl Session {
 
     /// A line that is no message never reaches the client. Where it was the answer to an open request,
     /// the client is told, so that it does not wait for ever.
-    fn drop_unreadable(&mut self, code: &str, why: &str, head: &[u8], bytes: usize, now: Now) -> Judged {
-        let found = salvage(head);
+    fn drop_unreadable(&mut self, code: &str, why: &str, found: Salvaged, bytes: usize, now: Now) -> Judged {
         let answered = found.id.filter(|_| !found.has_method);
         let open = answered.and_then(|id| match self.asked_server.get(&id).map(Open::never_left) {
             Some(false) => match self.asked_server.answer(&id) {

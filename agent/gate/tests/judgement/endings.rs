@@ -88,12 +88,20 @@ fn a_broken_answer_ends_its_call_with_an_error() {
 
 #[test]
 fn a_huge_answer_ends_its_call_with_an_error() {
-    let mut stage = Stage::new();
-    let _ = stage.client(&call(1, "read_file", "{}"));
-    let head = br#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"aaaa"#.to_vec();
-    let release = stage.server_line(mcp::Line::Oversize { head, bytes: 64 << 20 });
-    let (code, message) = error(&release, &json!(1));
-    assert_eq!(code, -32603);
-    assert!(message.contains("67108864"), "{message}");
-    assert_eq!(stage.malformed(), ["oversize"]);
+    for (start, end) in [
+        (r#"{"jsonrpc":"2.0","id":1,"result":{"text":""#, r#""}}"#),
+        (r#"{"result":{"text":""#, r#""},"jsonrpc":"2.0","id":1}"#),
+    ] {
+        let mut stage = Stage::new();
+        let _ = stage.client(&call(1, "read_file", "{}"));
+        let line = format!("{start}{}{end}\n", "a".repeat(40 << 20));
+        let mut splitter = mcp::Splitter::new(mcp::frame::MAX_MESSAGE_BYTES);
+        line.as_bytes().chunks(65_536).for_each(|chunk| splitter.feed(chunk));
+        let release = stage.server_line(splitter.next_line().expect("the line is over"));
+        let (code, message) = error(&release, &json!(1));
+        assert_eq!(code, -32603);
+        assert!(message.contains("up to 33554432 are taken"), "{message}");
+        assert_eq!(stage.malformed(), ["oversize"]);
+        assert!(matches!(stage.book.entries[1].kind, EntryKind::Outcome { fate: Fate::Error, .. }));
+    }
 }
