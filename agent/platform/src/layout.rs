@@ -9,7 +9,7 @@
 //! | `state/policy/adopted.json` | resident | the bundle in force |
 //! | `state/policy/trusted/` | resident | version floors of the TUF workflow |
 //! | `state/spool.sqlite` | resident | the audit log that is not upstream yet |
-//! | `state/steward/` | resident | journal and originals of edited configurations |
+//! | `state/steward/` | steward | journal and originals of edited configurations ([`Layout::steward`]) |
 //! | `run/resident.sock` | resident | the local socket |
 //! | `guard_spool/RUN.jsonl` | guard | records the resident has not taken yet |
 
@@ -188,8 +188,12 @@ impl Layout {
     pub fn spool(&self) -> PathBuf {
         self.state.join("spool.sqlite")
     }
+    /// In a system-wide layout each user's own: configurations are edited as the user whose they are.
     pub fn steward(&self) -> PathBuf {
-        self.state.join("steward")
+        match (self.kind, self.guard_spool.parent()) {
+            (Kind::System, Some(own)) => own.join("steward"),
+            _ => self.state.join("steward"),
+        }
     }
     /// One guard's segment; `run` is its run id.
     pub fn segment(&self, run: &str) -> PathBuf {
@@ -353,6 +357,16 @@ mod tests {
         assert_eq!(layout.socket(), Layout::under_on(&long, None).unwrap().socket());
         let other = Layout::under_on(&long.join("y"), None).unwrap();
         assert_ne!(layout.socket(), other.socket());
+    }
+
+    #[test]
+    fn what_is_each_users_own_is_not_in_the_machines_folders() {
+        let Ok(system) = Layout::system() else { return };
+        assert!(system.adopted_policy().starts_with(&system.state));
+        assert!(system.spool().starts_with(&system.state));
+        for own in [&system.guard_spool, &system.steward()] {
+            assert!(!own.starts_with(&system.state), "{}", own.display());
+        }
     }
 
     #[cfg(unix)]
