@@ -3,6 +3,54 @@
 //!
 //! Pure: no clock, no file, no network. Time comes in as a parameter. This crate knows nothing of
 //! MCP's wire; it is asked about a member, a server, a tool and arguments, and answers.
+//!
+//! ```
+//! use policy::{Document, Request, Ruleset, ServerIdentity, Standing, Verdict};
+//!
+//! let document = Document::parse(r#"
+//!     [defaults]
+//!     mode = "enforce"                          # "monitor" where nothing is said
+//!     contact = "security@acme.example"
+//!
+//!     [servers.tracker]
+//!     match = ["npm:@acme/tracker", "https://tracker.acme.example/*"]
+//!
+//!     [roles.engineering]
+//!     members = ["*@acme.example"]
+//!
+//!     [[grants]]
+//!     name = "small-orders"
+//!     roles = ["engineering"]
+//!     servers = ["tracker"]
+//!     tools = ["order_*"]
+//!     when = 'context.args.amount <= 100'       # a Cedar expression
+//!     reason = "Larger orders go through purchasing."
+//!
+//!     [[tests]]
+//!     member = "alice@acme.example"
+//!     server = "tracker"
+//!     tool = "order_book"
+//!     args = { amount = 101 }
+//!     expect = "refuse"
+//!     rule = "small-orders"
+//! "#)?;
+//! assert_eq!(document.run_tests()?, 1);
+//!
+//! let ruleset = Ruleset::compile(&document, &Standing::default(), 7, None)?;
+//! let server = ServerIdentity::from_command("npx", &["-y".into(), "@acme/tracker@2.1.0".into()]);
+//! let arguments = serde_json::json!({ "amount": 99 });
+//! let decision = ruleset.decide(&Request {
+//!     member: "Alice@acme.example",
+//!     device: "",
+//!     client: "claude-code",
+//!     server: &server,
+//!     tool: "order_book",
+//!     arguments: Some(&arguments),
+//!     now: time::OffsetDateTime::UNIX_EPOCH,
+//! });
+//! assert_eq!(decision.verdict, Verdict::Allow);
+//! # Ok::<(), Vec<policy::Problem>>(())
+//! ```
 
 mod condition;
 pub mod decision;

@@ -7,7 +7,7 @@ use super::{Grant, Role, Server, Test};
 use crate::pattern::Pattern;
 use crate::ruleset::RESERVED_RULES;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 use toml::Spanned;
 use toml::de::DeValue;
@@ -19,16 +19,17 @@ pub(super) fn names(
     grants: &[Named<Grant>],
     tests: &[Named<Test>],
 ) {
-    let server_names: Vec<_> = servers.iter().map(|server| server.name.as_str()).collect();
-    let role_names: Vec<_> = roles.iter().map(|role| role.name.as_str()).collect();
+    let server_names: BTreeSet<_> = servers.iter().map(|server| server.name.as_str()).collect();
+    let role_names: BTreeSet<_> = roles.iter().map(|role| role.name.as_str()).collect();
     unique_matchers(reader, servers);
+    breadth(reader, grants);
     grant_names(reader, grants);
     for grant in grants {
         let what = format!("grant `{}`", grant.item.name);
         known(reader, "role", &what, &grant.roles, &role_names);
         known(reader, "server", &what, &grant.servers, &server_names);
     }
-    let rules: Vec<_> =
+    let rules: BTreeSet<_> =
         grants.iter().map(|grant| grant.item.name.as_str()).chain(RESERVED_RULES.iter().copied()).collect();
     for (index, test) in tests.iter().enumerate() {
         let what = format!("test {}", index + 1);
@@ -39,9 +40,9 @@ pub(super) fn names(
     }
 }
 
-fn known(reader: &mut Reader<'_>, word: &str, what: &str, names: &[Spanned<String>], known: &[&str]) {
+fn known(reader: &mut Reader<'_>, word: &str, what: &str, names: &[Spanned<String>], known: &BTreeSet<&str>) {
     for name in names {
-        if !known.contains(&name.get_ref().as_str()) {
+        if !known.contains(name.get_ref().as_str()) {
             let message = format!("unknown {word} `{}` in {what}", name.get_ref());
             let none = format!("the document defines no {word}s");
             let help = nearest_or_all(name.get_ref(), known.iter().copied(), none);
@@ -63,6 +64,24 @@ fn grant_names(reader: &mut Reader<'_>, grants: &[Named<Grant>]) {
             let message = format!("grant `{name}` is defined twice");
             reader.problem(start, message, format!("the first stands in line {line}"));
             first.insert(name, line);
+        }
+    }
+}
+
+/// A grant speaks of each of its tools for each role on each server, and the index of every session
+/// holds them all.
+fn breadth(reader: &mut Reader<'_>, grants: &[Named<Grant>]) {
+    const MOST: usize = 1_000_000;
+    let mut sum = 0_usize;
+    for grant in grants {
+        let each =
+            grant.roles.len().saturating_mul(grant.servers.len()).saturating_mul(grant.item.tools.len());
+        let before = sum;
+        sum = sum.saturating_add(each);
+        if before <= MOST && sum > MOST {
+            let message = format!("with grant `{}` the document is too broad", grant.item.name);
+            let help = format!("roles times servers times tools of all grants may be {MOST} at most");
+            reader.problem(grant.name.span().start, message, help);
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::condition::Condition;
 use crate::decision::Mode;
 use crate::matcher::ServerMatcher;
 use crate::pattern::Pattern;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 /// One sentence a change; empty where the two mean the same.
@@ -32,10 +33,12 @@ fn paired<T>(
     say: fn(Option<&T>, Option<&T>, &mut Vec<String>),
     said: &mut Vec<String>,
 ) {
+    let known: HashSet<_> = old.iter().map(name).collect();
+    let present: HashMap<_, _> = new.iter().map(|item| (name(item), item)).collect();
     for before in old {
-        say(Some(before), new.iter().find(|after| name(after) == name(before)), said);
+        say(Some(before), present.get(name(before)).copied(), said);
     }
-    for after in new.iter().filter(|after| !old.iter().any(|before| name(before) == name(after))) {
+    for after in new.iter().filter(|after| !known.contains(name(after))) {
         say(None, Some(after), said);
     }
 }

@@ -9,14 +9,28 @@ pub struct Place {
     pub column: usize,
 }
 
-impl Place {
-    pub(crate) fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self {
-            line: 1 + before.bytes().filter(|&byte| byte == b'\n').count(),
-            column: 1 + before[line_start..].chars().count(),
-        }
+/// A text whose lines are counted once.
+pub(crate) struct Lines<'t> {
+    text: &'t str,
+    /// Where each line begins.
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    pub fn of(text: &'t str) -> Self {
+        let newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
+        Self { text, starts: std::iter::once(0).chain(newlines).collect() }
+    }
+
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
+    pub fn place(&self, offset: usize) -> Place {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts.get(line - 1).copied().unwrap_or(0);
+        let before = self.text.get(start..offset).unwrap_or_default();
+        Place { line, column: 1 + before.chars().count() }
     }
 }
 
@@ -75,7 +89,7 @@ fn code_point(escaped: &str, digits: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, offset_in_literal};
+    use super::{Lines, Place, offset_in_literal};
 
     fn shown(literal: &str, inner: usize) -> String {
         let text = format!("when = {literal}");
@@ -95,7 +109,9 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        assert_eq!(Place::of("ä = 1\nöö x", "ä = 1\nöö ".len()), Place { line: 2, column: 4 });
-        assert_eq!(Place::of("", 0), Place { line: 1, column: 1 });
+        assert_eq!(Lines::of("ä = 1\nöö x").place("ä = 1\nöö ".len()), Place { line: 2, column: 4 });
+        assert_eq!(Lines::of("").place(0), Place { line: 1, column: 1 });
+        assert_eq!(Lines::of("a\n").place(2), Place { line: 2, column: 1 });
+        assert_eq!(Lines::of("a\nb").place(1), Place { line: 1, column: 2 });
     }
 }

@@ -3,7 +3,7 @@
 //! serde's derive would stop at the first fault and could not say which key was meant.
 
 use super::nearest::nearest_or_all;
-use super::place::Place;
+use super::place::{Lines, Place};
 use crate::problem::Problem;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
@@ -17,21 +17,21 @@ pub(super) struct Section<'t> {
 }
 
 pub(super) struct Reader<'t> {
-    text: &'t str,
+    lines: Lines<'t>,
     problems: Vec<Problem>,
 }
 
 impl<'t> Reader<'t> {
     pub fn new(text: &'t str) -> Self {
-        Self { text, problems: Vec::new() }
+        Self { lines: Lines::of(text), problems: Vec::new() }
     }
 
     pub fn text(&self) -> &'t str {
-        self.text
+        self.lines.text()
     }
 
     pub fn place(&self, offset: usize) -> Place {
-        Place::of(self.text, offset)
+        self.lines.place(offset)
     }
 
     pub fn problem(&mut self, offset: usize, message: impl Into<String>, help: impl Into<String>) {

@@ -55,66 +55,114 @@ impl Catalogue {
     }
 }
 
-/// Grants by server and role, then by tool.
-pub(super) struct Index(HashMap<(usize, usize), Tools>);
+/// Grants by server and role, then by tool. Every guard of every session holds one, so names are kept
+/// once and entries are pairs of numbers.
+pub(super) struct Index {
+    rooms: HashMap<(u32, u32), Room>,
+    /// Tool names that some grant spells out.
+    tools: HashMap<Box<str>, u32>,
+    /// Patterns with a star.
+    patterns: Vec<Pattern>,
+}
 
+/// One server, one role.
 #[derive(Default)]
-struct Tools {
-    any: Vec<usize>,
-    exact: HashMap<Box<str>, Vec<usize>>,
-    starred: Vec<(Pattern, usize)>,
+struct Room {
+    /// Grants of every tool.
+    any: Vec<u32>,
+    /// Tool and grant, in order.
+    exact: Vec<(u32, u32)>,
+    /// Pattern and grant.
+    starred: Vec<(u32, u32)>,
+}
+
+/// What one of a grant's patterns is filed under.
+#[derive(Clone, Copy)]
+enum Filed {
+    Any,
+    Exact(u32),
+    Starred(u32),
 }
 
 impl Index {
     pub fn of(document: &Document) -> Self {
         let servers = numbers(document.servers().iter().map(|server| server.name.as_str()));
         let roles = numbers(document.roles().iter().map(|role| role.name.as_str()));
-        let mut index: HashMap<(usize, usize), Tools> = HashMap::new();
-        for (number, grant) in document.grants().iter().enumerate() {
+        let mut index = Self { rooms: HashMap::new(), tools: HashMap::new(), patterns: Vec::new() };
+        let mut starred = HashMap::new();
+        for (number, grant) in (0_u32..).zip(document.grants()) {
+            let filed: Vec<_> = grant.tools.iter().map(|pattern| index.file(pattern, &mut starred)).collect();
             for server in grant.servers.iter().filter_map(|name| servers.get(name.as_str())) {
                 for role in grant.roles.iter().filter_map(|name| roles.get(name.as_str())) {
-                    index.entry((*server, *role)).or_default().add(&grant.tools, number);
+                    let room = index.rooms.entry((*server, *role)).or_default();
+                    for filed in &filed {
+                        room.add(*filed, number);
+                    }
                 }
             }
         }
-        Self(index)
+        index.rooms.values_mut().for_each(Room::settle);
+        index
+    }
+
+    fn file(&mut self, pattern: &Pattern, starred: &mut HashMap<Pattern, u32>) -> Filed {
+        match pattern.literal() {
+            _ if pattern.is_any() => Filed::Any,
+            Some(name) => {
+                let next = number(self.tools.len());
+                Filed::Exact(*self.tools.entry(name.into()).or_insert(next))
+            }
+            None => Filed::Starred(*starred.entry(pattern.clone()).or_insert_with(|| {
+                self.patterns.push(pattern.clone());
+                number(self.patterns.len() - 1)
+            })),
+        }
     }
 
     /// Every grant that speaks of this call, in document order, each once.
     pub fn candidates(&self, server: usize, roles: &[usize], tool: &str) -> Vec<usize> {
-        let mut found = Vec::new();
+        let mut found: Vec<u32> = Vec::new();
+        let exact = self.tools.get(tool);
         for role in roles {
-            if let Some(tools) = self.0.get(&(server, *role)) {
-                tools.collect(tool, &mut found);
+            let Some(room) = self.rooms.get(&(number(server), number(*role))) else { continue };
+            found.extend_from_slice(&room.any);
+            if let Some(tool) = exact {
+                let first = room.exact.partition_point(|(filed, _)| filed < tool);
+                let same = room.exact[first..].iter().take_while(|(filed, _)| filed == tool);
+                found.extend(same.map(|(_, grant)| *grant));
             }
+            let matching =
+                room.starred.iter().filter(|(pattern, _)| self.patterns[*pattern as usize].matches(tool));
+            found.extend(matching.map(|(_, grant)| *grant));
         }
         found.sort_unstable();
         found.dedup();
-        found
+        found.into_iter().map(|grant| grant as usize).collect()
     }
 }
 
-impl Tools {
-    fn add(&mut self, patterns: &[Pattern], grant: usize) {
-        for pattern in patterns {
-            match pattern.literal() {
-                _ if pattern.is_any() => self.any.push(grant),
-                Some(name) => self.exact.entry(name.into()).or_default().push(grant),
-                None => self.starred.push((pattern.clone(), grant)),
-            }
+impl Room {
+    fn add(&mut self, filed: Filed, grant: u32) {
+        match filed {
+            Filed::Any => self.any.push(grant),
+            Filed::Exact(tool) => self.exact.push((tool, grant)),
+            Filed::Starred(pattern) => self.starred.push((pattern, grant)),
         }
     }
 
-    fn collect(&self, tool: &str, found: &mut Vec<usize>) {
-        found.extend_from_slice(&self.any);
-        if let Some(grants) = self.exact.get(tool) {
-            found.extend_from_slice(grants);
-        }
-        let starred = self.starred.iter().filter(|(pattern, _)| pattern.matches(tool));
-        found.extend(starred.map(|(_, grant)| *grant));
+    fn settle(&mut self) {
+        self.exact.sort_unstable();
+        self.any.shrink_to_fit();
+        self.exact.shrink_to_fit();
+        self.starred.shrink_to_fit();
     }
 }
 
-fn numbers<'d>(names: impl Iterator<Item = &'d str>) -> HashMap<&'d str, usize> {
-    names.enumerate().map(|(number, name)| (name, number)).collect()
+fn numbers<'d>(names: impl Iterator<Item = &'d str>) -> HashMap<&'d str, u32> {
+    names.zip(0..).collect()
+}
+
+/// Numbers count things of one document, whose text has far fewer than 2^32 bytes.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
