@@ -1,6 +1,7 @@
 //! `portreeve`: the guard and the resident in one binary.
 
 mod active_policy;
+mod ago;
 mod audit;
 mod backoff;
 mod cli;

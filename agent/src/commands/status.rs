@@ -1,9 +1,66 @@
-//! `portreeve status`.
+//! `portreeve status`: ten true lines. From the resident; where it is away from disk, and it says so.
 
-use crate::out::{Exit, Out};
+mod lines;
+
+use crate::commands::block_on;
+use crate::ipc::client::{AskError, ask};
+use crate::ipc::{FromResident, ToResident};
+use crate::out::{Exit, Out, Tone};
+use crate::resident::{Status, from_disk};
+use contract::report::Severity;
+use lines::{Line, lines};
 use platform::Layout;
+use time::OffsetDateTime;
 
-pub fn run(_layout: Layout, out: Out) -> Exit {
-    out.problem("status is not built yet");
-    Exit::Failed
+pub fn run(layout: Layout, out: Out) -> Exit {
+    let now = OffsetDateTime::now_utc();
+    match block_on(gather(&layout)) {
+        Ok((status, why_not)) => {
+            for line in lines(&status, why_not.as_deref(), now) {
+                print(out, &line);
+            }
+            out.value(&status);
+            exit(&status, now)
+        }
+        Err(error) => {
+            out.problem(&error);
+            Exit::Failed
+        }
+    }
+}
+
+/// The status, and why it is not the resident's, where that is not for its absence.
+async fn gather(layout: &Layout) -> (Status, Option<String>) {
+    match ask(layout, &ToResident::Status).await {
+        Ok(FromResident::Status { status }) => match serde_json::from_value(status) {
+            Ok(status) => (status, None),
+            Err(error) => {
+                (from_disk(layout).await, Some(format!("the resident is of another version ({error})")))
+            }
+        },
+        Ok(_) => (from_disk(layout).await, Some("the resident is of another version".to_owned())),
+        Err(error) if error.is_absent() => (from_disk(layout).await, None),
+        Err(error @ AskError::Ipc(_)) => (from_disk(layout).await, Some(error.to_string())),
+        Err(error) => (from_disk(layout).await, Some(error.to_string())),
+    }
+}
+
+fn print(out: Out, line: &Line) {
+    let label = out.tone(Tone::Faint, format_args!("{:<9}", line.label));
+    out.say(format_args!("{label} {}", out.tone(line.tone, &line.text)));
+    for more in &line.more {
+        out.say(format_args!("          {}", out.tone(Tone::Faint, more)));
+    }
+}
+
+fn exit(status: &Status, now: OffsetDateTime) -> Exit {
+    if status.enrolled.is_none() {
+        return Exit::NotEnrolled;
+    }
+    let expired = status.policy.as_ref().is_none_or(|policy| policy.expires <= now);
+    let found = status.findings.iter().any(|finding| !finding.healed && finding.severity > Severity::Info);
+    if status.resident.is_none() || expired || status.policy_refused.is_some() || found {
+        return Exit::Problems;
+    }
+    Exit::Done
 }

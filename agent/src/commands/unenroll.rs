@@ -1,10 +1,189 @@
-//! `portreeve unenroll`.
+//! `portreeve unenroll`: configurations as they were, the rest of the record sent, the identity gone.
+//!
+//! In that order: as long as an entry runs a guard, the guard needs its policy.
 
+use crate::audit::spool::{self, Keeper, Owner};
+use crate::audit::upload::Uploader;
 use crate::cli::UnenrollArgs;
-use crate::out::{Exit, Out};
+use crate::clients::Home;
+use crate::commands::{block_on, look_again};
+use crate::enrolment::{Enrolment, EnrolmentError, remove};
+use crate::ipc::client::ask;
+use crate::ipc::{FromResident, ToResident};
+use crate::out::{Exit, Out, Tone};
+use crate::resident::sweep;
+use crate::steward;
+use crate::upstream::{CallError, Upstream};
+use contract::paths;
 use platform::Layout;
+use platform::ipc::{IpcError, Listener};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
-pub fn run(_args: UnenrollArgs, _layout: Layout, out: Out) -> Exit {
-    out.problem("unenroll is not built yet");
-    Exit::Failed
+const LAST_UPLOAD: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Default, Serialize)]
+struct Done {
+    restored_entries: usize,
+    not_restored: Vec<String>,
+    /// Records that stay on disk, not upstream.
+    records_left: u64,
+    server_told: bool,
+    server_said: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum UnenrolError {
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    #[error(transparent)]
+    Steward(#[from] steward::StewardError),
+    #[error(
+        "{} of your configurations could not be given back, so this machine stays enrolled: {}",
+        .0.len(), .0.join("; ")
+    )]
+    NotRestored(Vec<String>),
+    #[error(
+        "the policy server was not told, so this machine stays enrolled: {0}. `portreeve unenroll --force` \
+         goes on without it; {1} records that it does not have stay on disk"
+    )]
+    NotTold(CallError, u64),
+    #[error(transparent)]
+    Removal(#[from] crate::enrolment::EnrolError),
+    #[error(transparent)]
+    Socket(#[from] IpcError),
+    #[error("the system gives no more: {0}")]
+    System(#[from] std::io::Error),
+}
+
+pub fn run(args: UnenrollArgs, layout: Layout, out: Out) -> Exit {
+    let done = block_on(unenroll(&args, &layout));
+    match done.map_err(UnenrolError::from).and_then(|done| done) {
+        Ok(None) => {
+            out.problem("this machine is not enrolled; nothing was changed");
+            Exit::NotEnrolled
+        }
+        Ok(Some(done)) => {
+            say(out, &done);
+            Exit::Done
+        }
+        Err(error) => {
+            out.problem(&error);
+            Exit::Failed
+        }
+    }
+}
+
+async fn unenroll(args: &UnenrollArgs, layout: &Layout) -> Result<Option<Done>, UnenrolError> {
+    let Some(enrolment) = load(args, layout)? else { return Ok(None) };
+    let mut done = Done::default();
+    if let Some(home) = Home::current() {
+        let restored = steward::restore_all(layout, &home)?;
+        done.restored_entries = restored.entries;
+        done.not_restored = restored.failures;
+        if !done.not_restored.is_empty() && !args.force {
+            return Err(UnenrolError::NotRestored(done.not_restored));
+        }
+    }
+    if let Some(enrolment) = enrolment {
+        let upstream = Arc::new(enrolment.upstream()?);
+        done.records_left = send_the_rest(layout, &enrolment, &upstream).await?;
+        match upstream.tell(paths::UNENROL).await {
+            Ok(()) => done.server_told = true,
+            Err(error) if args.force => done.server_said = Some(error.to_string()),
+            // It has taken this device out already: there is nobody to tell.
+            Err(error) if error.code().is_some_and(|code| code.starts_with("device-")) => {
+                done.server_said = Some(error.to_string());
+            }
+            Err(error) => return Err(UnenrolError::NotTold(error, done.records_left)),
+        }
+    }
+    remove(layout)?;
+    look_again(layout).await;
+    Ok(Some(done))
+}
+
+/// `Some(None)`: enrolled, but what is left of it is good for nothing but removal.
+fn load(args: &UnenrollArgs, layout: &Layout) -> Result<Option<Option<Enrolment>>, UnenrolError> {
+    match Enrolment::load(layout) {
+        Ok(None) => Ok(None),
+        Ok(enrolment) => Ok(Some(enrolment)),
+        Err(_) if args.force => Ok(Some(None)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How many records stay behind. The log has one writer: the resident where it runs, else ourselves
+/// in its place.
+async fn send_the_rest(
+    layout: &Layout,
+    enrolment: &Enrolment,
+    upstream: &Arc<Upstream>,
+) -> Result<u64, UnenrolError> {
+    match Listener::bind(layout) {
+        Ok(in_its_place) => {
+            let left = send_ourselves(layout, enrolment, upstream).await;
+            drop(in_its_place);
+            left
+        }
+        Err(IpcError::AnotherResident { .. }) => Ok(wait_for_resident(layout).await),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn send_ourselves(
+    layout: &Layout,
+    enrolment: &Enrolment,
+    upstream: &Arc<Upstream>,
+) -> Result<u64, UnenrolError> {
+    let identity = &enrolment.identity;
+    let owner = Owner { member: identity.member.clone(), device: identity.device_id.clone() };
+    let (keeper, thread) = Keeper::start(layout.spool(), owner)?;
+    for segment in sweep::segments(&layout.guard_spool) {
+        sweep::take(&segment, &keeper).await;
+    }
+    let state = keeper.state();
+    let uploader = Uploader { keeper, upstream: Arc::clone(upstream), stuck: watch::Sender::new(None) };
+    uploader.flush(LAST_UPLOAD).await;
+    drop(uploader);
+    // The thread ends with its last handle, and the state it leaves is the last.
+    let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    Ok(state.borrow().depth())
+}
+
+/// It sends by itself; it is given the time.
+async fn wait_for_resident(layout: &Layout) -> u64 {
+    let until = tokio::time::Instant::now() + LAST_UPLOAD;
+    loop {
+        let depth = match ask(layout, &ToResident::Status).await {
+            Ok(FromResident::Status { status }) => {
+                status.get("spool_depth").and_then(serde_json::Value::as_u64)
+            }
+            _ => None,
+        };
+        match depth {
+            Some(0) => return 0,
+            Some(left) if tokio::time::Instant::now() >= until => return left,
+            Some(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+            None => return spool::glance(&layout.spool(), 0).ok().flatten().map_or(0, |glance| glance.depth),
+        }
+    }
+}
+
+fn say(out: Out, done: &Done) {
+    out.say(format_args!("{} entries are as they were before Portreeve", done.restored_entries));
+    for failure in &done.not_restored {
+        out.say(out.tone(Tone::Warn, failure));
+    }
+    if done.records_left > 0 {
+        let left = done.records_left;
+        out.say(out.tone(Tone::Warn, format_args!("{left} records are not upstream; they stay on disk")));
+    }
+    if let Some(said) = &done.server_said {
+        out.say(out.tone(Tone::Warn, format_args!("the policy server was not told: {said}")));
+    }
+    out.say("this machine is no device of the organisation any more");
+    out.value(done);
 }

@@ -32,6 +32,13 @@ pub(super) async fn run(layout: Layout, keeper: Keeper, guard_left: Arc<Notify>)
     }
 }
 
+/// Takes one segment over for the last time, however fresh it is; what cannot be taken stays on disk.
+pub async fn take(path: &Path, keeper: &Keeper) {
+    if let Err(error) = sweep(path, keeper, Duration::ZERO).await {
+        tracing::warn!(segment = %path.display(), %error, "segment.sweep");
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum SweepError {
     #[error(transparent)]

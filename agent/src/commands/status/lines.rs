@@ -1,0 +1,195 @@
+//! The ten lines. A pure function of the status and the time.
+
+use crate::ago::{ago, moment, span, stamp};
+use crate::out::Tone;
+use crate::resident::{EnrolledAs, PolicyInForce, Status};
+use contract::record::{Record, What};
+use contract::report::{Coverage, Finding, Severity};
+use policy::{Mode, Outcome};
+use time::OffsetDateTime;
+
+/// The most that is listed below one line.
+const MOST: usize = 8;
+
+pub(super) struct Line {
+    pub label: &'static str,
+    pub tone: Tone,
+    pub text: String,
+    pub more: Vec<String>,
+}
+
+fn line(label: &'static str, tone: Tone, text: impl Into<String>) -> Line {
+    Line { label, tone, text: text.into(), more: Vec::new() }
+}
+
+pub(super) fn lines(status: &Status, why_not: Option<&str>, now: OffsetDateTime) -> Vec<Line> {
+    vec![
+        enrolled(status.enrolled.as_ref()),
+        server(status, now),
+        policy(status, now),
+        mode(status.policy.as_ref(), now),
+        servers(status.coverage.as_ref()),
+        log(status),
+        resident(status, why_not, now),
+        refusal(status.last_refusal.as_ref(), now),
+        findings(&status.findings),
+        line("agent", Tone::Strong, format!("portreeve {}", status.agent_version)),
+    ]
+}
+
+fn enrolled(enrolled: Option<&EnrolledAs>) -> Line {
+    match enrolled {
+        Some(EnrolledAs { member, device, organisation, .. }) => {
+            line("enrolled", Tone::Strong, format!("as {member}, device {device} of {organisation}"))
+        }
+        None => line("enrolled", Tone::Bad, "no; `portreeve enroll` enrols by the managed profile"),
+    }
+}
+
+fn server(status: &Status, now: OffsetDateTime) -> Line {
+    let Some(enrolled) = &status.enrolled else { return line("server", Tone::Faint, "none") };
+    let address = enrolled.server.trim_end_matches('/');
+    let Some(connection) = &status.connection else {
+        return line(
+            "server",
+            Tone::Strong,
+            format!("{address}; the last contact is known to the resident only"),
+        );
+    };
+    let last = connection.last_contact_ms.map(|at| ago(moment(at), now));
+    match (&connection.trouble, last) {
+        (None, Some(last)) => line("server", Tone::Good, format!("{address}, last contact {last}")),
+        (None, None) => line("server", Tone::Warn, format!("{address}, no contact yet")),
+        (Some(trouble), last) => {
+            let last = last.unwrap_or_else(|| "none since the resident started".to_owned());
+            let mut line = line("server", Tone::Warn, format!("{address}, last contact {last}"));
+            line.more.push(trouble.clone());
+            line
+        }
+    }
+}
+
+fn policy(status: &Status, now: OffsetDateTime) -> Line {
+    let mut line = match &status.policy {
+        None => line("policy", Tone::Bad, "none in force: everything is refused"),
+        Some(policy) if policy.expires <= now => line(
+            "policy",
+            Tone::Bad,
+            format!("version {} ran out {}: everything is refused", policy.version, ago(policy.expires, now)),
+        ),
+        Some(policy) => line(
+            "policy",
+            Tone::Good,
+            format!(
+                "version {}, adopted {}, good for another {}",
+                policy.version,
+                ago(policy.adopted_at, now),
+                span(policy.expires - now)
+            ),
+        ),
+    };
+    if let Some(refused) = &status.policy_refused {
+        line.tone = Tone::Bad;
+        line.more.push(format!("a newer one was refused ({}): {}", refused.code, refused.detail));
+    }
+    line
+}
+
+fn mode(policy: Option<&PolicyInForce>, now: OffsetDateTime) -> Line {
+    match policy.filter(|policy| policy.expires > now).map(|policy| policy.mode) {
+        Some(Mode::Enforce) => line("mode", Tone::Strong, "enforce: what no rule allows is refused"),
+        Some(Mode::Monitor) => {
+            line("mode", Tone::Warn, "monitor: what no rule allows is recorded and let through")
+        }
+        None => line("mode", Tone::Bad, "locked: no policy can be applied"),
+    }
+}
+
+fn servers(coverage: Option<&Coverage>) -> Line {
+    let Some(Coverage { servers }) = coverage else {
+        return line(
+            "servers",
+            Tone::Faint,
+            "known to the resident only; `portreeve configs list` looks now",
+        );
+    };
+    let direct: Vec<_> = servers.iter().filter(|server| !server.governed).collect();
+    let governed = servers.len() - direct.len();
+    let tone = if direct.is_empty() { Tone::Good } else { Tone::Warn };
+    let mut line = line("servers", tone, format!("{governed} of {} governed", servers.len()));
+    line.more = some_of(&direct, |server| {
+        let place = if server.project.is_empty() { String::new() } else { format!(" in {}", server.project) };
+        format!("{}/{}/{}{place}: {}", server.client, server.scope, server.entry, server.why)
+    });
+    line
+}
+
+fn log(status: &Status) -> Line {
+    let Some(depth) = status.spool_depth else {
+        return line("records", Tone::Warn, "the log is not readable for this user");
+    };
+    let tone = if depth + status.waiting_in_segments == 0 { Tone::Good } else { Tone::Strong };
+    let mut text = format!("{depth} on their way to the server");
+    if status.waiting_in_segments > 0 {
+        text.push_str(&format!(", {} with guards, safe on disk", status.waiting_in_segments));
+    }
+    line("records", tone, text)
+}
+
+fn resident(status: &Status, why_not: Option<&str>, now: OffsetDateTime) -> Line {
+    match (&status.resident, why_not) {
+        (Some(resident), _) => line(
+            "resident",
+            Tone::Good,
+            format!(
+                "running since {} ({}), pid {}",
+                stamp(resident.since),
+                span(now - resident.since),
+                resident.pid
+            ),
+        ),
+        (None, Some(why)) => {
+            line("resident", Tone::Bad, format!("does not answer ({why}); this is from disk"))
+        }
+        (None, None) => {
+            line("resident", Tone::Bad, "not running; this is from disk. `portreeve run` starts it")
+        }
+    }
+}
+
+fn refusal(last: Option<&Record>, now: OffsetDateTime) -> Line {
+    let Some(record) = last else { return line("refusal", Tone::Faint, "none") };
+    let What::Call { tool, method, rule, reason, decision, .. } = &record.what else {
+        return line("refusal", Tone::Faint, "none");
+    };
+    let what = tool.as_deref().unwrap_or(method);
+    let monitored = if *decision == Outcome::WouldRefuse { " (monitor: let through)" } else { "" };
+    let when = ago(moment(record.time_ms), now);
+    let mut line =
+        line("refusal", Tone::Strong, format!("{what} on {}, {when}{monitored}", record.server.identity));
+    line.more.push(format!("{rule}: {reason}"));
+    line
+}
+
+fn findings(findings: &[Finding]) -> Line {
+    let open: Vec<_> = findings.iter().filter(|finding| !finding.healed).collect();
+    if open.is_empty() {
+        return line("findings", Tone::Good, "none");
+    }
+    let worst = open.iter().map(|finding| finding.severity).max();
+    let tone = if worst > Some(Severity::Warning) { Tone::Bad } else { Tone::Warn };
+    let mut line = line("findings", tone, format!("{}; `portreeve doctor` says the remedies", open.len()));
+    line.more = some_of(&open, |finding| format!("{}: {}", finding.code, finding.detail));
+    line
+}
+
+fn some_of<T>(all: &[T], say: impl Fn(&T) -> String) -> Vec<String> {
+    let mut said: Vec<String> = all.iter().take(MOST).map(say).collect();
+    if all.len() > MOST {
+        said.push(format!("and {} more; --json lists all", all.len() - MOST));
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests;

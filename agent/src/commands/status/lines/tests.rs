@@ -1,0 +1,104 @@
+use super::*;
+use crate::resident::{Connection, ResidentSince};
+use contract::report::{CoveredServer, PolicyRefused};
+use time::macros::datetime;
+
+const NOW: OffsetDateTime = datetime!(2026-11-20 12:00 UTC);
+
+fn healthy() -> Status {
+    Status {
+        agent_version: "0.1.0".to_owned(),
+        resident: Some(ResidentSince { pid: 7, since: NOW - time::Duration::hours(3) }),
+        enrolled: Some(EnrolledAs {
+            member: "alice@acme.example".to_owned(),
+            device: "d1".to_owned(),
+            organisation: "acme".to_owned(),
+            server: "https://p.acme.example/".to_owned(),
+            certificate_until: None,
+        }),
+        connection: Some(Connection {
+            last_contact_ms: Some(i64::try_from(NOW.unix_timestamp_nanos() / 1_000_000).unwrap() - 4000),
+            trouble: None,
+        }),
+        policy: Some(PolicyInForce {
+            version: 12,
+            mode: Mode::Enforce,
+            adopted_at: NOW - time::Duration::minutes(5),
+            expires: NOW + time::Duration::days(11),
+        }),
+        policy_refused: None,
+        coverage: Some(Coverage { servers: vec![server("github", true), server("jira", true)] }),
+        spool_depth: Some(0),
+        waiting_in_segments: 0,
+        last_refusal: None,
+        findings: Vec::new(),
+    }
+}
+
+fn server(entry: &str, governed: bool) -> CoveredServer {
+    CoveredServer {
+        client: "claude-code".to_owned(),
+        scope: "user".to_owned(),
+        project: String::new(),
+        entry: entry.to_owned(),
+        identity: format!("npm:{entry}"),
+        governed,
+        why: if governed { String::new() } else { "signs in with OAuth".to_owned() },
+    }
+}
+
+fn said(status: &Status) -> Vec<String> {
+    lines(status, None, NOW)
+        .into_iter()
+        .flat_map(|line| std::iter::once(format!("{}: {}", line.label, line.text)).chain(line.more))
+        .collect()
+}
+
+#[test]
+fn a_healthy_machine_in_ten_lines() {
+    assert_eq!(
+        said(&healthy()),
+        [
+            "enrolled: as alice@acme.example, device d1 of acme",
+            "server: https://p.acme.example, last contact 4 s ago",
+            "policy: version 12, adopted 5 min ago, good for another 11 days",
+            "mode: enforce: what no rule allows is refused",
+            "servers: 2 of 2 governed",
+            "records: 0 on their way to the server",
+            "resident: running since 2026-11-20 09:00:00 UTC (3 h), pid 7",
+            "refusal: none",
+            "findings: none",
+            "agent: portreeve 0.1.0",
+        ]
+    );
+}
+
+#[test]
+fn every_trouble_is_said_in_its_line() {
+    let with = |change: fn(&mut Status)| {
+        let mut status = healthy();
+        change(&mut status);
+        said(&status).join("\n")
+    };
+    let cases: [(fn(&mut Status), &str); 9] = [
+        (|s| s.enrolled = None, "enrolled: no; `portreeve enroll`"),
+        (|s| s.resident = None, "resident: not running; this is from disk"),
+        (|s| s.connection = None, "the last contact is known to the resident only"),
+        (|s| s.policy = None, "policy: none in force: everything is refused"),
+        (|s| s.policy.as_mut().unwrap().expires = NOW, "mode: locked"),
+        (
+            |s| s.coverage.as_mut().unwrap().servers.push(server("linear", false)),
+            "servers: 2 of 3 governed\nclaude-code/user/linear: signs in with OAuth",
+        ),
+        (|s| s.spool_depth = Some(3), "records: 3 on their way"),
+        (|s| s.waiting_in_segments = 2, "2 with guards, safe on disk"),
+        (
+            |s| s.policy_refused = Some(PolicyRefused { code: "forged".to_owned(), detail: "no".to_owned() }),
+            "a newer one was refused (forged): no",
+        ),
+    ];
+    for (change, expected) in cases {
+        let found = with(change);
+        assert!(found.contains(expected), "{expected:?} is not in:\n{found}");
+    }
+}
