@@ -68,8 +68,11 @@ enum Waiting {
     Listen {
         tools: bool,
     },
-    /// The handshake, which cannot be cancelled.
+    /// A subscription to the tool list that the server does not serve. Only we speak on it.
+    OwnListen,
+    /// `initialize`, which cannot be cancelled.
     Initialize,
+    Discover,
     Other,
 }
 
@@ -130,7 +133,9 @@ impl Session {
             Era::Modern => self
                 .asked_server
                 .iter()
-                .filter(|(_, open)| matches!(open.waiting, Waiting::Listen { tools: true }))
+                .filter(|(_, open)| {
+                    matches!(open.waiting, Waiting::Listen { tools: true } | Waiting::OwnListen)
+                })
                 .map(|(id, _)| Judged::pass(Release::ToClient(reply::tools_list_changed_on(id))))
                 .collect(),
         }
@@ -193,9 +198,14 @@ impl Open {
         }
     }
 
-    /// It was held back, so nobody can answer it.
+    /// It was held back, and its client told so.
     fn never_left(&self) -> bool {
         matches!(&self.waiting, Waiting::Call(call) if !call.left.has())
+    }
+
+    /// Does the server owe an answer?
+    fn is_answerable(&self) -> bool {
+        !self.never_left() && !matches!(self.waiting, Waiting::OwnListen)
     }
 
     fn addressee(&self, id: Id) -> Addressee {

@@ -88,23 +88,38 @@ pub fn set_result_member(message: &Message, key: &str, json: &RawValue) -> Resul
     Ok(apply(text, vec![splice]).into_bytes())
 }
 
-/// An `initialize` result that says the tool list may change, where the server has tools at all: with
+/// An `initialize` or `server/discover` result that says the tool list may change, where the server has tools at all: with
 /// a policy in front of it, it may, and clients listen only where they are told so.
 #[must_use]
 pub fn announce_tool_changes(message: Message) -> Vec<u8> {
-    match tool_changes_splice(&message) {
+    let capabilities = message.result().and_then(Members::of).and_then(|it| it.get("capabilities"));
+    let tools = capabilities.and_then(Members::of).and_then(|it| it.get("tools"));
+    let splice = tools.and_then(|tools| made_true(message.text(), tools, "listChanged"));
+    spliced(message, splice)
+}
+
+/// A `notifications/subscriptions/acknowledged` that honours the wish for changes of the tool list,
+/// whether or not the server will tell of any: we shall.
+#[must_use]
+pub fn honour_tool_changes(message: Message) -> Vec<u8> {
+    let honoured = message.params().and_then(Members::of).and_then(|it| it.get("notifications"));
+    let splice = honoured.and_then(|honoured| made_true(message.text(), honoured, "toolsListChanged"));
+    spliced(message, splice)
+}
+
+fn spliced(message: Message, splice: Option<Splice>) -> Vec<u8> {
+    match splice {
         Some(splice) => apply(message.text(), vec![splice]).into_bytes(),
         None => message.into_bytes(),
     }
 }
 
-fn tool_changes_splice(message: &Message) -> Option<Splice> {
-    let text = message.text();
-    let tools = Members::of(message.result()?)?.get("capabilities").and_then(Members::of)?.get("tools")?;
-    match Members::of(tools)?.get("listChanged") {
+/// Sets a member of an object to `true`; `None` where it is so, or the text is no object.
+fn made_true(text: &str, object: &str, key: &str) -> Option<Splice> {
+    match Members::of(object)?.get(key) {
         Some("true") => None,
         Some(other) => Some(Splice { at: range_in(text, other), with: "true".to_owned() }),
-        None => added(text, tools, "listChanged", "true"),
+        None => added(text, object, key, "true"),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Messages of our own: error answers, and the one notification we send.
+//! Messages of our own: error answers, and the notifications about the tool list.
 
 use crate::message::Id;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 /// JSON-RPC 2.0, section 5.1.
 pub const PARSE_ERROR: i64 = -32700;
@@ -39,13 +39,13 @@ pub fn tools_list_changed_on(listen: &Id) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A notification that a request of ours or the client's is no longer waited for.
+/// The first message on a stream that the server does not serve and we do: changes of the tool list,
+/// and nothing else, will be told on it.
 #[must_use]
-pub fn cancelled(request: &Id, reason: &str) -> Vec<u8> {
-    let id = request.as_json();
-    let reason = json!(reason);
+pub fn tools_subscription_acknowledged(listen: &Id) -> Vec<u8> {
+    let id = listen.as_json();
     format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":{reason}}}}}"#
+        r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{{"toolsListChanged":true}},"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
     )
     .into_bytes()
 }
@@ -54,6 +54,7 @@ pub fn cancelled(request: &Id, reason: &str) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::message::{Kind, Message};
+    use serde_json::json;
 
     #[test]
     fn an_answer_of_ours_passes_our_own_scan() {
@@ -77,12 +78,13 @@ mod tests {
     #[test]
     fn a_subscription_is_named_by_the_id_of_its_request_with_its_type() {
         for (id, expected) in [("7", json!(7)), (r#""listen:0""#, json!("listen:0"))] {
-            let bytes = tools_list_changed_on(&Id::from_json(id).unwrap());
-            let value: Value = serde_json::from_slice(&bytes).unwrap();
-            assert_eq!(value["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], expected);
+            let id = Id::from_json(id).unwrap();
+            for bytes in [tools_list_changed_on(&id), tools_subscription_acknowledged(&id)] {
+                let value: Value = serde_json::from_slice(&bytes).unwrap();
+                assert_eq!(value["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], expected);
+                assert!(Message::parse(bytes).is_ok());
+            }
         }
-        for bytes in [tools_list_changed(), cancelled(&Id::from_json("3").unwrap(), "gone")] {
-            assert!(Message::parse(bytes).is_ok());
-        }
+        assert!(Message::parse(tools_list_changed()).is_ok());
     }
 }

@@ -29,6 +29,10 @@ pub enum Subject<'a> {
     Cancelled {
         request: Option<&'a Id>,
     },
+    /// `notifications/subscriptions/acknowledged`; `None` where it names no subscription.
+    Acknowledged {
+        listen: Option<&'a Id>,
+    },
     Other,
 }
 
@@ -58,12 +62,16 @@ enum About {
     Cancelled {
         request: Option<Id>,
     },
+    Acknowledged {
+        listen: Option<Id>,
+    },
     #[default]
     Other,
 }
 
 const TOOL_USE_ID: &str = "claudecode/toolUseId";
 const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
 impl Asked {
@@ -85,7 +93,7 @@ impl Asked {
             Some(meta) => meta,
             None => None,
         };
-        let about = About::read(method, params, place)?;
+        let about = About::read(method, params, meta.as_ref(), place)?;
         let meta_string = |key| meta.as_ref().and_then(|meta| meta.string(key));
         let client = match about {
             About::Initialize => params.get("clientInfo"),
@@ -109,6 +117,7 @@ impl Asked {
             About::Discover => Subject::Discover,
             About::Listen { tools } => Subject::Listen { tools: *tools },
             About::Cancelled { request } => Subject::Cancelled { request: request.as_ref() },
+            About::Acknowledged { listen } => Subject::Acknowledged { listen: listen.as_ref() },
             About::Other => Subject::Other,
         }
     }
@@ -118,6 +127,7 @@ impl About {
     fn read(
         method: &str,
         params: &Members<'_>,
+        meta: Option<&Members<'_>>,
         place: impl Fn(&str) -> Range<usize>,
     ) -> Result<Self, Malformed> {
         Ok(match method {
@@ -135,6 +145,10 @@ impl About {
             "subscriptions/listen" => Self::Listen { tools: wants_tools(params) },
             "notifications/cancelled" => {
                 Self::Cancelled { request: params.get("requestId").and_then(Id::from_json) }
+            }
+            "notifications/subscriptions/acknowledged" => {
+                let listen = meta.and_then(|meta| meta.get(SUBSCRIPTION_ID)).and_then(Id::from_json);
+                Self::Acknowledged { listen }
             }
             _ => Self::Other,
         })

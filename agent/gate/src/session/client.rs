@@ -77,7 +77,8 @@ impl Session {
             Subject::ToolList { first_page } => Waiting::ToolList { first_page },
             Subject::Listen { tools } => Waiting::Listen { tools },
             Subject::Initialize => Waiting::Initialize,
-            Subject::Discover | Subject::Cancelled { .. } | Subject::Other => Waiting::Other,
+            Subject::Discover => Waiting::Discover,
+            Subject::Cancelled { .. } | Subject::Acknowledged { .. } | Subject::Other => Waiting::Other,
         };
         let standing = self.without_standing(ask);
         if standing.is_some() || RECORDED.contains(&ask.method.as_str()) {

@@ -7,7 +7,7 @@ use crate::open::Answered;
 use crate::refusal;
 use mcp::edit::{self, ToolsFiltered};
 use mcp::salvage::{Salvaged, salvage, salvage_ends};
-use mcp::{Id, Kind, Line, Message, Subject};
+use mcp::{Id, Kind, Line, Message, Subject, reply};
 use policy::Ruleset;
 
 /// So many dropped lines are recorded each; after that every power of two, so that a noisy server
@@ -16,6 +16,9 @@ const NOISE_RECORDED: u64 = 20;
 
 /// More tools than any server has. Names beyond are filtered, but not remembered.
 const MAX_TOOLS: usize = 10_000;
+
+/// JSON-RPC 2.0, section 5.1.
+const METHOD_NOT_FOUND: i64 = -32601;
 
 impl Session {
     pub(super) fn judge_server_line(&mut self, line: Line, rules: &Ruleset, now: Now) -> Judged {
@@ -35,31 +38,55 @@ impl Session {
         match message.kind().clone() {
             Kind::Request { id, .. } => self.pass_server_request(message, id),
             Kind::Notification { .. } => self.pass_server_notification(message),
-            Kind::Response { id } => self.judge_answer(message, id, true, rules, now),
-            Kind::Error { id: Some(id), .. } => self.judge_answer(message, id, false, rules, now),
+            Kind::Response { id } => self.judge_answer(message, id, None, rules, now),
+            Kind::Error { id: Some(id), code } => self.judge_answer(message, id, Some(code), rules, now),
             Kind::Error { id: None, .. } => Judged::pass(Release::ToClient(message.into_bytes())),
         }
     }
 
-    fn judge_answer(&mut self, message: Message, id: Id, result: bool, rules: &Ruleset, now: Now) -> Judged {
-        let open = match self.asked_server.answer(&id) {
-            Answered::Open(open) if !open.never_left() => open,
+    fn judge_answer(
+        &mut self,
+        message: Message,
+        id: Id,
+        error: Option<i64>,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Judged {
+        let open = match self.take_open(&id) {
+            Answered::Open(open) => open,
             Answered::Late => return Judged::pass(Release::Nothing),
-            Answered::Open(_) | Answered::Unasked => {
+            Answered::Unasked => {
                 let why =
                     format!("the server answered request {}, which the client never made", id.as_json());
                 return self.drop_noise("unasked-response", &why);
             }
         };
-        match open.waiting {
-            Waiting::ToolList { first_page } if result => {
+        match (&open.waiting, error) {
+            (Waiting::ToolList { first_page }, None) => {
+                let first_page = *first_page;
                 self.filter_list(message, id, &open, first_page, rules, now)
             }
-            Waiting::Initialize if result => {
+            (Waiting::Initialize | Waiting::Discover, None) => {
                 Judged::pass(Release::ToClient(edit::announce_tool_changes(message)))
             }
-            _ => close(message, id, &open, result, now),
+            (Waiting::Listen { tools: true }, Some(METHOD_NOT_FOUND)) => self.serve_listen(id, open),
+            _ => close(message, id, &open, error.is_some(), now),
         }
+    }
+
+    /// Takes the open request that the server answers. What it owes no answer to stays.
+    fn take_open(&mut self, id: &Id) -> Answered<Open> {
+        if self.asked_server.get(id).is_some_and(|open| !open.is_answerable()) {
+            return Answered::Unasked;
+        }
+        self.asked_server.answer(id)
+    }
+
+    /// We announced that the tool list may change, so where the server knows no subscriptions, we do.
+    fn serve_listen(&mut self, id: Id, open: Open) -> Judged {
+        let acknowledged = Release::ToClient(reply::tools_subscription_acknowledged(&id));
+        self.asked_server.insert(id, Open { waiting: Waiting::OwnListen, ..open });
+        Judged::pass(acknowledged)
     }
 
     fn filter_list(
@@ -107,27 +134,39 @@ impl Session {
         Judged::pass(Release::ToClient(message.into_bytes()))
     }
 
-    /// A cancellation of the server's is about a request of its own, or (2026-07-28) ends a subscription.
     fn pass_server_notification(&mut self, message: Message) -> Judged {
-        if let Subject::Cancelled { request: Some(id) } = message.subject()
-            && self.asked_client.cancel(id).is_none()
-            && matches!(self.asked_server.get(id), Some(Open { waiting: Waiting::Listen { .. }, .. }))
-        {
-            let _: Option<Open> = self.asked_server.cancel(id);
+        match message.subject() {
+            Subject::Cancelled { request: Some(id) } => self.end_by_server(id),
+            Subject::Acknowledged { listen: Some(id) } if self.listens(id) == Some(true) => {
+                return Judged::pass(Release::ToClient(edit::honour_tool_changes(message)));
+            }
+            _ => {}
         }
         Judged::pass(Release::ToClient(message.into_bytes()))
+    }
+
+    /// The server ends a request of its own, or (2026-07-28) a subscription.
+    fn end_by_server(&mut self, id: &Id) {
+        if self.asked_client.cancel(id).is_none() && self.listens(id).is_some() {
+            let _: Option<Open> = self.asked_server.cancel(id);
+        }
+    }
+
+    /// Is this a subscription that the server serves, and did it ask for changes of the tool list?
+    fn listens(&self, id: &Id) -> Option<bool> {
+        match self.asked_server.get(id)?.waiting {
+            Waiting::Listen { tools } => Some(tools),
+            _ => None,
+        }
     }
 
     /// A line that is no message never reaches the client. Where it was the answer to an open request,
     /// the client is told, so that it does not wait for ever.
     fn drop_unreadable(&mut self, code: &str, why: &str, found: Salvaged, bytes: usize, now: Now) -> Judged {
         let answered = found.id.filter(|_| !found.has_method);
-        let open = answered.and_then(|id| match self.asked_server.get(&id).map(Open::never_left) {
-            Some(false) => match self.asked_server.answer(&id) {
-                Answered::Open(open) => Some((id, open)),
-                Answered::Late | Answered::Unasked => None,
-            },
-            _ => None,
+        let open = answered.and_then(|id| match self.take_open(&id) {
+            Answered::Open(open) => Some((id, open)),
+            Answered::Late | Answered::Unasked => None,
         });
         let Some((id, open)) = open else { return self.drop_noise(code, why) };
         let to = open.addressee(id);
@@ -158,11 +197,11 @@ impl Session {
     }
 }
 
-fn close(message: Message, id: Id, open: &Open, result: bool, now: Now) -> Judged {
-    let fate = match result {
-        false => Fate::Error,
-        true if message.is_tool_error() => Fate::ToolError,
-        true => Fate::Ok,
+fn close(message: Message, id: Id, open: &Open, is_error: bool, now: Now) -> Judged {
+    let fate = match is_error {
+        true => Fate::Error,
+        false if message.is_tool_error() => Fate::ToolError,
+        false => Fate::Ok,
     };
     let entry = open.outcome(fate, message.bytes().len(), now);
     let release = Release::ToClient(message.into_bytes());

@@ -89,12 +89,64 @@ fn a_change_of_policy_is_told_to_who_has_listed_and_sees_a_difference() {
 
 #[test]
 fn a_client_is_told_to_expect_changes_of_the_list() {
+    for method in ["initialize", "server/discover"] {
+        let mut stage = Stage::new();
+        let _ = stage.client(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{}}}}"#));
+        let answer = |tools: &str| result(1, &format!(r#"{{"x":1.0,"capabilities":{{"tools":{tools}}}}}"#));
+        let announced = to_client(&answer(r#"{"listChanged":true}"#));
+        assert_eq!(stage.server(&answer(r#"{"listChanged":false}"#)), announced, "{method}");
+    }
+}
+
+fn listening(stage: &mut Stage) {
+    let listen = modern("\"l\"", "subscriptions/listen", r#""notifications":{"toolsListChanged":true}"#);
+    assert_eq!(stage.client(&listen), to_server(&listen));
+}
+
+#[test]
+fn an_acknowledgement_honours_changes_of_the_list() {
     let mut stage = Stage::new();
-    let _ = stage.client(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#);
-    let answer = |tools: &str| {
-        result(1, &format!(r#"{{"protocolVersion":"2025-11-25","capabilities":{{"tools":{tools}}}}}"#))
+    listening(&mut stage);
+    let acknowledged = |id: &str, honoured: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{{{honoured}}},"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+        )
     };
-    assert_eq!(stage.server(&answer("{}")), to_client(&answer(r#"{"listChanged":true}"#)));
+    let honoured = acknowledged("\"l\"", r#""toolsListChanged":true"#);
+    assert_eq!(stage.server(&acknowledged("\"l\"", "")), to_client(&honoured));
+    assert_eq!(stage.server(&honoured), to_client(&honoured));
+    let foreign = acknowledged("7", "");
+    assert_eq!(stage.server(&foreign), to_client(&foreign));
+}
+
+#[test]
+fn where_the_server_knows_no_subscriptions_the_guard_serves_the_tool_list() {
+    let mut stage = Stage::new();
+    listening(&mut stage);
+    let error = r#"{"jsonrpc":"2.0","id":"l","error":{"code":-32601,"message":"Method not found"}}"#;
+    let told = heard(&stage.server(error));
+    assert_eq!(told["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(told["params"]["notifications"]["toolsListChanged"], true);
+    assert_eq!(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], "l");
+    assert_eq!(stage.server(error), Release::Nothing, "the server has answered");
+
+    let list = modern("1", "tools/list", "");
+    let _ = stage.client(&list);
+    let _ = stage.server(&result(1, TOOLS));
+    let told = stage.policy_changes_to(Ruleset::lockdown("No policy."));
+    assert_eq!(heard(&told[0])["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], "l");
+
+    let ended = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"l"}}"#;
+    assert_eq!(stage.client(ended), to_server(ended));
+    assert_eq!(stage.policy_changes_to(rules(POLICY, 9)), []);
+}
+
+#[test]
+fn another_error_of_a_subscription_passes() {
+    let mut stage = Stage::new();
+    listening(&mut stage);
+    let error = r#"{"jsonrpc":"2.0","id":"l","error":{"code":-32602,"message":"bad filter"}}"#;
+    assert_eq!(stage.server(error), to_client(error));
 }
 
 #[test]
