@@ -73,6 +73,11 @@ impl ServerMatcher {
         if parts.scheme == "npm" && parts.name.starts_with('@') && !parts.name.contains('/') {
             return Err(bad("a scope alone is no package; write `npm:@scope/*` for all of its packages"));
         }
+        // A star in a host would reach into the path: `https://*.acme.example/` in `https://evil/x.acme.example/`.
+        let host = |word: &str| Some(word.split_once("://")?.1.split('/').next()?.to_owned());
+        if parts.words().filter_map(host).any(|host| host.contains('*')) {
+            return Err(bad("the host of a carried URL is written out; `*` may stand in its path"));
+        }
         let words = parts.words().map(Pattern::new).collect();
         Ok(Self {
             scheme: parts.scheme.to_owned(),

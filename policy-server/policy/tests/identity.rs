@@ -226,6 +226,34 @@ fn attack_a_wrapper_that_runs_more_than_it_shows() {
 }
 
 #[test]
+fn attack_a_bridge_to_another_server_under_the_good_bridges_name() {
+    let good = identity(
+        "npx -y mcp-remote https://MCP.acme.example/sse?key=secret --header 'Authorization: Bearer x'",
+    );
+    assert_eq!(good, "npm:mcp-remote https://mcp.acme.example/sse");
+    let evil = ServerIdentity::from_canonical(identity("npx -y mcp-remote https://evil.example/sse"));
+    for matcher in [
+        "npm:mcp-remote",
+        "npm:mcp-remote https://mcp.acme.example/sse",
+        "npm:mcp-remote https://mcp.acme.example/*",
+    ] {
+        assert!(!matches(matcher, &evil), "{matcher}");
+    }
+    assert!(matches("npm:mcp-remote https://mcp.acme.example/*", &ServerIdentity::from_canonical(good)));
+    for line in [
+        "npx mcp-remote https://mcp.acme.example/sse --resource https://evil.example",
+        "npx supergateway --stdio 'evil https://mcp.acme.example/sse'",
+        "uvx mcp-proxy evil",
+        "npx -y tsx /tmp/evil.ts",
+        "uvx python -c evil",
+    ] {
+        assert!(identity(line).contains(" sha256:"), "{line}: {}", identity(line));
+    }
+    let star = "[servers.it]\nmatch = ['npm:mcp-remote https://*.acme.example/x']";
+    assert!(Document::parse(star).is_err(), "a star in a carried host would reach into the path");
+}
+
+#[test]
 fn attack_a_file_mounted_over_the_images_program() {
     let mounted =
         ServerIdentity::from_canonical(identity("docker run -v /tmp/evil.js:/app/index.js good/image"));
@@ -323,4 +351,22 @@ fn the_exact_matcher_wins_over_the_starred_one() {
     assert_eq!(name("npm:one@2").as_deref(), Some("one"));
     assert_eq!(name("npm:other").as_deref(), Some("all"));
     assert_eq!(name("pypi:one"), None);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_command_line_has_an_identity_of_plain_words(
+        command in "[ -~é\\n]{0,12}|npx|uvx|docker|cmd|env|uv|python3|npm",
+        args in proptest::collection::vec("[ -~é\\n\u{0}]{0,10}|-y|-p|run|exec|--|/c|--from|@a/b|a@1|x=1", 0..6),
+    ) {
+        let identity = ServerIdentity::from_command(&command, &args);
+        let text = identity.as_str();
+        proptest::prop_assert!(["npm:", "pypi:", "oci:", "exec:"].iter().any(|scheme| text.starts_with(scheme)));
+        proptest::prop_assert!(!text.chars().any(char::is_control), "{text:?}");
+        proptest::prop_assert_eq!(&ServerIdentity::from_command(&command, &args), &identity);
+        let literal = !text.contains(['*', '?', '[', ']', '{', '}', '\\', '\'']);
+        if literal && text.len() > 5 && !text.contains("://") {
+            proptest::prop_assert!(matches(text, &identity), "an identity written as a matcher matches itself: {text}");
+        }
+    }
 }

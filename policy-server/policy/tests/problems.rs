@@ -113,3 +113,12 @@ fn attack_a_condition_nested_beyond_reason_is_a_problem_and_not_a_crash() {
         assert!(!document.to_cedar().is_empty());
     }
 }
+
+#[test]
+fn a_document_from_windows_has_the_same_lines_and_columns() {
+    for name in ["condition", "names", "unknown_keys", "patterns"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/problems/{name}.toml"));
+        let unix = std::fs::read_to_string(path).unwrap();
+        assert_eq!(problems(&unix.replace('\n', "\r\n")), problems(&unix), "{name}");
+    }
+}

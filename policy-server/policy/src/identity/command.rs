@@ -8,6 +8,7 @@
 //! | `npx -y @scope/name@1.2.3 …`, `npm exec`, `pnpm dlx`, `yarn dlx`, `bunx` | `npm:@scope/name@1.2.3` |
 //! | `npx -p @scope/name tool …` | `npm:@scope/name tool`; no word where the tool bears the package's name |
 //! | `uvx name==1.0 …`, `uv tool run`, `pipx run`, `--from name tool` | `pypi:name==1.0`, `pypi:name tool` |
+//! | `npx -y mcp-remote https://host/mcp …` | `npm:mcp-remote https://host/mcp`; see `carrier` |
 //! | `docker run -i --rm -v /data:/data ghcr.io/x/y:1 …` | `oci:ghcr.io/x/y:1 mount=/data` |
 //! | `python3 -m module …`, `node /srv/x.js …`, `deno run -A x.ts` | `exec:python3 -m module`, `exec:node /srv/x.js`, … |
 //! | `uv --directory /srv run x.py` | `exec:uv --directory=/srv run x.py` |
@@ -16,7 +17,8 @@
 //! | a shell, an interpreter or a runner in any other shape | `exec:sh sha256:…` over all its arguments |
 //!
 //! Words are separated by one space; a space or `%` inside a word is percent-encoded. A path with
-//! `..` in it becomes `exec:unresolved:…`, as it may lead anywhere by way of a symbolic link.
+//! `..` in it becomes `exec:unresolved:…`, as it may lead anywhere by way of a symbolic link. A relative
+//! path stays relative, and so names another file in every folder: list absolute ones.
 //!
 //! Anything not understood falls to the last two rows, never to a package's identity: an unknown flag
 //! may name another registry or another package. A runner counts as itself only by its bare name or
@@ -26,6 +28,7 @@
 //! [`steers_what_runs`]), a package of the same name already in the working directory's
 //! `node_modules`, and what a registry answers for a name without a pinned version or digest.
 
+mod carrier;
 mod container;
 mod npm;
 mod program;

@@ -27,6 +27,9 @@ pub(super) fn matcher(scheme: &str, after: &str) -> Result<String, String> {
     if host.contains(['*', '@']) || path.contains('#') {
         return Err("in a host, `*` stands only at its beginning: `https://*.acme.example/*`".to_owned());
     }
+    if wild.is_empty() && !path.contains('*') {
+        return identify(&format!("{scheme}://{authority}{path}"));
+    }
     let canonical = identify(&format!("{scheme}://{host}/"))?;
     let bare = canonical.trim_end_matches('/').trim_start_matches(scheme).trim_start_matches("://");
     Ok(format!("{scheme}://{wild}{bare}{path}"))

@@ -1,6 +1,6 @@
 //! npm's runners: `npx`, `npm exec`, `pnpm dlx`, `yarn dlx`, `bunx`.
 
-use super::{Flags, Picked, program, subject};
+use super::{Flags, Picked, carrier, program, subject};
 
 const NPX: Flags = Flags {
     plain: &[
@@ -50,7 +50,7 @@ fn package(picked: &Picked<'_>) -> Option<String> {
     let version = version.map_or_else(String::new, |version| format!("@{version}"));
     let tool =
         tool.filter(|tool| *tool != own).map_or_else(String::new, |tool| format!(" {}", program::word(tool)));
-    Some(format!("npm:{name}{version}{tool}"))
+    Some(format!("npm:{name}{version}{tool}{}", carrier::load(name, &picked.words[1..])))
 }
 
 /// `@scope/name@version`, where npm would ask its registry for it: no folder, no archive, no git, no

@@ -229,7 +229,7 @@ pub(super) fn word(text: &str) -> String {
 }
 
 /// Over the arguments with their lengths, so that moving a border between two changes it.
-fn digest(args: &[String]) -> String {
+pub(super) fn digest(args: &[String]) -> String {
     let mut hash = Sha256::new();
     for arg in args {
         hash.update((arg.len() as u64).to_be_bytes());

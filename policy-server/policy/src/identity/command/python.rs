@@ -1,6 +1,6 @@
 //! Python's runners: `uvx`, `uv tool run`, `pipx run`.
 
-use super::{Flags, Picked, program, subject};
+use super::{Flags, Picked, carrier, program, subject};
 
 const UVX: Flags = Flags {
     plain: &["-q", "--quiet", "--offline", "--refresh", "--isolated", "-n", "--no-cache", "--no-progress"],
@@ -26,7 +26,7 @@ fn package(picked: &Picked<'_>) -> Option<String> {
     let own = canonical.split(['[', '=', '<', '>', '!', '~', '@']).next().unwrap_or_default();
     let foreign = tool.filter(|tool| python_name(tool) != own);
     let tool = foreign.map_or_else(String::new, |tool| format!(" {}", program::word(tool)));
-    Some(format!("pypi:{canonical}{tool}"))
+    Some(format!("pypi:{canonical}{tool}{}", carrier::load(own, &picked.words[1..])))
 }
 
 /// `name[extra]==1.0`, in canonical spelling; no URL, no path, no marker.
