@@ -4,12 +4,15 @@
 //! each caller knows how long its errand may wait.
 
 use contract::enrolment::ApiProblem;
+use contract::paths;
 use reqwest::{Certificate, Client, Identity, Method, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::error::Error;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 use tokio::sync::watch;
 use url::Url;
 
@@ -145,6 +148,16 @@ impl Upstream {
             bytes.extend_from_slice(&piece);
         }
         Ok(Some((tag, bytes)))
+    }
+
+    /// Does the server answer, and this device? The moment by its clock, where it says.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn probe(&self) -> Result<Option<OffsetDateTime>, CallError> {
+        let answer = self.send(self.request(Method::GET, paths::POLICY).timeout(CONNECT)).await?;
+        let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        Ok(date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok()))
     }
 
     /// GET of a stream that stays open; it ends with an error when it falls silent.

@@ -1,9 +1,90 @@
-//! `portreeve doctor`.
+//! `portreeve doctor`: looks at one thing after the other, and says the remedy for what is wrong.
+//!
+//! It changes nothing.
 
-use crate::out::{Exit, Out};
+mod configurations;
+mod enrolled;
+mod record;
+mod resident;
+
+use crate::commands::block_on;
+use crate::out::{Exit, Out, Tone};
 use platform::Layout;
+use serde::Serialize;
+use serde_json::json;
 
-pub fn run(_layout: Layout, out: Out) -> Exit {
-    out.problem("doctor is not built yet");
-    Exit::Failed
+/// What came of looking at one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Check {
+    name: &'static str,
+    standing: Standing,
+    /// What was seen.
+    detail: String,
+    /// What to do about it; a command where one helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Standing {
+    Well,
+    Failed,
+    /// Not ours to look at, or nothing to look at.
+    Skipped,
+}
+
+impl Check {
+    fn well(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, standing: Standing::Well, detail: detail.into(), remedy: None }
+    }
+
+    fn skipped(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, standing: Standing::Skipped, detail: detail.into(), remedy: None }
+    }
+
+    fn failed(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, standing: Standing::Failed, detail: detail.into(), remedy: Some(remedy.into()) }
+    }
+}
+
+pub fn run(layout: Layout, out: Out) -> Exit {
+    let checks = match block_on(examine(&layout)) {
+        Ok(checks) => checks,
+        Err(error) => {
+            out.problem(&error);
+            return Exit::Failed;
+        }
+    };
+    for check in &checks {
+        say(out, check);
+    }
+    let failed = checks.iter().filter(|check| check.standing == Standing::Failed).count();
+    out.say(match failed {
+        0 => out.tone(Tone::Good, "nothing is wrong"),
+        1 => out.tone(Tone::Bad, "1 thing is wrong"),
+        _ => out.tone(Tone::Bad, format_args!("{failed} things are wrong")),
+    });
+    out.value(&json!({ "checks": checks, "failed": failed }));
+    if failed == 0 { Exit::Done } else { Exit::Problems }
+}
+
+async fn examine(layout: &Layout) -> Vec<Check> {
+    let mut checks = enrolled::checks(layout).await;
+    checks.extend(resident::checks(layout).await);
+    checks.extend(record::checks(layout));
+    checks.extend(configurations::checks(layout));
+    checks
+}
+
+fn say(out: Out, check: &Check) {
+    let mark = match check.standing {
+        Standing::Well => out.tone(Tone::Good, "ok  "),
+        Standing::Failed => out.tone(Tone::Bad, "BAD "),
+        Standing::Skipped => out.tone(Tone::Faint, "-   "),
+    };
+    out.say(format_args!("{mark} {:<20} {}", check.name, check.detail));
+    if let Some(remedy) = &check.remedy {
+        out.say(format_args!("     {:<20} {} {remedy}", "", out.tone(Tone::Strong, "do:")));
+    }
 }
