@@ -53,7 +53,7 @@ fn a_restored_backup_of_the_server_cannot_roll_policy_back() {
     stage.organisation.start().unwrap();
     let refused = wait::for_value("the refusal of the older policy", Duration::from_secs(30), || {
         let status = stage.machine.status().ok()?;
-        status["policy"]["refused"]["code"].as_str().map(str::to_owned)
+        status["policy_refused"]["code"].as_str().map(str::to_owned)
     })
     .unwrap();
     assert_eq!(refused, "rolled-back");
