@@ -60,9 +60,13 @@ impl ServerMatcher {
                 "write `npm:`, `pypi:`, `oci:`, `exec:`, `https://` or `http://` and what is run",
             ));
         }
-        let reserved: &[char] = if scheme == "exec" { &[] } else { &['?', '[', ']', '{', '}', '\\'] };
-        let extras = scheme == "pypi" && !text.contains(['?', '{', '}', '\\']);
-        if text.chars().any(char::is_control) || (!extras && text.contains(reserved)) {
+        let reserved: &[char] = match scheme {
+            "exec" => &[],
+            // Extras of a package, and addresses of IPv6, have square brackets.
+            "pypi" | "https" | "http" => &['?', '{', '}', '\\'],
+            _ => &['?', '[', ']', '{', '}', '\\'],
+        };
+        if text.chars().any(char::is_control) || text.contains(reserved) {
             return Err(bad("only `*` is special; list alternatives one by one"));
         }
         let text = identity::canonical_matcher(text).map_err(|help| bad(&help))?;

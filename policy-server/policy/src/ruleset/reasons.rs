@@ -42,6 +42,7 @@ pub(super) fn no_grant(roles: &[&str], member: &str, tool: &str, server: &str) -
         [first, second] => format!("{first} or {second}"),
         [first, second, rest @ ..] => format!("{first}, {second} or {} more roles of yours", rest.len()),
     };
+    let tool = shown(tool, 120);
     format!("No grant of your organisation's policy lets {who} call `{tool}` on `{server}`.")
 }
 
@@ -74,6 +75,25 @@ pub(super) fn undecidable(grant: Option<&str>, why: &str) -> String {
         "The condition{grant} could not be decided for this call, which counts as a refusal: {}.",
         one_line(why)
     )
+}
+
+/// Text that a client chose, in a sentence that a terminal may print: no control characters, and not
+/// longer than anybody reads.
+fn shown(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count == limit {
+            shown.push('…');
+            break;
+        }
+        if c.is_control() || is_invisible(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// Characters that turn the direction of what follows, or take no room.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn one_line(text: &str) -> String {
