@@ -1,0 +1,173 @@
+//! From a device's findings to a person, over a restart if need be.
+
+use crate::organisation::{Organisation, eventually};
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+fn finding(healed: bool, since_ms: i64) -> Value {
+    json!({
+        "code": "entry-unwrapped", "severity": "warning", "subject": "claude-code/user/github",
+        "detail": "The entry github was put back by hand.", "healed": healed, "since_ms": since_ms,
+    })
+}
+
+#[tokio::test]
+async fn finding_opens_one_alert_and_its_absence_resolves_it() {
+    let organisation = Organisation::found().await;
+    let device = organisation.device("ada@acme.example").await;
+    for _ in 0..3 {
+        organisation.report(&device, json!([finding(false, 5)])).await;
+    }
+    let alerts = organisation.alerts("entry-unwrapped").await;
+    assert_eq!((alerts.len(), &alerts[0]["state"]), (1, &json!("open")));
+    let id = alerts[0]["id"].as_str().unwrap();
+    organisation.post(&format!("/v1/admin/alerts/{id}/acknowledge"), json!({})).await.expect(204);
+    organisation.post(&format!("/v1/admin/alerts/{id}/acknowledge"), json!({})).await.expect(404);
+    organisation.report(&device, json!([finding(false, 5)])).await;
+    assert_eq!(organisation.alerts("entry-unwrapped").await[0]["state"], "acknowledged");
+    organisation.report(&device, json!([])).await;
+    assert_eq!(organisation.alerts("entry-unwrapped").await[0]["state"], "resolved");
+    organisation.report(&device, json!([finding(false, 9)])).await;
+    assert_eq!(organisation.alerts("entry-unwrapped").await.len(), 2, "it happened again");
+}
+
+#[tokio::test]
+async fn healed_finding_is_one_event_however_often_it_is_reported() {
+    let organisation = Organisation::found().await;
+    let device = organisation.device("ada@acme.example").await;
+    for _ in 0..3 {
+        organisation.report(&device, json!([finding(true, 5)])).await;
+    }
+    let alerts = organisation.alerts("entry-unwrapped").await;
+    assert_eq!(
+        (alerts.len(), &alerts[0]["state"], &alerts[0]["healed"]),
+        (1, &json!("resolved"), &json!(true))
+    );
+    organisation.report(&device, json!([finding(true, 6)])).await;
+    assert_eq!(organisation.alerts("entry-unwrapped").await.len(), 2);
+
+    organisation.report(&device, json!([finding(false, 7)])).await;
+    organisation.report(&device, json!([finding(true, 7)])).await;
+    let alerts = organisation.alerts("entry-unwrapped").await;
+    assert_eq!(alerts.len(), 3, "seen open first, then healed: one matter");
+    assert!(alerts.iter().all(|alert| alert["state"] == "resolved"));
+}
+
+#[tokio::test]
+async fn refused_policy_is_an_alert_even_where_the_agent_lists_no_finding() {
+    let organisation = Organisation::found().await;
+    let device = organisation.device("ada@acme.example").await;
+    let report = json!({
+        "machine": crate::organisation::machine(), "policy_version": 1, "spool_depth": 0,
+        "policy_refused": {"code": "forged", "detail": "A signature does not hold."},
+        "coverage": {"servers": []}, "findings": [],
+    });
+    organisation.by_device(&device, axum::http::Method::POST, "/v1/agent/report", report).await.expect(200);
+    assert_eq!(organisation.alerts("policy-refused").await[0]["severity"], "critical");
+    organisation.report(&device, json!([])).await;
+    assert_eq!(organisation.alerts("policy-refused").await[0]["state"], "resolved");
+}
+
+/// A receiver that fails as often as it is told to.
+struct Receiver {
+    url: String,
+    taken: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Receiver {
+    async fn start(failures: usize) -> Self {
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let left = Arc::new(Mutex::new(failures));
+        let inside = taken.clone();
+        let take = post(async move |headers: HeaderMap, body: String| {
+            let mut left = left.lock().unwrap();
+            if *left > 0 {
+                *left -= 1;
+                return StatusCode::SERVICE_UNAVAILABLE;
+            }
+            let signature = headers["Portreeve-Signature"].to_str().unwrap().to_owned();
+            assert!(signature_holds("whsec", &signature, &body), "{signature}");
+            inside.lock().unwrap().push((signature, serde_json::from_str(&body).unwrap()));
+            StatusCode::OK
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/alerts", listener.local_addr().unwrap());
+        tokio::spawn(
+            async move { axum::serve(listener, Router::new().route("/alerts", take)).await.unwrap() },
+        );
+        Self { url, taken }
+    }
+
+    fn taken(&self) -> Vec<Value> {
+        self.taken.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
+    }
+}
+
+/// As a receiver checks it, from the documentation alone.
+fn signature_holds(secret: &str, header: &str, body: &str) -> bool {
+    use aws_lc_rs::hmac::{HMAC_SHA256, Key, verify};
+    let (time, tag) = header.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
+    let tag: Vec<u8> =
+        (0..tag.len()).step_by(2).map(|at| u8::from_str_radix(&tag[at..at + 2], 16).unwrap()).collect();
+    verify(&Key::new(HMAC_SHA256, secret.as_bytes()), format!("{time}.{body}").as_bytes(), &tag).is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alert_reaches_the_webhook_signed_and_its_end_after_it() {
+    let receiver = Receiver::start(1).await;
+    let mut organisation = Organisation::found().await;
+    let webhook = json!({"url": receiver.url, "secret": "whsec"});
+    organisation.post("/v1/admin/webhooks", webhook.clone()).await.expect(201);
+    assert_eq!(organisation.post("/v1/admin/webhooks", webhook).await.expect(409).code(), "webhook-known");
+    organisation.run();
+    let device = organisation.device("ada@acme.example").await;
+    organisation.report(&device, json!([finding(false, 5)])).await;
+    organisation.report(&device, json!([])).await;
+    eventually("two deliveries", Duration::from_secs(15), async || {
+        (receiver.taken().len() == 2).then_some(())
+    })
+    .await;
+    let taken = receiver.taken();
+    assert_eq!((&taken[0]["state"], &taken[1]["state"]), (&json!("open"), &json!("resolved")), "in order");
+    assert_eq!(taken[0]["id"], taken[1]["id"]);
+    assert_eq!(
+        (&taken[0]["code"], &taken[0]["member"]),
+        (&json!("entry-unwrapped"), &json!("ada@acme.example"))
+    );
+    assert_eq!(organisation.get("/v1/admin/webhooks").await[0]["pending"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alert_raised_while_nobody_delivers_is_delivered_after_a_restart() {
+    let receiver = Receiver::start(0).await;
+    let organisation = Organisation::found().await;
+    organisation
+        .post("/v1/admin/webhooks", json!({"url": receiver.url, "secret": "whsec"}))
+        .await
+        .expect(201);
+    let device = organisation.device("ada@acme.example").await;
+    organisation.report(&device, json!([finding(false, 5)])).await;
+    let Organisation { folder, app, server, .. } = organisation;
+    app.store.close().await;
+    drop((app, server));
+    assert_eq!(receiver.taken().len(), 0, "the tasks never ran");
+
+    let mut organisation = Organisation::start_in(folder, |_| {}).await;
+    organisation.run();
+    eventually("the delivery", Duration::from_secs(15), async || (receiver.taken().len() == 1).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn address_that_is_no_web_address_is_no_webhook() {
+    let organisation = Organisation::found().await;
+    for url in ["", "alerts", "file:///etc/passwd", "ftp://example.com/", "https://"] {
+        let reply = organisation.post("/v1/admin/webhooks", json!({"url": url})).await.expect(422);
+        assert_eq!(reply.code(), "webhook-malformed", "{url}");
+    }
+}
