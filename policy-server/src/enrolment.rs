@@ -7,10 +7,12 @@ use crate::app::App;
 use crate::clock::{now_ms, to_ms};
 use crate::secret::{self, Secret};
 use crate::store::StoreError;
+use crate::store::alerts::NewAlert;
 use crate::store::devices::{Device, NewDevice};
 use crate::store::tokens::EnrolmentToken;
 use crate::tls::CertificateError;
 use contract::enrolment::{EnrolReply, EnrolRequest, ManagedProfile, RenewRequest};
+use contract::report::Severity;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -168,6 +170,20 @@ pub async fn renew(app: &App, device: &Device, request: &RenewRequest) -> Result
 pub async fn unenrol(app: &App, device: &Device) -> Result<(), StoreError> {
     if app.store.set_unenrolled(&device.id).await? {
         app.store.resolve_alert(&device.id, crate::fleet::DARK, &device.id).await?;
+        app.store
+            .raise_alert(&NewAlert {
+                code: crate::alerts::UNENROLLED,
+                severity: Severity::Warning,
+                device: &device.id,
+                member: &device.member,
+                subject: &device.id,
+                detail: &format!(
+                    "{} of {} was taken out of the fleet on the machine itself.",
+                    device.machine.hostname, device.member
+                ),
+                since_ms: now_ms(),
+            })
+            .await?;
         app.store.add_deed(&device.member, "device-unenrolled", &device.id, &device.machine.hostname).await?;
         app.courier.notify_one();
     }

@@ -120,12 +120,11 @@ pub(super) async fn export(
 }
 
 fn line(record: &RecordRow, format: Format) -> String {
-    let mut line = match format {
-        Format::Raw => record.json.clone(),
+    let line = match format {
+        Format::Raw => Some(record.json.clone()),
         Format::Ocsf => as_ocsf(&record.json),
     };
-    line.push('\n');
-    line
+    line.map(|line| line + "\n").unwrap_or_default()
 }
 
 /// What came in was JSON, and is kept byte for byte.
@@ -133,6 +132,8 @@ fn raw(record: RecordRow) -> Box<RawValue> {
     RawValue::from_string(record.json).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
-fn as_ocsf(record: &str) -> String {
-    record.to_owned()
+/// A record of a newer agent than we know how to translate is left out of the derived view, not guessed at.
+fn as_ocsf(record: &str) -> Option<String> {
+    let record: contract::record::Record = serde_json::from_str(record).ok()?;
+    Some(contract::ocsf::activity(&record, None).to_string())
 }
