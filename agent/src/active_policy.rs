@@ -85,11 +85,11 @@ impl<'a> ActivePolicy<'a> {
 
     fn lockdown(&self, why: &NotInForce) -> InForce {
         tracing::warn!(%why, "no policy is in force, so everything is refused");
-        let Identity { member, device_id, .. } = match read_identity(self.layout) {
-            Ok(Some(identity)) => identity,
-            Ok(None) | Err(_) => return InForce { ruleset: Ruleset::lockdown(why.to_string()), ..nobody() },
-        };
-        InForce { member, device: device_id, ruleset: Ruleset::lockdown(why.to_string()) }
+        let ruleset = Ruleset::lockdown(why.to_string());
+        match read_identity(self.layout) {
+            Ok(Some(Identity { member, device_id, .. })) => InForce { member, device: device_id, ruleset },
+            Ok(None) | Err(_) => InForce { member: String::new(), device: String::new(), ruleset },
+        }
     }
 
     /// Waits until another ruleset is in force. Safe to drop and call again.
@@ -120,10 +120,6 @@ impl<'a> ActivePolicy<'a> {
         self.signal.version.set(version);
         self.adopted = Some((identity, version));
     }
-}
-
-fn nobody() -> InForce {
-    InForce { member: String::new(), device: String::new(), ruleset: Ruleset::lockdown("") }
 }
 
 async fn read(layout: &Layout) -> Result<(Identity, u64, Ruleset), NotInForce> {

@@ -129,7 +129,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
             desk.recorder.know_rules(&rules);
             desk.rules = rules;
         }
-        for judged in self.judge(|session, rules, now| session.policy_changed(rules, now)) {
+        for judged in self.judge(Session::policy_changed) {
             let recorded = self.record(judged);
             // A client that is gone is noticed by its own loop.
             let _ = self.release(recorded).await;

@@ -44,14 +44,14 @@ pub struct Gone {
 /// Where messages for the server go.
 pub enum Outlet {
     Pipe(Option<LineWriter<ChildStdin>>),
-    Http(http::Outlet),
-    Sse(sse::Outlet),
+    Http(Box<http::Outlet>),
+    Sse(Box<sse::Outlet>),
     Absent(Absent),
 }
 
 /// Where the server's messages come from.
 pub enum Inlet {
-    Pipe(stdio::Server),
+    Pipe(Box<stdio::Server>),
     Channel { arrivals: mpsc::Receiver<Arrival>, exit: u8 },
 }
 

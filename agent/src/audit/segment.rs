@@ -68,7 +68,8 @@ impl Segment {
         Self { path, file: RefCell::new(None), grown: Notify::new(), emptied: Notify::new() }
     }
 
-    pub fn path(&self) -> &Path {
+    #[cfg(test)]
+    fn path(&self) -> &Path {
         &self.path
     }
 
@@ -84,7 +85,7 @@ impl Segment {
         };
         let outcome = written.append(line);
         *slot = Some(written);
-        outcome.map_err(|source| self.unkept(source))?;
+        outcome.map_err(|source| unkept(&self.path, source))?;
         self.grown.notify_one();
         Ok(())
     }
@@ -94,7 +95,7 @@ impl Segment {
             files::private_folder(folder)?;
         }
         Written::open(&self.path).map_err(|error| match error {
-            FileError::Io { source, .. } => self.unkept(source),
+            FileError::Io { source, .. } => unkept(&self.path, source),
             other => other.into(),
         })
     }
@@ -150,7 +151,7 @@ impl Segment {
         if before < COMPACT_BYTES {
             return Ok(CutOff(0));
         }
-        *written = written.without(before, &self.path)?;
+        *written = Written::cut(&self.path, before)?;
         Ok(CutOff(before))
     }
 
@@ -163,14 +164,14 @@ impl Segment {
             tracing::debug!(%error, "an empty segment stays behind");
         }
     }
+}
 
-    fn unkept(&self, source: io::Error) -> Unkept {
-        let path = self.path.clone();
-        match source.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Unkept::Full(path),
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Unkept::Forbidden(path),
-            _ => Unkept::Io { path, source },
-        }
+fn unkept(path: &Path, source: io::Error) -> Unkept {
+    let path = path.to_path_buf();
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Unkept::Full(path),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Unkept::Forbidden(path),
+        _ => Unkept::Io { path, source },
     }
 }
 
@@ -215,7 +216,7 @@ impl Written {
     }
 
     /// A new file with what stands after that place, put in the old one's place.
-    fn without(&self, before: u64, path: &Path) -> io::Result<Self> {
+    fn cut(path: &Path, before: u64) -> io::Result<Self> {
         let next = path.with_extension("jsonl.next");
         let mut rest = Vec::new();
         let mut old = File::open(path)?;
@@ -308,8 +309,11 @@ mod tests {
     fn a_full_disk_is_said_as_such_and_keeps_nothing_by_half() {
         let mut full = Written { file: OpenOptions::new().write(true).open("/dev/full").unwrap(), bytes: 0 };
         let error = full.append(b"one\n").unwrap_err();
-        let (_folder, segment) = scratch();
-        assert!(segment.unkept(error).to_string().starts_with("the disk that holds the audit log is full"));
+        assert!(
+            unkept(Path::new("x"), error)
+                .to_string()
+                .starts_with("the disk that holds the audit log is full")
+        );
         assert_eq!(full.bytes, 0);
     }
 

@@ -49,7 +49,7 @@ pub fn run(args: WrapArgs, layout: Layout) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&Unstartable::System(error)).into(),
     };
-    let exit = runtime.block_on(guard(args, &layout)).unwrap_or_else(|why| complain(&why));
+    let exit = runtime.block_on(guard(args, layout)).unwrap_or_else(|why| complain(&why));
     // A thread may still sit in a read of our stdin; it ends with the process.
     runtime.shutdown_background();
     exit.into()
@@ -76,24 +76,24 @@ fn complain(why: &Unstartable) -> u8 {
     EXIT_USAGE
 }
 
-async fn guard(args: WrapArgs, layout: &Layout) -> Result<u8, Unstartable> {
+async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let mut shutdown = Shutdown::listen()?;
     let target = Target::named_by(args.http.as_deref(), args.sse.as_deref(), args.command)?;
     let identity = target.identity();
     let signal = PolicySignal::default();
-    let mut policy = ActivePolicy::of(layout, &signal);
+    let mut policy = ActivePolicy::of(&layout, &signal);
     let trial = args.policy.is_some();
     let InForce { member, device, ruleset } = match &args.policy {
-        Some(document) => local(document, &args.member, layout)?,
+        Some(document) => local(document, &args.member, &layout)?,
         None => policy.now().await,
     };
 
     let run = Uuid::now_v7();
-    let segment = if trial { Segment::of_trial(layout, run) } else { Segment::of(layout, run) };
+    let segment = if trial { Segment::of_trial(&layout, run) } else { Segment::of(&layout, run) };
     let segment = Rc::new(segment);
     let entry = args.name.unwrap_or_default();
     let link = Link::new(
-        layout,
+        &layout,
         &segment,
         &signal,
         run,

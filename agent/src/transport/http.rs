@@ -53,7 +53,7 @@ pub fn dial(url: Url, headers: SecretHeaders) -> Result<(super::Outlet, Inlet), 
         calls: HashMap::new(),
         listening: None,
     };
-    Ok((super::Outlet::Http(outlet), Inlet::Channel { arrivals: inbox, exit: 0 }))
+    Ok((super::Outlet::Http(Box::new(outlet)), Inlet::Channel { arrivals: inbox, exit: 0 }))
 }
 
 /// The one HTTP client of the guard's remote transports: follows nobody, changes no body.

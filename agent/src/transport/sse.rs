@@ -43,7 +43,7 @@ pub fn dial(url: Url, headers: SecretHeaders) -> Result<(super::Outlet, Inlet), 
     let (named, endpoint) = watch::channel(Endpoint::Awaited);
     let stream = tokio::spawn(follow(client.clone(), url.clone(), named, arrivals.clone())).abort_handle();
     let outlet = Outlet { client, url, endpoint, arrivals: Some(arrivals), stream };
-    Ok((super::Outlet::Sse(outlet), Inlet::Channel { arrivals: inbox, exit: 0 }))
+    Ok((super::Outlet::Sse(Box::new(outlet)), Inlet::Channel { arrivals: inbox, exit: 0 }))
 }
 
 /// Reads the server's stream to its end.
@@ -101,11 +101,10 @@ impl Outlet {
         let Some(arrivals) = self.arrivals.clone() else { return };
         let outgoing = Outgoing::read(message);
         let Err(failure) = self.post(&outgoing).await else { return };
-        match &outgoing.id {
-            Some(id) => {
-                let _ = arrivals.send(Arrival::Line(failure.line(id))).await;
-            }
-            None => tracing::warn!(%failure, "a notification did not reach the server"),
+        if let Some(id) = &outgoing.id {
+            let _ = arrivals.send(Arrival::Line(failure.line(id))).await;
+        } else {
+            tracing::warn!(%failure, "a notification did not reach the server");
         }
     }
 

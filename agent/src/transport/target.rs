@@ -73,7 +73,7 @@ impl Target {
 
 fn start(command: &[OsString]) -> (Outlet, Inlet) {
     match stdio::start(command) {
-        Ok((stdin, server)) => (Outlet::Pipe(Some(stdin)), Inlet::Pipe(server)),
+        Ok((stdin, server)) => (Outlet::Pipe(Some(stdin)), Inlet::Pipe(Box::new(server))),
         Err(error) => {
             let program = command.first().map(|program| program.to_string_lossy()).unwrap_or_default();
             let (why, exit) = match error.kind() {

@@ -185,7 +185,7 @@ impl Guard {
         panic!("no answer to {id}");
     }
 
-    pub fn ask(&mut self, id: impl Into<Value>, method: &str, params: Value) -> Value {
+    pub fn ask(&mut self, id: impl Into<Value>, method: &str, params: &Value) -> Value {
         let id = id.into();
         self.say(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string());
         self.answer(id)
@@ -195,14 +195,14 @@ impl Guard {
         let answer = self.ask(
             "hello",
             "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "7"}}),
+            &json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "7"}}),
         );
         self.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         answer
     }
 
-    pub fn call(&mut self, id: u32, tool: &str, arguments: Value) -> Value {
-        self.ask(id, "tools/call", json!({"name": tool, "arguments": arguments}))
+    pub fn call(&mut self, id: u32, tool: &str, arguments: &Value) -> Value {
+        self.ask(id, "tools/call", &json!({"name": tool, "arguments": arguments}))
     }
 
     pub fn close_stdin(&mut self) {

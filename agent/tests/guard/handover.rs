@@ -22,7 +22,7 @@ impl Line {
         serde_json::from_str(&line).unwrap_or_default()
     }
 
-    async fn say(&mut self, word: Value) {
+    async fn say(&mut self, word: &Value) {
         self.0.write_all(format!("{word}\n").as_bytes()).await.unwrap();
     }
 
@@ -80,16 +80,16 @@ async fn what_the_resident_took_is_forgotten_and_an_empty_segment_goes() {
     let mut line = Line::accept(&mut listener).await;
     let hello = line.hear().await["hello"].clone();
     assert_eq!((&hello["entry"], &hello["pid"]), (&json!("entry"), &json!(guard.id())));
-    guard.call(1, "echo", json!({"n": 1}));
+    guard.call(1, "echo", &json!({"n": 1}));
     let seqs = line.records_until("call").await;
     assert_eq!(seqs, [1, 2]);
     assert!(machine.kept().contains("\"seq\":2"), "kept until it is taken");
-    line.say(json!({"taken": {"run": hello["run"], "through": 2}})).await;
+    line.say(&json!({"taken": {"run": hello["run"], "through": 2}})).await;
     eventually("the segment is emptied", || machine.kept().is_empty());
 
     guard.close_stdin();
     assert_eq!(line.records_until("stopped").await, [3]);
-    line.say(json!({"taken": {"run": hello["run"], "through": 3}})).await;
+    line.say(&json!({"taken": {"run": hello["run"], "through": 3}})).await;
     guard.wait();
     assert_eq!(machine.segments(), 0);
 }
@@ -98,8 +98,8 @@ async fn what_the_resident_took_is_forgotten_and_an_empty_segment_goes() {
 async fn a_resident_that_comes_later_gets_everything_from_the_beginning() {
     let machine = Machine::new();
     let mut guard = machine.guard();
-    guard.call(1, "echo", json!({}));
-    guard.call(2, "echo", json!({}));
+    guard.call(1, "echo", &json!({}));
+    guard.call(2, "echo", &json!({}));
     let mut listener = Listener::bind(&machine.layout).unwrap();
     let mut line = Line::accept(&mut listener).await;
     line.hear().await;
@@ -113,10 +113,10 @@ async fn a_resident_that_dies_before_it_took_them_gets_them_again() {
     let mut guard = machine.guard();
     let mut line = Line::accept(&mut listener).await;
     line.hear().await;
-    guard.call(1, "echo", json!({}));
+    guard.call(1, "echo", &json!({}));
     assert_eq!(line.records_until("call").await, [1, 2]);
     drop((line, listener));
-    guard.call(2, "echo", json!({}));
+    guard.call(2, "echo", &json!({}));
 
     let mut listener = Listener::bind(&machine.layout).unwrap();
     let mut line = Line::accept(&mut listener).await;
@@ -126,7 +126,7 @@ async fn a_resident_that_dies_before_it_took_them_gets_them_again() {
         seqs.extend(line.records_until("call").await);
     }
     assert_eq!(seqs, [1, 2, 3]);
-    line.say(json!({"taken": {"run": hello["run"], "through": 3}})).await;
+    line.say(&json!({"taken": {"run": hello["run"], "through": 3}})).await;
     eventually("the segment is emptied", || machine.kept().is_empty());
 }
 
@@ -134,7 +134,7 @@ async fn a_resident_that_dies_before_it_took_them_gets_them_again() {
 async fn a_guard_that_is_killed_leaves_its_records_for_the_sweep() {
     let machine = Machine::new();
     let mut guard = machine.guard();
-    guard.call(1, "echo", json!({}));
+    guard.call(1, "echo", &json!({}));
     guard.kill();
     let left = machine.kept();
     assert_eq!(left.lines().count(), 2);
@@ -147,7 +147,7 @@ async fn a_resident_that_never_answers_delays_nobody() {
     let _listener = Listener::bind(&machine.layout).unwrap();
     let mut guard = machine.guard();
     for id in 0..200 {
-        assert!(guard.call(id, "echo", json!({"a": "x".repeat(4096)})).get("error").is_some());
+        assert!(guard.call(id, "echo", &json!({"a": "x".repeat(4096)})).get("error").is_some());
     }
     let started = std::time::Instant::now();
     guard.close_stdin();

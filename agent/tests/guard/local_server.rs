@@ -22,7 +22,7 @@ fn a_refused_call_is_answered_in_four_parts_and_never_leaves() {
     let world = World::new();
     let mut guard = world.guard_misbehaving();
     guard.initialize();
-    let answer = guard.call(1, "wipe", json!({}));
+    let answer = guard.call(1, "wipe", &json!({}));
     assert_eq!(answer["error"]["code"], -32003);
     for part in ["wipe", "misbehaving", "default", "security@acme.example"] {
         assert!(message_of(&answer).contains(part), "{part}: {answer}");
@@ -39,8 +39,8 @@ fn the_same_tool_passes_with_one_argument_and_is_refused_with_another() {
     let world = World::new();
     let mut guard = world.guard_misbehaving();
     guard.initialize();
-    assert!(guard.call(1, "echo", json!({"path": "/home/x"})).get("result").is_some());
-    let refused = guard.call(2, "echo", json!({"path": "/etc/shadow"}));
+    assert!(guard.call(1, "echo", &json!({"path": "/home/x"})).get("result").is_some());
+    let refused = guard.call(2, "echo", &json!({"path": "/etc/shadow"}));
     for part in ["no-secrets", "System files are not for models.", "ops@acme.example"] {
         assert!(message_of(&refused).contains(part), "{part}: {refused}");
     }
@@ -51,7 +51,7 @@ fn the_client_is_shown_only_what_it_may_call() {
     let world = World::new();
     let mut guard = world.guard_misbehaving();
     guard.initialize();
-    let list = guard.ask(1, "tools/list", json!({}));
+    let list = guard.ask(1, "tools/list", &json!({}));
     let names: Vec<_> = list["result"]["tools"]
         .as_array()
         .unwrap()
@@ -69,7 +69,7 @@ fn a_call_is_on_record_before_the_server_sees_it() {
     let mut guard = world.guard_misbehaving();
     guard.initialize();
     for round in 0..20 {
-        let answer = guard.call(round, "recorded", json!({"mark": format!("mark-{round}-of-20")}));
+        let answer = guard.call(round, "recorded", &json!({"mark": format!("mark-{round}-of-20")}));
         assert_eq!(text_of(&answer), "on record");
     }
 }
@@ -82,7 +82,7 @@ fn a_record_says_who_what_where_and_when() {
     guard.ask(
         1,
         "tools/call",
-        json!({"name": "echo", "arguments": {"n": 1}, "_meta": {"claudecode/toolUseId": "toolu_1"}}),
+        &json!({"name": "echo", "arguments": {"n": 1}, "_meta": {"claudecode/toolUseId": "toolu_1"}}),
     );
     guard.leave();
     let records = world.records();
@@ -108,7 +108,7 @@ fn a_server_that_dies_in_a_call_answers_it_with_its_exit_code() {
     let world = World::new();
     let mut guard = world.guard_misbehaving();
     guard.initialize();
-    let answer = guard.call(1, "die", json!({}));
+    let answer = guard.call(1, "die", &json!({}));
     assert!(message_of(&answer).contains("exit status: 3"), "{answer}");
     assert_eq!(guard.wait().code(), Some(3));
     assert_eq!(world.records_of("outcome")[0]["fate"], "lost");
@@ -133,7 +133,7 @@ fn half_a_line_is_recorded_and_not_forwarded() {
     let world = World::new();
     let mut guard = world.guard_misbehaving();
     guard.initialize();
-    let answer = guard.call(1, "half-line", json!({}));
+    let answer = guard.call(1, "half-line", &json!({}));
     assert!(message_of(&answer).contains("ended"), "{answer}");
     guard.wait();
     let cut = world.records_of("malformed");
@@ -145,8 +145,8 @@ fn what_is_no_message_is_dropped_and_the_session_goes_on() {
     let world = World::new();
     let mut guard = world.guard_misbehaving();
     guard.initialize();
-    assert_eq!(text_of(&guard.call(1, "noise", json!({}))), "after the noise");
-    assert_eq!(guard.call(2, "echo", json!({})).get("error"), None);
+    assert_eq!(text_of(&guard.call(1, "noise", &json!({}))), "after the noise");
+    assert_eq!(guard.call(2, "echo", &json!({})).get("error"), None);
 }
 
 #[test]
@@ -154,9 +154,9 @@ fn a_line_of_64_mib_is_refused_and_the_session_goes_on() {
     let world = World::new();
     let mut guard = world.guard_misbehaving();
     guard.initialize();
-    let answer = guard.call(1, "huge", json!({}));
+    let answer = guard.call(1, "huge", &json!({}));
     assert!(answer.get("error").is_some(), "{}", &answer.to_string()[..200]);
-    assert_eq!(guard.call(2, "echo", json!({})).get("error"), None);
+    assert_eq!(guard.call(2, "echo", &json!({})).get("error"), None);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_clients_line_of_64_mib_never_reaches_the_server() {
     (0..64).for_each(|_| guard.say_bytes(&chunk));
     guard.say_bytes(b"\"}}}\n");
     assert!(guard.answer(1).get("error").is_some());
-    assert_eq!(guard.call(2, "echo", json!({})).get("error"), None);
+    assert_eq!(guard.call(2, "echo", &json!({})).get("error"), None);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_command_that_is_not_there_is_named_to_every_request() {
     let world = World::new();
     let mut guard = world.guard(&["--", "/no/such/server", "--flag"], &[]);
     for method in ["server/discover", "initialize"] {
-        let answer = guard.ask(method, method, json!({}));
+        let answer = guard.ask(method, method, &json!({}));
         assert!(message_of(&answer).contains("/no/such/server"), "{answer}");
     }
     guard.close_stdin();
@@ -232,7 +232,7 @@ fn the_end_of_the_guard_is_the_end_of_the_whole_tree() {
         let world = World::new();
         let mut guard = world.guard_misbehaving_with(&[STUBBORN]);
         guard.initialize();
-        guard.call(1, "family", json!({}));
+        guard.call(1, "family", &json!({}));
         let (server, child) = (pid_in(&world.pid_file()), pid_in(&world.pid_file().with_extension("child")));
         assert!(is_running(server) && is_running(child));
         signal(guard.id(), ending);
@@ -251,10 +251,10 @@ fn an_audit_log_that_cannot_be_written_stops_calls_and_says_so() {
     std::fs::write(world.root().join("guard-spool"), "").unwrap();
     let mut guard = world.guard_misbehaving();
     guard.initialize();
-    let refused = guard.call(1, "echo", json!({}));
+    let refused = guard.call(1, "echo", &json!({}));
     assert!(message_of(&refused).contains("audit log"), "{refused}");
     std::fs::remove_file(world.root().join("guard-spool")).unwrap();
-    assert_eq!(guard.call(2, "echo", json!({})).get("error"), None, "mended without a restart");
+    assert_eq!(guard.call(2, "echo", &json!({})).get("error"), None, "mended without a restart");
     guard.leave();
     let calls = world.records_of("call");
     assert_eq!(calls.len(), 1);

@@ -1,8 +1,12 @@
 //! The guard as a client sees it: the built program, a server behind it, raw JSON on both sides.
 
+#[cfg(test)]
 mod client;
+#[cfg(test)]
 mod handover;
 mod local_server;
+#[cfg(test)]
 mod remote_server;
 mod trial_policy;
+#[cfg(test)]
 mod web;

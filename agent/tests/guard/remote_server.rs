@@ -71,7 +71,7 @@ fn a_refused_call_is_not_posted() {
     let (world, web) = (World::new(), server(|asked, _| Said::json(&echo(asked))));
     let mut guard = dial(&world, &web);
     guard.initialize();
-    assert_eq!(guard.call(1, "wipe", json!({}))["error"]["code"], -32003);
+    assert_eq!(guard.call(1, "wipe", &json!({}))["error"]["code"], -32003);
     guard.leave();
     assert!(web.posted("tools/call").is_empty());
 }
@@ -117,7 +117,7 @@ fn a_modern_request_repeats_itself_in_its_headers() {
     let (world, web) = (World::new(), server(|asked, _| Said::json(&echo(asked))));
     let mut guard = dial(&world, &web);
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
-    guard.ask(1, "tools/call", json!({"name": "echo", "_meta": meta}));
+    guard.ask(1, "tools/call", &json!({"name": "echo", "_meta": meta}));
     guard.leave();
     let call = &web.posted("tools/call")[0];
     assert_eq!(call.header("mcp-protocol-version"), "2026-07-28");
@@ -165,7 +165,7 @@ fn a_stream_that_drops_its_answer_is_picked_up_by_its_last_event() {
     let world = World::new();
     let mut guard = dial(&world, &web);
     guard.initialize();
-    assert_eq!(text_of(&guard.call(1, "echo", json!({}))), "late");
+    assert_eq!(text_of(&guard.call(1, "echo", &json!({}))), "late");
 }
 
 #[test]
@@ -194,12 +194,12 @@ fn every_failure_is_a_sentence_with_the_address_and_no_secret() {
         let world = World::new();
         let mut guard = dial(&world, &web);
         guard.initialize();
-        let answer = guard.call(1, "echo", json!({}));
+        let answer = guard.call(1, "echo", &json!({}));
         let message = message_of(&answer);
         for part in parts.iter().chain([&web.url.as_str()]) {
             assert!(message.contains(part), "{part}: {message}");
         }
-        assert!(guard.call(2, "wipe", json!({}))["error"]["code"] == -32003, "the session goes on");
+        assert!(guard.call(2, "wipe", &json!({}))["error"]["code"] == -32003, "the session goes on");
         guard.close_stdin();
         guard.wait();
         let log = format!("{answer}{}{:?}", guard.complaints(), world.records());
@@ -215,7 +215,7 @@ fn a_servers_own_error_keeps_its_code_whatever_the_status() {
     });
     let world = World::new();
     let mut guard = dial(&world, &web);
-    let answer = guard.call(1, "echo", json!({}));
+    let answer = guard.call(1, "echo", &json!({}));
     assert_eq!(
         (&answer["error"]["code"], &answer["error"]["data"]["supported"][0]),
         (&json!(-32022), &json!("2025-11-25"))
@@ -226,7 +226,7 @@ fn a_servers_own_error_keeps_its_code_whatever_the_status() {
 fn a_server_that_is_not_there_is_named() {
     let world = World::new();
     let mut guard = world.guard(&["--http", "http://127.0.0.1:9/mcp"], &[]);
-    let answer = guard.ask(1, "initialize", json!({}));
+    let answer = guard.ask(1, "initialize", &json!({}));
     assert!(message_of(&answer).contains("http://127.0.0.1:9/mcp cannot be reached"), "{answer}");
     assert!(guard.leave().success());
 }
@@ -236,7 +236,7 @@ fn headers_that_are_none_are_an_error_that_shows_no_value() {
     let world = World::new();
     let mut guard =
         world.guard(&["--http", "http://127.0.0.1:9/mcp"], &[("PORTREEVE_HEADERS", r#"{"X":"s3cr3t\n"#)]);
-    let answer = guard.ask(1, "initialize", json!({}));
+    let answer = guard.ask(1, "initialize", &json!({}));
     assert!(message_of(&answer).contains("PORTREEVE_HEADERS"), "{answer}");
     guard.close_stdin();
     guard.wait();
@@ -266,8 +266,8 @@ fn the_older_transport_posts_to_the_address_it_was_given() {
     let world = World::new();
     let mut guard = dial_by(&world, "--sse", &web, &json!({ "X-Key": "k" }));
     guard.initialize();
-    assert!(text_of(&guard.call(1, "echo", json!({"n": 1}))).contains("\"n\":1"));
-    assert_eq!(guard.call(2, "wipe", json!({}))["error"]["code"], -32003);
+    assert!(text_of(&guard.call(1, "echo", &json!({"n": 1}))).contains("\"n\":1"));
+    assert_eq!(guard.call(2, "wipe", &json!({}))["error"]["code"], -32003);
     eventually("both requests and the notification were posted", || web.asked().len() == 4);
     assert!(web.asked().iter().all(|asked| asked.header("x-key") == "k"));
     assert!(guard.leave().success());
@@ -280,7 +280,7 @@ fn the_older_transport_sends_no_header_to_another_host() {
     let web = Web::serve(move |_, _| Said::events(&format!("event: endpoint\ndata: {endpoint}\n\n")));
     let world = World::new();
     let mut guard = dial_by(&world, "--sse", &web, &json!({ "X-Key": "k" }));
-    let answer = guard.ask(1, "initialize", json!({}));
+    let answer = guard.ask(1, "initialize", &json!({}));
     assert!(message_of(&answer).contains("another host"), "{answer}");
     assert!(stolen.asked().is_empty());
 }

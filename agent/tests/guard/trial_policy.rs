@@ -65,7 +65,7 @@ fn without_a_policy_everything_is_refused_and_the_refusal_says_why() {
     let server = misbehaving();
     let mut guard = world.start(&["wrap", "--", server.to_str().unwrap()], &[]);
     guard.initialize();
-    let refused = guard.call(1, "echo", serde_json::json!({}));
+    let refused = guard.call(1, "echo", &serde_json::json!({}));
     let message = crate::client::message_of(&refused);
     assert!(message.contains("not enrolled") && message.contains("portreeve enroll"), "{message}");
     guard.leave();

@@ -31,7 +31,7 @@ impl Said {
     pub fn new(status: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            head.extend([name, ": ", value, "\r\n"]);
         }
         Self(format!("{head}\r\n{body}").into_bytes())
     }

@@ -62,10 +62,8 @@ impl HttpSession {
         arrivals: &Sender<Arrival>,
     ) -> Result<(), Failure> {
         if !response.status().is_success() {
-            return match self.own_words(response, id).await {
-                Ok(line) => Ok(deliver(line, arrivals).await),
-                Err(failure) => Err(failure),
-            };
+            deliver(self.own_words(response, id).await?, arrivals).await;
+            return Ok(());
         }
         if is(&response, "text/event-stream") {
             return self.answer_by_events(response, outgoing, arrivals).await;
@@ -80,7 +78,8 @@ impl HttpSession {
         if outgoing.is("initialize") {
             self.learn_version(&line);
         }
-        Ok(deliver(line, arrivals).await)
+        deliver(line, arrivals).await;
+        Ok(())
     }
 
     async fn answer_by_events(
