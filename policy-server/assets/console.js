@@ -9,22 +9,22 @@ async function fetched(request) {
   return page ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 }
 
-// A button with data-swap="id" sends its form, and only the part of the answer with that id is put in:
-// the rest of the page, with the cursor and the place it is scrolled to, stays. Where anything about
+// A button with data-swap="ids" sends its form, and only the parts of the answer with those ids are put
+// in: the rest of the page, with its text and the place it is scrolled to, stays. Where anything about
 // that fails, the form is sent as it would be without this script.
 document.addEventListener("submit", async (event) => {
   const button = event.submitter;
-  const stale = document.getElementById(button?.dataset.swap ?? "");
-  if (!stale) return;
+  if (!button?.dataset.swap) return;
   event.preventDefault();
   const form = event.target;
   const action = button.getAttribute("formaction") || form.getAttribute("action");
   try {
     const page = await fetched(new Request(action, { method: "POST", body: new URLSearchParams(new FormData(form)) }));
-    const fresh = page.getElementById(stale.id);
-    stale.replaceWith(document.adoptNode(fresh));
+    const ids = button.dataset.swap.split(" ");
+    for (const id of ids) document.getElementById(id).replaceWith(document.adoptNode(page.getElementById(id)));
+    document.title = page.title;
     markFaults();
-    fresh.focus();
+    document.getElementById(ids[0]).focus();
   } catch {
     form.action = action;
     form.submit();

@@ -17,6 +17,7 @@ mod people;
 mod policy;
 mod problem;
 mod record;
+mod said;
 mod visit;
 mod when;
 mod words;

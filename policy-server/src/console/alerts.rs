@@ -110,7 +110,7 @@ async fn list(visit: Visit) -> Result<Response, Problem> {
 }
 
 /// The worst first; the sort is stable, so the newest stay first among equals.
-fn rank(severity: &str) -> u8 {
+pub fn rank(severity: &str) -> u8 {
     match severity {
         "critical" => 0,
         "warning" => 1,

@@ -47,8 +47,8 @@ pub fn icon_path() -> &'static str {
 
 fn path_of(asset: &Asset) -> String {
     let digest = Sha256::digest(asset.bytes);
-    let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("/assets/{hash}/{}", asset.name)
+    let hash = digest.iter().take(8).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
+    format!("/assets/{hash:016x}/{}", asset.name)
 }
 
 /// A hash of another version is answered with the present contents, but must not be kept.

@@ -116,6 +116,11 @@ async fn list(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Response, Pr
     })
 }
 
+/// It belongs to the fleet: neither revoked nor unenrolled.
+pub fn is_there(device: &Device) -> bool {
+    matches!(status(device), DeviceStatus::Live | DeviceStatus::Dark)
+}
+
 pub async fn in_force(visit: &Visit) -> Result<u64, Problem> {
     Ok(visit.app.store.current_policy().await?.map_or(0, |policy| policy.version))
 }
@@ -157,7 +162,11 @@ impl DeviceRow {
             system: format!("{} {}", system_name(&machine.os), machine.os_version),
             agent_version: machine.agent_version.clone(),
             status: mark(status(device)),
-            policy: PolicyCell { runs: device.policy_version, in_force },
+            policy: PolicyCell {
+                runs: device.policy_version,
+                // A device that is gone is behind nothing.
+                in_force: if is_there(device) { in_force } else { device.policy_version },
+            },
             servers: device.coverage.servers.len(),
             governed: device.coverage.servers.iter().filter(|server| server.governed).count(),
             findings: device.findings.iter().filter(|finding| !finding.healed).count(),

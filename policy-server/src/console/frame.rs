@@ -73,8 +73,8 @@ pub fn notice(done: &str) -> Option<&'static str> {
 }
 
 impl Frame {
-    pub fn is_at(&self, place: &Place) -> bool {
-        self.here.as_ref() == Some(place)
+    pub fn is_at(&self, place: Place) -> bool {
+        self.here == Some(place)
     }
 
     /// Around a page that anybody may see.

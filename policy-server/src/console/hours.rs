@@ -54,7 +54,11 @@ impl Hours {
         let mut bars: Vec<Bar> = (0..24_u8)
             .map(|i| {
                 let hour = last - i64::from(23 - i) * HOUR_MS;
-                Bar::new(u64::from(i), hour, [sum(hour, "allowed"), sum(hour, "would-refuse"), sum(hour, "refused")])
+                Bar::new(
+                    u64::from(i),
+                    hour,
+                    [sum(hour, "allowed"), sum(hour, "would-refuse"), sum(hour, "refused")],
+                )
             })
             .collect();
         let top = nice(bars.iter().map(Bar::total).max().unwrap_or(0));
@@ -98,7 +102,8 @@ impl Bar {
     /// so that one refusal among thousands is seen.
     fn raise(&mut self, top: u64) {
         let mut y = FLOOR;
-        for (class, n) in [("allowed", self.allowed), ("would", self.would_refuse), ("refused", self.refused)] {
+        for (class, n) in [("allowed", self.allowed), ("would", self.would_refuse), ("refused", self.refused)]
+        {
             if n > 0 {
                 let height = (n * HEIGHT / top).max(2);
                 y = y.saturating_sub(height);
@@ -154,8 +159,16 @@ mod tests {
         assert_eq!(hours.bars.len(), 24);
         let last = hours.bars.last().unwrap();
         assert_eq!((last.allowed, last.refused), (9_999, 1));
-        assert!(last.pieces.iter().all(|piece| piece.height >= 2 && piece.y >= 8 && piece.y + piece.height <= FLOOR));
-        assert!(hours.text.starts_with("9,999 calls allowed, 3 would be refused, 1 refused."), "{}", hours.text);
+        assert!(
+            last.pieces
+                .iter()
+                .all(|piece| piece.height >= 2 && piece.y >= 8 && piece.y + piece.height <= FLOOR)
+        );
+        assert!(
+            hours.text.starts_with("9,999 calls allowed, 3 would be refused, 1 refused."),
+            "{}",
+            hours.text
+        );
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! The first page: is everything governed, what was called, what was refused, what needs a person.
 
-use super::alerts::AlertRow;
-use super::fleet::Names;
+use super::alerts::{AlertRow, rank};
+use super::fleet::{Names, is_there};
 use super::frame::{Frame, Place};
 use super::hours::Hours;
 use super::problem::Problem;
 use super::record::{EntryRow, rows};
 use super::visit::{Visit, page};
-use crate::fleet::DeviceStatus;
 use crate::store::alerts::AlertState;
 use crate::store::devices::Device;
 use crate::store::records::{RecordFilter, RecordRow};
@@ -17,7 +16,7 @@ use policy::{Document, Mode};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// Rows in each list; the rest is a link away.
-const SHOWN: usize = 8;
+const SHOWN: u32 = 8;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -48,13 +47,16 @@ struct Ungoverned {
     why: String,
 }
 
-pub async fn page_of(visit: &Visit) -> Result<Response, Problem> {
+pub async fn show(visit: Visit) -> Result<Response, Problem> {
+    let visit = &visit;
     let store = &visit.app.store;
     let numbers = crate::fleet::overview(&visit.app).await?;
     let devices = store.devices().await?;
     let names = Names::new(&devices);
     let hourly = store.hourly_decisions(visit.now_ms - DAY_MS).await?;
-    let alerts = store.alerts(Some(AlertState::Open), SHOWN as u32).await?;
+    let mut alerts = store.alerts(Some(AlertState::Open), 200).await?;
+    alerts.sort_by_key(|alert| rank(&alert.severity));
+    alerts.truncate(SHOWN as usize);
     let refusals = latest_refusals(visit).await?;
     page(&OverviewPage {
         frame: visit.frame(Some(Place::Overview)).await?,
@@ -71,17 +73,13 @@ pub async fn page_of(visit: &Visit) -> Result<Response, Problem> {
         would_refuse_24h: numbers.would_refuse,
         hours: Hours::new(&hourly, visit.now_ms),
         alerts: alerts.into_iter().map(|alert| AlertRow::new(visit, &names, alert)).collect(),
-        ungoverned: devices.iter().flat_map(ungoverned).take(SHOWN).collect(),
+        ungoverned: devices.iter().flat_map(ungoverned).take(SHOWN as usize).collect(),
         rows: rows(visit, &names, refusals).await?,
     })
 }
 
-pub async fn show(visit: Visit) -> Result<Response, Problem> {
-    page_of(&visit).await
-}
-
 fn ungoverned(device: &Device) -> impl Iterator<Item = Ungoverned> + '_ {
-    let there = matches!(crate::fleet::status(device), DeviceStatus::Live | DeviceStatus::Dark);
+    let there = is_there(device);
     device.coverage.servers.iter().filter(move |server| there && !server.governed).map(|server| Ungoverned {
         entry: server.entry.clone(),
         client: server.client.clone(),
@@ -96,10 +94,10 @@ async fn latest_refusals(visit: &Visit) -> Result<Vec<RecordRow>, Problem> {
     let mut found = Vec::new();
     for decision in ["refused", "would-refuse"] {
         let filter = RecordFilter { decision: Some(decision.into()), ..RecordFilter::default() };
-        found.extend(visit.app.store.search_records(&filter, None, SHOWN as u32).await?.records);
+        found.extend(visit.app.store.search_records(&filter, None, SHOWN).await?.records);
     }
     found.sort_by_key(|row| std::cmp::Reverse((row.time_ms, row.n)));
-    found.truncate(SHOWN);
+    found.truncate(SHOWN as usize);
     Ok(found)
 }
 

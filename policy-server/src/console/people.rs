@@ -1,6 +1,6 @@
 //! The members: who has access, by which roles, on which machines; and ending it.
 
-use super::fleet::Names;
+use super::fleet::{Names, is_there};
 use super::frame::{Frame, Place};
 use super::mark::Mark;
 use super::problem::Problem;
@@ -8,7 +8,6 @@ use super::visit::{Posted, Visit, page, see};
 use super::when::When;
 use super::words::count;
 use crate::app::Shared;
-use crate::fleet::{DeviceStatus, status};
 use crate::members;
 use crate::store::deeds::Deed;
 use crate::store::devices::Device;
@@ -119,8 +118,7 @@ impl MemberRow {
     fn new(visit: &Visit, document: Option<&Document>, devices: &[Device], member: Member) -> Self {
         let devices: Vec<MemberDevice> = devices
             .iter()
-            .filter(|device| device.member == member.address)
-            .filter(|device| matches!(status(device), DeviceStatus::Live | DeviceStatus::Dark))
+            .filter(|device| device.member == member.address && is_there(device))
             .map(|device| MemberDevice { id: device.id.clone(), hostname: device.machine.hostname.clone() })
             .collect();
         let suspended = member.suspended_ms.is_some();
@@ -142,9 +140,8 @@ impl MemberRow {
 /// The roles whose members' patterns this address fits.
 fn roles(document: &Document, address: &str) -> Vec<String> {
     let address = address.to_ascii_lowercase();
-    let fits = |role: &&Role| {
-        role.members.iter().any(|member| Pattern::new(member.as_str()).matches(&address))
-    };
+    let fits =
+        |role: &&Role| role.members.iter().any(|member| Pattern::new(member.as_str()).matches(&address));
     document.roles().iter().filter(fits).map(|role| role.name.clone()).collect()
 }
 

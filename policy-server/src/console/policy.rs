@@ -5,13 +5,13 @@ mod explain;
 mod history;
 mod lines;
 
+use super::fleet::is_there;
 use super::frame::{Frame, Place};
 use super::problem::Problem;
 use super::visit::{Visit, page};
 use super::when::When;
 use super::words::count;
 use crate::app::Shared;
-use crate::fleet::DeviceStatus;
 use crate::store::policies::PolicyVersion;
 use askama::Template;
 use axum::Router;
@@ -89,10 +89,7 @@ async fn policy_page(visit: &Visit, policy: PolicyVersion, current: bool) -> Res
 
 async fn running(visit: &Visit, version: u64) -> Result<String, Problem> {
     let devices = visit.app.store.devices().await?;
-    let there: Vec<_> = devices
-        .iter()
-        .filter(|device| matches!(crate::fleet::status(device), DeviceStatus::Live | DeviceStatus::Dark))
-        .collect();
+    let there: Vec<_> = devices.iter().filter(|device| is_there(device)).collect();
     let run = there.iter().filter(|device| device.policy_version == version).count();
     Ok(match there.len() {
         0 => "No device runs it yet.".to_owned(),

@@ -80,7 +80,8 @@ impl IntoResponse for Problem {
         let headers = [(header::CACHE_CONTROL, "no-store")];
         match page.render() {
             Ok(html) => (status, headers, Html(html)).into_response(),
-            Err(_) => (status, headers, "The server failed, and its page about that failed as well.").into_response(),
+            Err(_) => (status, headers, "The server failed, and its page about that failed as well.")
+                .into_response(),
         }
     }
 }

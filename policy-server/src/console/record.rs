@@ -1,7 +1,6 @@
 //! The record: searching it, one entry of it, and taking it out.
 
 mod entry;
-mod export;
 mod moment;
 mod search;
 
@@ -18,10 +17,7 @@ use contract::record::{Record, What};
 use futures_util::future::try_join_all;
 
 pub fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/record", get(search::show))
-        .route("/record/export", get(export::lines))
-        .route("/record/{id}", get(entry::show))
+    Router::new().route("/record", get(search::show)).route("/record/{id}", get(entry::show))
 }
 
 /// One row of a table of records; a call with its outcome joined to it.

@@ -74,7 +74,8 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Posted<T> {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, app).await?;
         let bytes = to_bytes(body, MAX_FORM_BYTES).await.map_err(|_| Problem::TooLarge.into_response())?;
-        let csrf = url::form_urlencoded::parse(&bytes).find(|(name, _)| name == "csrf").map(|(_, token)| token);
+        let csrf =
+            url::form_urlencoded::parse(&bytes).find(|(name, _)| name == "csrf").map(|(_, token)| token);
         visit
             .session
             .check_form(csrf.as_deref().unwrap_or_default())

@@ -23,7 +23,8 @@ impl When {
 
     /// `2026-11-20 08:14:03.120 UTC`
     pub fn exact(&self) -> String {
-        let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3] UTC");
+        let form =
+            format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3] UTC");
         self.at.format(form).unwrap_or_default()
     }
 

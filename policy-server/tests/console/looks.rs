@@ -21,7 +21,8 @@ async fn every_page_can_be_read_wide_and_narrow_light_and_dark() {
     look(&browser, "first-day").await;
 
     let devices = seed::fill(&console.app).await;
-    let filter = policy_server::store::records::RecordFilter { tool: Some("write_file".into()), ..Default::default() };
+    let filter =
+        policy_server::store::records::RecordFilter { tool: Some("write_file".into()), ..Default::default() };
     let record = console.app.store.search_records(&filter, None, 1).await.unwrap().records.remove(0).id;
     let alert = console.app.store.alerts(None, 1).await.unwrap().remove(0).id;
     let places = [
@@ -52,7 +53,8 @@ async fn every_page_can_be_read_wide_and_narrow_light_and_dark() {
         look(&browser, name).await;
     }
     forms(&browser, &console).await;
-    let complaints: Vec<_> = browser.complaints().await.into_iter().filter(|line| !line.contains("status of 4")).collect();
+    let complaints: Vec<_> =
+        browser.complaints().await.into_iter().filter(|line| !line.contains("status of 4")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
     browser.close().await;
     console.stop().await;

@@ -1,5 +1,7 @@
 //! The console from outside: over HTTP as a script would use it, and in a real browser.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests; what fails here fails the test")]
+
 mod looks;
 mod pages;
 mod seed;
@@ -35,7 +37,7 @@ impl Console {
         })
         .await
         .unwrap();
-        let (app, link) = (server.app.clone(), server.console.to_string());
+        let (app, link) = (server.app.clone(), server.console.as_ref().unwrap().to_string());
         let base = format!("https://{}", server.listening);
         let running = tokio::spawn(async move { server.run().await.unwrap() });
         Self { app, base, link, running, _data: data }

@@ -38,9 +38,24 @@ const PEOPLE: [(&str, &str, &str, &str); 13] = [
 const TOOLS: [(&str, &str, &str, &str); 6] = [
     ("everything", "npm:@modelcontextprotocol/server-everything@2026.1.26", "echo", r#"{"message":"hello"}"#),
     ("everything", "npm:@modelcontextprotocol/server-everything@2026.1.26", "get-sum", r#"{"a":40,"b":2}"#),
-    ("files", "npm:@modelcontextprotocol/server-filesystem@2026.1.14", "read_text_file", r#"{"path":"/srv/reports/q3.csv","head":40}"#),
-    ("files", "npm:@modelcontextprotocol/server-filesystem@2026.1.14", "write_file", r#"{"path":"/etc/hosts","content":"127.0.0.1 localhost\n"}"#),
-    ("issues", "https://issues.acme.example/mcp", "create_issue", r#"{"title":"Flaky test in billing","labels":["ci","flaky"],"assignee":null}"#),
+    (
+        "files",
+        "npm:@modelcontextprotocol/server-filesystem@2026.1.14",
+        "read_text_file",
+        r#"{"path":"/srv/reports/q3.csv","head":40}"#,
+    ),
+    (
+        "files",
+        "npm:@modelcontextprotocol/server-filesystem@2026.1.14",
+        "write_file",
+        r#"{"path":"/etc/hosts","content":"127.0.0.1 localhost\n"}"#,
+    ),
+    (
+        "issues",
+        "https://issues.acme.example/mcp",
+        "create_issue",
+        r#"{"title":"Flaky test in billing","labels":["ci","flaky"],"assignee":null}"#,
+    ),
     ("deploy", "exec:/opt/acme/deploy-mcp", "deploy", r#"{"service":"billing","environment":"production"}"#),
 ];
 
@@ -73,7 +88,8 @@ async fn publish(app: &App, base: u64, text: &str, note: &str) {
 async fn enrol(app: &App, token: &[u8], member: &str, host: &str, os: &str, version: &str) -> String {
     let id = Uuid::now_v7().to_string();
     let machine = machine(host, os, version);
-    let device = NewDevice { id: &id, member, machine: &machine, certificate_expires_ms: now_ms() + 86_400_000 };
+    let device =
+        NewDevice { id: &id, member, machine: &machine, certificate_expires_ms: now_ms() + 86_400_000 };
     assert!(app.store.enrol(token, &device).await.unwrap());
     id
 }
@@ -97,11 +113,21 @@ fn report(i: usize, host: &str, os: &str, version: &str) -> DeviceReport {
         governed: why.is_empty(),
         why: why.into(),
     };
-    let mut servers: Vec<_> = TOOLS.iter().step_by(2).map(|(entry, identity, ..)| covered(entry, identity, "")).collect();
+    let mut servers: Vec<_> =
+        TOOLS.iter().step_by(2).map(|(entry, identity, ..)| covered(entry, identity, "")).collect();
     let mut findings = Vec::new();
     if i == 4 {
-        servers.push(covered("scratch", "exec:C:\\tools\\scratch.exe", "The configuration file is read-only."));
-        findings.push(finding("config-unwritable", Severity::Warning, "claude-code/user", "The file C:\\Users\\dmitri\\.claude.json cannot be written: access is denied."));
+        servers.push(covered(
+            "scratch",
+            "exec:C:\\tools\\scratch.exe",
+            "The configuration file is read-only.",
+        ));
+        findings.push(finding(
+            "config-unwritable",
+            Severity::Warning,
+            "claude-code/user",
+            "The file C:\\Users\\dmitri\\.claude.json cannot be written: access is denied.",
+        ));
     }
     if i == 12 {
         servers.push(covered(HOSTILE_TOOL, "npm:<b>bold</b>", "It was added a moment ago & not healed yet."));
@@ -139,14 +165,38 @@ async fn alerts(app: &App, ids: &[String]) {
         since_ms: now_ms() - 240_000,
     };
     let all = [
-        raise("device-dark", Severity::Warning, 7, "goran-dev", "goran-dev of goran@acme.example has not been heard of for 94 seconds: it is switched off, off the network, or its resident was stopped."),
-        raise("entry-direct", Severity::Critical, 12, HOSTILE_TOOL, "The entry <script>alert(1)</script> in ~/.claude.json runs npm:<b>bold</b> directly."),
-        raise("config-unwritable", Severity::Warning, 4, "claude-code/user", "The file C:\\Users\\dmitri\\.claude.json cannot be written: access is denied."),
+        raise(
+            "device-dark",
+            Severity::Warning,
+            7,
+            "goran-dev",
+            "goran-dev of goran@acme.example has not been heard of for 94 seconds: it is switched off, off the network, or its resident was stopped.",
+        ),
+        raise(
+            "entry-direct",
+            Severity::Critical,
+            12,
+            HOSTILE_TOOL,
+            "The entry <script>alert(1)</script> in ~/.claude.json runs npm:<b>bold</b> directly.",
+        ),
+        raise(
+            "config-unwritable",
+            Severity::Warning,
+            4,
+            "claude-code/user",
+            "The file C:\\Users\\dmitri\\.claude.json cannot be written: access is denied.",
+        ),
     ];
     for alert in &all {
         app.store.raise_alert(alert).await.unwrap();
     }
-    let healed = raise("entry-unwrapped", Severity::Warning, 2, "claude-code/user/files", "The entry files was put back by hand; the agent put it behind the guard again.");
+    let healed = raise(
+        "entry-unwrapped",
+        Severity::Warning,
+        2,
+        "claude-code/user/files",
+        "The entry files was put back by hand; the agent put it behind the guard again.",
+    );
     app.store.record_healed(&healed).await.unwrap();
 }
 
@@ -156,7 +206,7 @@ async fn records(app: &App, i: usize, member: &str, device: &str) {
     let mut seq = 0;
     let mut all = Vec::new();
     for n in 0..40_u64 {
-        let (entry, identity, tool, arguments) = TOOLS[(n as usize * 7 + i) % TOOLS.len()];
+        let (entry, identity, tool, arguments) = TOOLS[(usize::try_from(n).unwrap() * 7 + i) % TOOLS.len()];
         let tool = if i == 12 && n % 10 == 0 { HOSTILE_TOOL } else { tool };
         let hours_ago = (n * n * 13 + i as u64 * 5) % 24;
         let time_ms = now - i64::try_from(hours_ago * 3_600_000 + (n * 61_000) % 3_500_000).unwrap();
@@ -169,7 +219,11 @@ async fn records(app: &App, i: usize, member: &str, device: &str) {
             member: member.into(),
             device: device.into(),
             os_user: member.split('@').next().unwrap().into(),
-            client: Client { name: "claude-code".into(), version: "2.1.4".into(), session: Some("0b6e".into()) },
+            client: Client {
+                name: "claude-code".into(),
+                version: "2.1.4".into(),
+                session: Some("0b6e".into()),
+            },
             server: Server { identity: identity.into(), entry: entry.into(), catalogue: Some(entry.into()) },
             what,
         };
@@ -213,7 +267,8 @@ fn decision(tool: &str, n: u64) -> Outcome {
 
 async fn append(app: &App, device: &str, records: &[Record]) {
     let texts: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
-    let rows: Vec<NewRecord<'_>> = records.iter().zip(&texts).zip(1..).map(|((record, json), n)| row(record, json, n)).collect();
+    let rows: Vec<NewRecord<'_>> =
+        records.iter().zip(&texts).zip(1..).map(|((record, json), n)| row(record, json, n)).collect();
     let before = ChainHead { through: 0, head: [0; 32] };
     let after = ChainHead { through: rows.len() as u64, head: [1; 32] };
     assert!(app.store.append_records(device, Uuid::now_v7(), &before, &after, &rows).await.unwrap());

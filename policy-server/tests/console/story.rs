@@ -27,6 +27,7 @@ async fn an_admin_logs_in_mends_a_policy_publishes_it_sees_alerts_and_offboards(
     browser.click("button[formaction='/policy/check']").await;
     let line = current.text.lines().position(|line| line == "tools = [\"deploy\"]").unwrap() + 1;
     browser.wait_for("#result", "problem").await;
+    browser.wait_for("h1", "Edit policy").await;
     let said = browser.text("#result").await;
     assert!(said.contains("line ") && said.contains("column "), "{said}");
     let kept = browser.run("return document.getElementById('text').value", Value::Null).await;
@@ -36,7 +37,10 @@ async fn an_admin_logs_in_mends_a_policy_publishes_it_sees_alerts_and_offboards(
         .run("const area = document.getElementById('text'); return document.activeElement === area ? area.value.slice(0, area.selectionStart).split('\\n').length : 0", Value::Null)
         .await;
     let jumped = jumped.as_u64().unwrap();
-    assert!((line as u64..=line as u64 + 1).contains(&jumped), "the cursor is at line {jumped}, the fault at {line}");
+    assert!(
+        (line as u64..=line as u64 + 1).contains(&jumped),
+        "the cursor is at line {jumped}, the fault at {line}"
+    );
 
     let mended = current.text.replace("mode = \"monitor\"", "mode = \"enforce\"");
     browser.run(TYPE, mended.into()).await;

@@ -22,8 +22,13 @@ pub fn find() -> Option<(PathBuf, PathBuf)> {
     let found = there("CHROMIUM", "/usr/bin/chromium").zip(there("CHROMEDRIVER", "/usr/bin/chromedriver"));
     if found.is_none() {
         let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!ci, "no Chromium with its driver: install chromium and chromium-driver, or set CHROMIUM and CHROMEDRIVER");
-        eprintln!("SKIPPED: the console was not checked in a browser, there is no Chromium with its driver here");
+        assert!(
+            !ci,
+            "no Chromium with its driver: install chromium and chromium-driver, or set CHROMIUM and CHROMEDRIVER"
+        );
+        eprintln!(
+            "SKIPPED: the console was not checked in a browser, there is no Chromium with its driver here"
+        );
     }
     found
 }
@@ -41,9 +46,20 @@ impl Browser {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let base = format!("http://127.0.0.1:{port}");
         ready(&client, &base).await;
-        let mut args: Vec<String> = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--ignore-certificate-errors", "--hide-scrollbars"].map(String::from).to_vec();
+        let mut args: Vec<String> = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--ignore-certificate-errors",
+            "--hide-scrollbars",
+        ]
+        .map(String::from)
+        .to_vec();
         args.push(format!("--user-data-dir={}", profile.path().display()));
         args.push(format!("--window-size={width},900"));
         if dark {
@@ -117,7 +133,11 @@ impl Browser {
     /// What the browser had to complain about since it was last asked.
     pub async fn complaints(&self) -> Vec<String> {
         let log = self.post("/se/log", &json!({ "type": "browser" })).await;
-        log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap_or("?").to_owned()).collect()
+        log.as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["message"].as_str().unwrap_or("?").to_owned())
+            .collect()
     }
 
     /// The whole page as PNG.
@@ -131,7 +151,8 @@ impl Browser {
         self.post("/goog/cdp/execute", &device).await;
         let answer = self.client.get(format!("{}/screenshot", self.session)).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
-        let png = base64::engine::general_purpose::STANDARD.decode(answer["value"].as_str().unwrap()).unwrap();
+        let png =
+            base64::engine::general_purpose::STANDARD.decode(answer["value"].as_str().unwrap()).unwrap();
         std::fs::write(file, png).unwrap();
     }
 

@@ -28,19 +28,27 @@ pub fn meaning(code: &str) -> &'static str {
         "entry-unwrapped" => {
             "An entry that went through the guard runs its server directly again. Where policy says heal, the agent puts it back itself."
         }
-        "entry-direct" => "A new entry runs a server directly. Where policy says heal, the agent puts it behind the guard itself.",
+        "entry-direct" => {
+            "A new entry runs a server directly. Where policy says heal, the agent puts it behind the guard itself."
+        }
         "config-malformed" => {
             "The file is not valid, so the agent leaves it alone. The client usually does as well, until somebody mends it."
         }
-        "config-unwritable" => "The agent may not write there: a read-only home, or rights that were changed.",
+        "config-unwritable" => {
+            "The agent may not write there: a read-only home, or rights that were changed."
+        }
         "policy-refused" => {
             "What the device was given did not verify: expired, rolled back, forged, or of another organisation. It keeps judging by the last good policy."
         }
-        "spool-failing" => "The disk under the spool is full or failing. What policy says for that case holds for its calls.",
+        "spool-failing" => {
+            "The disk under the spool is full or failing. What policy says for that case holds for its calls."
+        }
         "record-chain-broken" => {
             "A batch of records does not follow from the one before it: something was lost, changed or replayed on the device."
         }
-        "record-misattributed" => "The records name another device or member than the certificate they came under.",
+        "record-misattributed" => {
+            "The records name another device or member than the certificate they came under."
+        }
         _ => "This version of the server has no more to say about this code.",
     }
 }

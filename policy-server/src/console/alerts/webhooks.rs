@@ -56,7 +56,11 @@ pub async fn remove(Posted { visit, fields }: Posted<Which>) -> Result<Response,
     Ok(see("/alerts/webhooks?done=webhook-removed"))
 }
 
-async fn webhooks(visit: &Visit, secret: Option<String>, fault: Option<String>) -> Result<WebhooksPage, Problem> {
+async fn webhooks(
+    visit: &Visit,
+    secret: Option<String>,
+    fault: Option<String>,
+) -> Result<WebhooksPage, Problem> {
     let hooks = visit.app.store.webhooks().await?;
     Ok(WebhooksPage {
         frame: visit.frame(Some(Place::Alerts)).await?,

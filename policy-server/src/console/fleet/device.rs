@@ -1,13 +1,12 @@
 //! One device: its servers, what is wrong on it, its last records, and the end of its access.
 
-use super::{DeviceRow, Names, in_force};
+use super::{DeviceRow, Names, in_force, is_there};
 use crate::console::frame::{Frame, Place};
 use crate::console::mark::Mark;
 use crate::console::problem::Problem;
 use crate::console::record::{EntryRow, rows};
 use crate::console::visit::{Posted, Visit, page, see};
 use crate::console::when::When;
-use crate::fleet::{DeviceStatus, status};
 use crate::members;
 use crate::store::alerts::severity_name;
 use crate::store::records::RecordFilter;
@@ -60,15 +59,22 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Prob
         frame: visit.frame(Some(Place::Fleet)).await?,
         rows: rows(&visit, &names, records).await?,
         enrolled: visit.when(device.enrolled_ms),
-        policy_refused: device.policy_refused.as_ref().map(|refused| refused.detail.clone()).unwrap_or_default(),
-        revocable: matches!(status(&device), DeviceStatus::Live | DeviceStatus::Dark),
+        policy_refused: device
+            .policy_refused
+            .as_ref()
+            .map(|refused| refused.detail.clone())
+            .unwrap_or_default(),
+        revocable: is_there(&device),
         servers: device.coverage.servers.iter().map(ServerRow::from).collect(),
         findings: device.findings.iter().map(|finding| FindingRow::new(&visit, finding)).collect(),
         device: DeviceRow::new(&visit, &device, in_force(&visit).await?),
     })
 }
 
-pub async fn revoke(Path(id): Path<String>, Posted { visit, .. }: Posted<Nothing>) -> Result<Response, Problem> {
+pub async fn revoke(
+    Path(id): Path<String>,
+    Posted { visit, .. }: Posted<Nothing>,
+) -> Result<Response, Problem> {
     members::revoke_device(&visit.app, visit.by(), &id).await?;
     Ok(see(&format!("/fleet/{id}?done=revoked")))
 }

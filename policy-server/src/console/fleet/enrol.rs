@@ -146,19 +146,19 @@ async fn profile_page(visit: &Visit, made: &MadeToken) -> Result<ProfilePage, Pr
             Form {
                 id: "profile-json",
                 title: "File (Linux, or to try it)",
-                place: "Place it at /etc/portreeve/managed.json, or run: portreeve enroll --profile managed.json",
+                place: "Place it at /etc/portreeve/managed.json. For a trial in a folder of its own: at DIR/etc/managed.json, then portreeve --root DIR enroll.",
                 text: serde_json::to_string_pretty(&made.profile).unwrap_or_default(),
             },
             Form {
                 id: "profile-plist",
                 title: "Managed preferences (Jamf, macOS)",
-                place: "The payload of the preference domain that the Portreeve package names. Jamf fills in $EMAIL.",
+                place: "Custom settings for the preference domain com.portreeve.agent. Jamf puts the member's address in the place of $EMAIL.",
                 text: plist(&made.profile),
             },
             Form {
                 id: "profile-reg",
                 title: "Registry (Intune, Windows)",
-                place: "The policy key that the Portreeve package names.",
+                place: "Values of HKEY_LOCAL_MACHINE\\Software\\Policies\\Portreeve.",
                 text: registry(&made.profile),
             },
         ],
@@ -171,20 +171,28 @@ fn keys(profile: &ManagedProfile) -> Vec<(String, String)> {
     map.into_iter().filter_map(|(key, value)| Some((key, value.as_str()?.to_owned()))).collect()
 }
 
+const PLIST_HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+"#;
+
 fn plist(profile: &ManagedProfile) -> String {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let mut out = String::from("<dict>\n");
+    let mut out = String::from(PLIST_HEAD);
     for (key, value) in with_member(profile, "$EMAIL") {
-        out.push_str(&format!("  <key>{key}</key>\n  <string>{}</string>\n", escape(&value)));
+        out += &["  <key>", &key, "</key>\n  <string>", &escape(&value), "</string>\n"].concat();
     }
-    out.push_str("</dict>\n");
+    out.push_str("</dict>\n</plist>\n");
     out
 }
 
 fn registry(profile: &ManagedProfile) -> String {
-    let mut out = String::from("Windows Registry Editor Version 5.00\n\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Portreeve]\n");
+    let mut out = String::from(
+        "Windows Registry Editor Version 5.00\n\n[HKEY_LOCAL_MACHINE\\Software\\Policies\\Portreeve]\n",
+    );
     for (key, value) in keys(profile) {
-        out.push_str(&format!("\"{key}\"={}\n", registry_value(&value)));
+        out += &["\"", &key, "\"=", &registry_value(&value), "\n"].concat();
     }
     out
 }

@@ -8,6 +8,7 @@ use crate::author::{self, Checked, PublishError, VerdictChange};
 use crate::console::frame::{Frame, Place};
 use crate::console::mark::Mark;
 use crate::console::problem::Problem;
+use crate::console::said::Said;
 use crate::console::visit::{Posted, Visit, page, page_again, see};
 use crate::console::when::When;
 use crate::console::words::{count, grouped};
@@ -45,13 +46,21 @@ struct GutterLine {
 }
 
 struct CheckOutcome {
-    problems: Vec<policy::Problem>,
+    problems: Vec<ProblemRow>,
     /// `Its 4 tests pass.`
     tests: String,
 }
 
+struct ProblemRow {
+    line: usize,
+    column: usize,
+    message: Said,
+    help: Said,
+    has_help: bool,
+}
+
 struct PreviewView {
-    changes: Vec<String>,
+    changes: Vec<Said>,
     judged: String,
     no_effect: &'static str,
     effects: Vec<Effect>,
@@ -120,7 +129,7 @@ pub async fn check(Posted { visit, fields }: Posted<Draft>) -> Result<Response, 
     let draft = fields.tidy();
     let checked = author::check(&draft.text).await;
     let mut editor = editor(&visit, draft).await?;
-    editor.take(checked);
+    editor.take(&checked);
     editor.answer()
 }
 
@@ -142,7 +151,7 @@ pub async fn publish(Posted { visit, fields }: Posted<Draft>) -> Result<Response
         Ok(_) => Ok(see("/policy?done=published")),
         Err(PublishError::Problems(problems)) => {
             let mut editor = editor(&visit, draft).await?;
-            editor.take(Checked { problems, tests: 0 });
+            editor.take(&Checked { problems, tests: 0 });
             editor.answer()
         }
         Err(PublishError::Conflict { .. }) => {
@@ -176,7 +185,7 @@ async fn previewed(visit: &Visit, draft: Draft) -> Result<EditorPage, Problem> {
     let preview = author::preview(&visit.app, &draft.text).await?;
     let mut editor = editor(visit, draft).await?;
     let valid = preview.problems.is_empty();
-    editor.take(Checked { problems: preview.problems, tests: preview.tests });
+    editor.take(&Checked { problems: preview.problems, tests: preview.tests });
     if valid {
         editor.preview = Some(PreviewView {
             changes: in_words(&current.text, &editor.text),
@@ -209,7 +218,7 @@ async fn conflict(visit: &Visit, base: u64) -> Result<Option<Conflict>, Problem>
 }
 
 impl EditorPage {
-    fn take(&mut self, checked: Checked) {
+    fn take(&mut self, checked: &Checked) {
         let faults: BTreeSet<usize> = checked.problems.iter().map(|problem| problem.line).collect();
         for line in &mut self.gutter {
             line.fault = faults.contains(&line.number);
@@ -220,7 +229,7 @@ impl EditorPage {
                 1 => "Its one test passes.".to_owned(),
                 n => format!("Its {n} tests pass."),
             },
-            problems: checked.problems,
+            problems: checked.problems.iter().map(ProblemRow::new).collect(),
         });
     }
 
@@ -231,6 +240,18 @@ impl EditorPage {
         match &self.outcome {
             Some(outcome) if !outcome.problems.is_empty() => page_again(self),
             _ => page(self),
+        }
+    }
+}
+
+impl ProblemRow {
+    fn new(problem: &policy::Problem) -> Self {
+        Self {
+            line: problem.line,
+            column: problem.column,
+            message: Said::new(&problem.message),
+            help: Said::new(&problem.help),
+            has_help: !problem.help.is_empty(),
         }
     }
 }

@@ -57,12 +57,10 @@ pub struct Asked {
 
 pub async fn show(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let policy = in_force(&visit).await?;
-    let (answer, fault) = match asked.nothing() {
-        true => (None, None),
-        false => match asked.ask(&policy) {
-            Ok(answer) => (Some(answer), None),
-            Err(fault) => (None, Some(fault)),
-        },
+    let (answer, fault) = match asked.ask(&policy) {
+        _ if asked.nothing() => (None, None),
+        Ok(answer) => (Some(answer), None),
+        Err(fault) => (None, Some(fault)),
     };
     let members = visit.app.store.members().await?;
     let document = Document::parse(&policy.text);

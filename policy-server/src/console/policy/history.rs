@@ -4,6 +4,7 @@ use super::in_force;
 use super::lines::{Line, diff as diff_lines};
 use crate::console::frame::{Frame, Place};
 use crate::console::problem::Problem;
+use crate::console::said::Said;
 use crate::console::visit::{Visit, page};
 use crate::console::when::When;
 use crate::store::policies::PolicyVersion;
@@ -36,7 +37,7 @@ struct DiffPage {
     frame: Frame,
     from: u64,
     to: u64,
-    changes: Vec<String>,
+    changes: Vec<Said>,
     diff: Vec<Line>,
 }
 
@@ -62,10 +63,9 @@ pub async fn list(visit: Visit) -> Result<Response, Problem> {
 
 fn what(policy: &PolicyVersion, before: Option<&PolicyVersion>) -> &'static str {
     match before {
-        None => "document",
         Some(before) if before.text == policy.text => "access",
         Some(before) if before.standing != policy.standing => "document and access",
-        Some(_) => "document",
+        Some(_) | None => "document",
     }
 }
 
@@ -78,7 +78,7 @@ pub async fn diff(visit: Visit, Query(pair): Query<Pair>) -> Result<Response, Pr
         None => in_force(&visit).await?,
     };
     let mut changes = in_words(&from.text, &to.text);
-    changes.extend(standing_in_words(&from, &to));
+    changes.extend(standing_in_words(&from, &to).iter().map(|change| Said::new(change)));
     page(&DiffPage {
         frame: visit.frame(Some(Place::Policy)).await?,
         from: from.version,
@@ -89,9 +89,9 @@ pub async fn diff(visit: Visit, Query(pair): Query<Pair>) -> Result<Response, Pr
 }
 
 /// Empty where one of the texts is no valid document: then the lines must do.
-pub fn in_words(from: &str, to: &str) -> Vec<String> {
+pub fn in_words(from: &str, to: &str) -> Vec<Said> {
     match (Document::parse(from), Document::parse(to)) {
-        (Ok(from), Ok(to)) => from.changes_to(&to),
+        (Ok(from), Ok(to)) => from.changes_to(&to).iter().map(|change| Said::new(change)).collect(),
         _ => Vec::new(),
     }
 }

@@ -19,7 +19,13 @@ pub fn diff(before: &str, after: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     for group in diff.grouped_ops(AROUND) {
         if !lines.is_empty() {
-            lines.push(Line { class: "gap", sign: "…", old: String::new(), new: String::new(), text: String::new() });
+            lines.push(Line {
+                class: "gap",
+                sign: "…",
+                old: String::new(),
+                new: String::new(),
+                text: String::new(),
+            });
         }
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let (class, sign) = match change.tag() {
@@ -46,11 +52,14 @@ mod tests {
 
     #[test]
     fn a_change_is_shown_with_its_surroundings_and_far_ones_apart() {
-        let before: String = (1..=40).map(|n| format!("line {n}\n")).collect();
+        let before = (1..=40).fold(String::new(), |text, n| text + &format!("line {n}\n"));
         let after = before.replace("line 5\n", "line five\n").replace("line 35\n", "");
         let lines = diff(&before, &after);
         let shown: Vec<_> = lines.iter().map(|line| format!("{}{}", line.sign, line.text)).collect();
-        assert!(shown.contains(&"−line 5".to_owned()) && shown.contains(&"+line five".to_owned()), "{shown:?}");
+        assert!(
+            shown.contains(&"−line 5".to_owned()) && shown.contains(&"+line five".to_owned()),
+            "{shown:?}"
+        );
         assert_eq!(lines.iter().filter(|line| line.class == "gap").count(), 1);
         assert_eq!(lines.first().unwrap().text, "line 2");
         assert!(diff(&before, &before).is_empty());

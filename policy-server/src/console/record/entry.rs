@@ -85,7 +85,9 @@ impl EntryPage {
                 self.facts.extend(tool_use_id.map(|id| ("Claude's tool use", id)));
             }
             What::Outcome { method, .. } => self.method = method,
-            What::Started { policy_version } => self.facts.push(("Policy version", policy_version.to_string())),
+            What::Started { policy_version } => {
+                self.facts.push(("Policy version", policy_version.to_string()));
+            }
             What::Stopped { why } => self.facts.push(("Why", why)),
             What::Listed { method, shown, hidden } => {
                 self.method = method;
@@ -113,9 +115,11 @@ async fn outcome(visit: &Visit, record: &Record) -> Result<Option<Outcome>, Prob
 impl Outcome {
     fn read(row: &RecordRow) -> Option<Self> {
         match serde_json::from_str::<Record>(&row.json).ok()?.what {
-            What::Outcome { fate, duration_us, bytes, .. } => {
-                Some(Self { mark: Mark::fate(fate), took: words::took(duration_us), bytes: words::bytes(bytes) })
-            }
+            What::Outcome { fate, duration_us, bytes, .. } => Some(Self {
+                mark: Mark::fate(fate),
+                took: words::took(duration_us),
+                bytes: words::bytes(bytes),
+            }),
             _ => None,
         }
     }

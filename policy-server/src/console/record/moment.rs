@@ -13,11 +13,9 @@ pub fn parse(text: &str, now_ms: i64) -> Result<Option<i64>, String> {
     if text.is_empty() || text == "now" {
         return Ok(None);
     }
-    ago(text)
-        .map(|ago| now_ms.saturating_sub(ago))
-        .or_else(|| on_the_clock(text))
-        .map(Some)
-        .ok_or_else(|| format!("“{text}” is not a time. Write 30min, 24h, 7d, 2026-11-20 or 2026-11-20 08:15."))
+    ago(text).map(|ago| now_ms.saturating_sub(ago)).or_else(|| on_the_clock(text)).map(Some).ok_or_else(
+        || format!("“{text}” is not a time. Write 30min, 24h, 7d, 2026-11-20 or 2026-11-20 08:15."),
+    )
 }
 
 fn ago(text: &str) -> Option<i64> {
@@ -35,7 +33,8 @@ fn ago(text: &str) -> Option<i64> {
 
 fn on_the_clock(text: &str) -> Option<i64> {
     const MINUTE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]");
-    const SECOND: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    const SECOND: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
     let text = text.trim_end_matches(" UTC").trim_end_matches('Z').replace('T', " ");
     let moment = PrimitiveDateTime::parse(&text, SECOND)

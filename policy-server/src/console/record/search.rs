@@ -5,7 +5,7 @@ use crate::console::fleet::Names;
 use crate::console::frame::{Frame, Place};
 use crate::console::problem::Problem;
 use crate::console::visit::{Choice, Visit, choices, page};
-use crate::store::records::{RecordCursor, RecordFilter};
+use crate::store::records::{RecordCursor, RecordFilter, RecordPage as Found};
 use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
@@ -43,8 +43,8 @@ struct RecordPage {
     searching: bool,
     newest_link: Option<String>,
     older: Option<String>,
-    export_raw: String,
-    export_ocsf: String,
+    export_raw: Option<String>,
+    export_ocsf: Option<String>,
     fault: Option<String>,
 }
 
@@ -63,9 +63,12 @@ const KINDS: [(&str, &str); 7] = [
 pub async fn show(visit: Visit, Query(search): Query<Search>) -> Result<Response, Problem> {
     let devices = visit.app.store.devices().await?;
     let filter = search.filter(&devices, visit.now_ms);
-    let (found, fault) = match filter {
-        Ok(filter) => (visit.app.store.search_records(&filter, search.cursor(), PAGE).await?, None),
-        Err(fault) => (crate::store::records::RecordPage { records: Vec::new(), next: None }, Some(fault)),
+    let (found, export, fault) = match filter {
+        Ok(filter) => {
+            let found = visit.app.store.search_records(&filter, search.cursor(), PAGE).await?;
+            (found, Some(filter), None)
+        }
+        Err(fault) => (Found { records: Vec::new(), next: None }, None, Some(fault)),
     };
     page(&RecordPage {
         frame: visit.frame(Some(Place::Record)).await?,
@@ -75,8 +78,8 @@ pub async fn show(visit: Visit, Query(search): Query<Search>) -> Result<Response
         searching: search != Search::default(),
         newest_link: (!search.after.is_empty()).then(|| search.link("/record", &[("after", "")])),
         older: found.next.map(|next| search.link("/record", &[("after", &next.to_string())])),
-        export_raw: search.link("/record/export", &[("after", ""), ("format", "raw")]),
-        export_ocsf: search.link("/record/export", &[("after", ""), ("format", "ocsf")]),
+        export_raw: export.as_ref().map(|filter| export_link(filter, "raw")),
+        export_ocsf: export.as_ref().map(|filter| export_link(filter, "ocsf")),
         search,
         fault,
     })
@@ -98,7 +101,10 @@ impl Search {
         };
         // People know machines by their host names; the record knows them by their ids.
         let device = given(&self.device).map(|wanted| {
-            devices.iter().find(|device| device.machine.hostname == wanted).map_or(wanted, |device| device.id.clone())
+            devices
+                .iter()
+                .find(|device| device.machine.hostname == wanted)
+                .map_or(wanted, |device| device.id.clone())
         });
         Ok(RecordFilter {
             member: given(&self.member),
@@ -141,19 +147,43 @@ impl Search {
     }
 }
 
+/// The API's export of the same search: all of it, not a page.
+fn export_link(filter: &RecordFilter, format: &str) -> String {
+    let (since, until) = (filter.since.map(|ms| ms.to_string()), filter.until.map(|ms| ms.to_string()));
+    let all = [
+        ("member", &filter.member),
+        ("device", &filter.device),
+        ("server", &filter.server),
+        ("tool", &filter.tool),
+        ("decision", &filter.decision),
+        ("kind", &filter.kind),
+        ("since", &since),
+        ("until", &until),
+        ("text", &filter.text),
+    ];
+    let path = String::from("/v1/admin/records/export?");
+    let start = path.len();
+    let mut query = Serializer::for_suffix(path, start);
+    query.extend_pairs(all.iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
+    query.append_pair("format", format);
+    query.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn links_keep_the_filters_and_nothing_else() {
-        let search = Search { member: "a&b@x".into(), tool: "<x>".into(), after: "1.2".into(), ..Search::default() };
+        let search =
+            Search { member: "a&b@x".into(), tool: "<x>".into(), after: "1.2".into(), ..Search::default() };
         assert_eq!(search.link("/record", &[("after", "")]), "/record?member=a%26b%40x&tool=%3Cx%3E");
-        assert_eq!(
-            search.link("/record/export", &[("after", ""), ("format", "raw")]),
-            "/record/export?member=a%26b%40x&tool=%3Cx%3E&format=raw"
-        );
         assert_eq!(Search::default().link("/record", &[]), "/record");
+        let filter = Search { since: "1h".into(), ..search }.filter(&[], 3_600_500).unwrap();
+        assert_eq!(
+            export_link(&filter, "raw"),
+            "/v1/admin/records/export?member=a%26b%40x&tool=%3Cx%3E&kind=call&since=500&format=raw"
+        );
     }
 
     #[test]
