@@ -3,6 +3,7 @@
 mod attacks;
 mod calls;
 mod endings;
+mod ledger;
 mod lists;
 mod recording;
 #[cfg(test)]
