@@ -166,7 +166,7 @@ fn a_local_policy_file_is_tried_on_an_enrolled_machine() {
     std::fs::write(&file, "[defaults]\nmode = \"monitor\"\n").unwrap();
     let done = stage.machine.try_run(&["wrap", "--policy", file.to_str().unwrap(), "--", "true"]).unwrap();
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(!done.status.success() && said.contains("enrolled"), "{said}");
+    assert!(!done.status.success() && said.contains("governed by your organisation"), "{said}");
 }
 
 fn copy(from: &Path, to: &Path) {

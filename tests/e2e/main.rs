@@ -10,3 +10,4 @@ mod attacks;
 mod claude_code;
 mod demo;
 mod kill_loop;
+mod servers;
