@@ -606,7 +606,7 @@ async fn a_store_that_cannot_be_used() {
 // Anything else.
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is done to the bytes: they are refused, or they say the same.
     #[test]
@@ -630,6 +630,11 @@ proptest! {
             prop_assert_eq!(&verified, good);
         }
     }
+}
+
+/// `PROPTEST_CASES=1000000` for the long run.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400)
 }
 
 static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> =
