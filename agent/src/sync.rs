@@ -87,3 +87,6 @@ impl Sync {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

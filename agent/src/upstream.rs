@@ -3,6 +3,9 @@
 //! One place that knows addresses, certificates and what an answer looks like. It does not retry:
 //! each caller knows how long its errand may wait.
 
+#[cfg(test)]
+pub mod fake;
+
 use contract::enrolment::ApiProblem;
 use contract::paths;
 use reqwest::{Certificate, Client, Identity, Method, Response, StatusCode, header};
@@ -282,3 +285,6 @@ pub fn now_ms() -> i64 {
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

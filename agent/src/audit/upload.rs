@@ -157,14 +157,21 @@ impl Uploader {
     }
 }
 
+/// Why it is time to send.
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    /// A refused call waits.
+    Urgent,
+    Gathered,
+}
+
 /// Waits until something is to be sent: a refusal goes at once, the rest gathers. `None` at the end.
-async fn until_due(state: &mut watch::Receiver<SpoolState>) -> Option<()> {
+async fn until_due(state: &mut watch::Receiver<SpoolState>) -> Option<Due> {
     state.wait_for(|state| state.depth() > 0).await.ok()?;
     let urgent = state.wait_for(|state| state.urgent > state.durable);
     match tokio::time::timeout(GATHER, urgent).await {
-        Ok(Err(_)) => None,
-        // Urgent, or gathered long enough.
-        _ => Some(()),
+        Ok(urgent) => urgent.ok().map(|_| Due::Urgent),
+        Err(_) => Some(Due::Gathered),
     }
 }
 
@@ -174,3 +181,6 @@ async fn until_worth_a_try(contact: &mut watch::Receiver<Contact>, wait: Duratio
     let back = contact.wait_for(|contact| contact.recovered > recovered);
     let _ = tokio::time::timeout(wait, back).await;
 }
+
+#[cfg(test)]
+mod tests;
