@@ -238,6 +238,12 @@ mod os {
         Ok(file)
     }
 
+    /// A group with its owner's number is that user's private one: where each user has one, every new
+    /// file is writable for it.
+    fn others_write(metadata: &fs::Metadata) -> u32 {
+        if metadata.gid() == metadata.uid() { 0o002 } else { 0o022 }
+    }
+
     pub(super) fn check_owner(path: &Path, metadata: &fs::Metadata, owner: Owner) -> Result<(), FileError> {
         let ourselves = rustix::process::geteuid().as_raw();
         let trusted = match owner {
@@ -246,7 +252,7 @@ mod os {
         };
         let rule = if !trusted {
             format!("it belongs to user {}, not to the administrator", metadata.uid())
-        } else if metadata.mode() & 0o022 != 0 {
+        } else if metadata.mode() & others_write(metadata) != 0 {
             format!("others may write it (mode {:04o})", metadata.mode() & 0o7777)
         } else {
             return Ok(());
@@ -371,6 +377,17 @@ mod tests {
         set_mode(&file, 0o644);
         let read = |path: &Path| read_trusted(path, Owner::AdministratorOrSelf, 10);
         assert_eq!(read(&file).unwrap(), b"{}");
+
+        // Our private group may write it, another group may not.
+        let ourselves = rustix::process::geteuid().as_raw();
+        set_mode(&file, 0o664);
+        if std::os::unix::fs::chown(&file, None, Some(ourselves)).is_ok() {
+            assert_eq!(read(&file).unwrap(), b"{}");
+        }
+        if ourselves == 0 {
+            std::os::unix::fs::chown(&file, None, Some(1)).unwrap();
+            assert!(read(&file).unwrap_err().to_string().contains("others may write it (mode 0664)"));
+        }
 
         set_mode(&file, 0o666);
         assert!(read(&file).unwrap_err().to_string().contains("others may write it (mode 0666)"));
