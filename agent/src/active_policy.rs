@@ -8,15 +8,21 @@ mod local;
 pub use local::{LocalPolicyError, local};
 
 use crate::enrolment::{EnrolmentError, Identity, read_identity};
-use contract::bundle::{self, Anchor, MAX_BUNDLE_BYTES, Rejection};
+use contract::bundle::{self, Anchor, MAX_BUNDLE_BYTES, Rejection, Verified};
 use platform::Layout;
 use platform::files::{FileError, Owner, read_trusted};
 use platform::layout::Kind;
 use policy::{Document, Problem, Ruleset};
 use std::cell::Cell;
+use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 const LARGEST_ROOT: u64 = 1024 * 1024;
+/// So long before signatures run out, the disk is looked at for fresh ones.
+const RENEWAL: time::Duration = time::Duration::minutes(10);
+const RENEWAL_RETRY: Duration = Duration::from_secs(60);
+const CLOCK_CHECK: Duration = Duration::from_secs(300);
 
 /// A ruleset, and for whom it judges.
 pub struct InForce {
@@ -65,7 +71,19 @@ pub struct ActivePolicy<'a> {
     layout: &'a Layout,
     signal: &'a PolicySignal,
     /// What was last verified; within one enrolment no older one takes its place.
-    adopted: Option<(Identity, u64)>,
+    adopted: Option<Adopted>,
+}
+
+struct Adopted {
+    of: Identity,
+    version: u64,
+    expires: OffsetDateTime,
+}
+
+/// What stands on disk and passed every step.
+struct Found {
+    adopted: Adopted,
+    ruleset: Ruleset,
 }
 
 impl<'a> ActivePolicy<'a> {
@@ -75,12 +93,14 @@ impl<'a> ActivePolicy<'a> {
 
     /// The policy in force now; the lockdown where there is none.
     pub async fn now(&mut self) -> InForce {
-        let (identity, version, ruleset) = match read(self.layout).await {
-            Ok(found) => found,
-            Err(why) => return self.lockdown(&why),
-        };
-        self.adopt(identity.clone(), version);
-        InForce { member: identity.member, device: identity.device_id, ruleset }
+        match read(self.layout).await {
+            Ok(Found { adopted, ruleset }) => {
+                let (member, device) = (adopted.of.member.clone(), adopted.of.device_id.clone());
+                self.adopt(adopted);
+                InForce { member, device, ruleset }
+            }
+            Err(why) => self.lockdown(&why),
+        }
     }
 
     fn lockdown(&self, why: &NotInForce) -> InForce {
@@ -95,14 +115,14 @@ impl<'a> ActivePolicy<'a> {
     /// Waits until another ruleset is in force. Safe to drop and call again.
     pub async fn changed(&mut self) -> Ruleset {
         loop {
-            self.signal.look.notified().await;
+            self.worth_a_look().await;
             match read(self.layout).await {
-                Ok((identity, version, ruleset)) if self.is_next(&identity, version) => {
-                    self.adopt(identity, version);
+                Ok(Found { adopted, ruleset }) if self.is_next(&adopted) => {
+                    self.adopt(adopted);
                     return ruleset;
                 }
                 Ok(_) => {}
-                Err(why @ NotInForce::NotEnrolled) => {
+                Err(why @ NotInForce::NotEnrolled) if self.adopted.is_some() => {
                     self.adopted = None;
                     self.signal.version.set(0);
                     return Ruleset::lockdown(why.to_string());
@@ -112,18 +132,38 @@ impl<'a> ActivePolicy<'a> {
         }
     }
 
-    fn is_next(&self, identity: &Identity, version: u64) -> bool {
-        self.adopted.as_ref().is_none_or(|(of, adopted)| of != identity || version > *adopted)
+    /// The resident spoke, or signatures run out that were made afresh meanwhile (under the same version).
+    async fn worth_a_look(&self) {
+        loop {
+            let until = match &self.adopted {
+                Some(adopted) => adopted.expires - OffsetDateTime::now_utc() - RENEWAL,
+                None => time::Duration::MAX,
+            };
+            let due = !until.is_positive();
+            // A machine that slept has a clock that jumped: look at it every so often.
+            let pause = if due { RENEWAL_RETRY } else { CLOCK_CHECK.min(until.unsigned_abs()) };
+            if tokio::time::timeout(pause, self.signal.look.notified()).await.is_ok() || due {
+                return;
+            }
+        }
     }
 
-    fn adopt(&mut self, identity: Identity, version: u64) {
-        self.signal.version.set(version);
-        self.adopted = Some((identity, version));
+    fn is_next(&self, found: &Adopted) -> bool {
+        self.adopted.as_ref().is_none_or(|adopted| {
+            adopted.of != found.of
+                || found.version > adopted.version
+                || (found.version == adopted.version && found.expires > adopted.expires)
+        })
+    }
+
+    fn adopt(&mut self, adopted: Adopted) {
+        self.signal.version.set(adopted.version);
+        self.adopted = Some(adopted);
     }
 }
 
-async fn read(layout: &Layout) -> Result<(Identity, u64, Ruleset), NotInForce> {
-    let identity = read_identity(layout)?.ok_or(NotInForce::NotEnrolled)?;
+async fn read(layout: &Layout) -> Result<Found, NotInForce> {
+    let of = read_identity(layout)?.ok_or(NotInForce::NotEnrolled)?;
     let owner = match layout.kind {
         Kind::System => Owner::Administrator,
         Kind::User | Kind::Root => Owner::AdministratorOrSelf,
@@ -136,14 +176,13 @@ async fn read(layout: &Layout) -> Result<(Identity, u64, Ruleset), NotInForce> {
     };
     // The resident keeps the version floors; a guard starts from the anchor each time.
     let scratch = tempfile::tempdir().map_err(NotInForce::NoScratch)?;
-    let anchor = Anchor { organisation: identity.organisation.clone(), root };
-    let verified = bundle::verify(&bytes, &anchor, scratch.path()).await?;
-    let ruleset = Document::parse(&verified.policy_toml)
-        .and_then(|document| {
-            Ruleset::compile(&document, &verified.standing, verified.policy_version, Some(verified.expires))
-        })
+    let anchor = Anchor { organisation: of.organisation.clone(), root };
+    let Verified { policy_version: version, policy_toml, standing, expires } =
+        bundle::verify(&bytes, &anchor, scratch.path()).await?;
+    let ruleset = Document::parse(&policy_toml)
+        .and_then(|document| Ruleset::compile(&document, &standing, version, Some(expires)))
         .map_err(|problems| NotInForce::Unusable(first(problems)))?;
-    Ok((identity, verified.policy_version, ruleset))
+    Ok(Found { adopted: Adopted { of, version, expires }, ruleset })
 }
 
 fn first(problems: Vec<Problem>) -> Problem {

@@ -1,44 +1,10 @@
 //! Records on their way to the resident; here the resident is the test, on the real socket.
 
-use crate::client::{Guard, PATIENCE, World, eventually, misbehaving};
+use crate::client::{Guard, World, eventually, misbehaving};
+use crate::resident::Line;
 use platform::Layout;
-use platform::ipc::{Listener, Stream};
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::time::timeout;
-
-/// One connection of a guard's.
-struct Line(BufReader<Stream>);
-
-impl Line {
-    async fn accept(listener: &mut Listener) -> Self {
-        let (stream, _) = timeout(PATIENCE, listener.accept()).await.expect("a guard dials").unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    async fn hear(&mut self) -> Value {
-        let mut line = String::new();
-        timeout(PATIENCE, self.0.read_line(&mut line)).await.expect("the guard speaks").unwrap();
-        serde_json::from_str(&line).unwrap_or_default()
-    }
-
-    async fn say(&mut self, word: &Value) {
-        self.0.write_all(format!("{word}\n").as_bytes()).await.unwrap();
-    }
-
-    /// Hears records until one of that kind has come; all sequence numbers on the way.
-    async fn records_until(&mut self, kind: &str) -> Vec<u64> {
-        let mut seqs = Vec::new();
-        loop {
-            let message = self.hear().await;
-            let records = message["records"]["records"].as_array().unwrap_or_else(|| panic!("{message}"));
-            seqs.extend(records.iter().map(|record| record["seq"].as_u64().unwrap()));
-            if records.iter().any(|record| record["kind"] == kind) {
-                return seqs;
-            }
-        }
-    }
-}
+use platform::ipc::Listener;
+use serde_json::json;
 
 struct Machine {
     world: World,

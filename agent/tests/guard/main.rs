@@ -6,7 +6,11 @@ mod client;
 mod handover;
 mod local_server;
 #[cfg(test)]
+mod organisation;
+#[cfg(test)]
 mod remote_server;
+#[cfg(test)]
+mod resident;
 mod trial_policy;
 #[cfg(test)]
 mod web;

@@ -1,0 +1,183 @@
+//! Under an organisation's signed policy; here the resident is the test.
+
+use crate::client::{Guard, POLICY, World, message_of, misbehaving};
+use crate::resident::Line;
+use contract::bundle::TargetFacts;
+use contract::signing::{Publication, RoleSpec, RootSpec, SigningKey, first_root, sign_repository};
+use platform::Layout;
+use platform::ipc::Listener;
+use policy::Standing;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+/// An organisation with one key, and the one machine it governs.
+struct Organisation {
+    world: World,
+    layout: Layout,
+    key: SigningKey,
+    root: Vec<u8>,
+}
+
+impl Organisation {
+    async fn new() -> Self {
+        let world = World::new();
+        let layout = Layout::under(&world.root()).unwrap();
+        layout.create().unwrap();
+        let key = SigningKey::generate().unwrap();
+        let role = RoleSpec::of(&key);
+        let root = first_root(&RootSpec {
+            expires: OffsetDateTime::now_utc() + Duration::days(1),
+            root: role.clone(),
+            targets: role.clone(),
+            snapshot: role.clone(),
+            timestamp: role,
+        })
+        .await
+        .unwrap();
+        std::fs::write(layout.trust_root(), &root).unwrap();
+        let identity = json!({
+            "device_id": "device-1", "member": "alice@acme.example", "organisation": "acme",
+            "server": "https://portreeve.acme.example/", "enrolled_at": "2026-11-20T00:00:00Z",
+        });
+        std::fs::write(layout.identity(), identity.to_string()).unwrap();
+        Self { world, layout, key, root }
+    }
+
+    /// What a resident does with a bundle that it adopted.
+    async fn adopt(&self, version: u64, policy_toml: &str, standing: &Standing) {
+        let bundle = self.signed(version, policy_toml, standing).await;
+        std::fs::write(self.layout.adopted_policy(), bundle).unwrap();
+    }
+
+    async fn signed(&self, version: u64, policy_toml: &str, standing: &Standing) -> Vec<u8> {
+        let expires = OffsetDateTime::now_utc() + Duration::hours(1);
+        let bundle = sign_repository(&Publication {
+            roots: std::slice::from_ref(&self.root),
+            keys: std::slice::from_ref(&self.key),
+            policy_toml,
+            standing,
+            facts: &TargetFacts { organisation: "acme".into(), format: 1, policy_version: version },
+            version,
+            timestamp_version: version,
+            expires,
+            timestamp_expires: expires,
+        })
+        .await
+        .unwrap();
+        serde_json::to_vec(&bundle).unwrap()
+    }
+
+    fn guard(&self) -> Guard {
+        let server = misbehaving();
+        let mut guard = self.world.start(&["wrap", "--name", "entry", "--", server.to_str().unwrap()], &[]);
+        guard.initialize();
+        guard
+    }
+}
+
+fn without_echo() -> String {
+    POLICY.replace("\"echo\", \"die\"", "\"die\"")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_running_session_is_judged_by_the_new_policy() {
+    let acme = Organisation::new().await;
+    acme.adopt(1, POLICY, &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.guard();
+    let mut resident = Line::accept(&mut listener).await;
+    resident.hear().await;
+    assert_eq!(guard.call(1, "echo", &json!({})).get("error"), None);
+    let list = guard.ask(2, "tools/list", &json!({})).to_string();
+    assert!(list.contains("\"echo\""), "{list}");
+
+    acme.adopt(2, &without_echo(), &Standing::default()).await;
+    resident.say(&json!({"policy-changed": {"version": 2}})).await;
+    assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
+    let refused = guard.call(3, "echo", &json!({}));
+    assert_eq!(refused["error"]["data"]["portreeve"]["policyVersion"], 2);
+    assert!(!guard.ask(4, "tools/list", &json!({})).to_string().contains("\"echo\""));
+
+    acme.adopt(3, POLICY, &Standing::default()).await;
+    resident.say(&json!({"policy-changed": {"version": 3}})).await;
+    assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
+    assert_eq!(guard.call(5, "echo", &json!({})).get("error"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_has_left_is_refused_in_a_running_session() {
+    let acme = Organisation::new().await;
+    acme.adopt(1, POLICY, &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.guard();
+    let mut resident = Line::accept(&mut listener).await;
+    assert_eq!(guard.call(1, "echo", &json!({})).get("error"), None);
+    guard.ask(2, "tools/list", &json!({}));
+
+    let standing =
+        Standing { suspended_members: ["alice@acme.example".to_owned()].into(), ..Standing::default() };
+    acme.adopt(2, POLICY, &standing).await;
+    resident.say(&json!({"policy-changed": {"version": 2}})).await;
+    assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
+    let refused = guard.call(3, "echo", &json!({}));
+    assert_eq!(refused["error"]["data"]["portreeve"]["rule"], "member-suspended");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_policy_that_is_forged_or_rolled_back_on_disk_changes_nothing() {
+    let acme = Organisation::new().await;
+    acme.adopt(5, &without_echo(), &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.guard();
+    let mut resident = Line::accept(&mut listener).await;
+    guard.ask(1, "tools/list", &json!({}));
+
+    let signed = String::from_utf8(acme.signed(6, POLICY, &Standing::default()).await).unwrap();
+    let forged = signed.replace("no-secrets", "no-secrecy");
+    assert_ne!(signed, forged);
+    for (version, bundle) in [
+        (6, forged.into_bytes()),
+        (4, acme.signed(4, POLICY, &Standing::default()).await),
+        (7, signed[..signed.len() / 2].to_owned().into_bytes()),
+    ] {
+        std::fs::write(acme.layout.adopted_policy(), bundle).unwrap();
+        resident.say(&json!({"policy-changed": {"version": version}})).await;
+        // The guard hears the resident and the client in any order: give the word time to be heard.
+        for id in 0..50 {
+            let refused = guard.call(id, "echo", &json!({}));
+            assert_eq!(refused["error"]["data"]["portreeve"]["policyVersion"], 5, "{refused}");
+        }
+    }
+    acme.adopt(8, POLICY, &Standing::default()).await;
+    resident.say(&json!({"policy-changed": {"version": 8}})).await;
+    while guard.next()["method"] != "notifications/tools/list_changed" {}
+    assert_eq!(guard.call(100, "echo", &json!({})).get("error"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_policy_that_cannot_be_believed_at_the_start_refuses_everything_and_says_why() {
+    let acme = Organisation::new().await;
+    let missing = acme.guard().call(1, "echo", &json!({}));
+    assert!(message_of(&missing).contains("no policy has reached this machine"), "{missing}");
+
+    let signed = String::from_utf8(acme.signed(6, POLICY, &Standing::default()).await).unwrap();
+    std::fs::write(acme.layout.adopted_policy(), signed.replace("no-secrets", "no-secrecy")).unwrap();
+    let forged = acme.guard().call(1, "echo", &json!({}));
+    assert_eq!(forged["error"]["data"]["portreeve"]["rule"], "lockdown");
+    assert!(message_of(&forged).contains("was not accepted"), "{forged}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_machine_that_leaves_the_organisation_in_a_session_is_locked() {
+    let acme = Organisation::new().await;
+    acme.adopt(1, POLICY, &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.guard();
+    let mut resident = Line::accept(&mut listener).await;
+    guard.ask(1, "tools/list", &json!({}));
+    std::fs::remove_file(acme.layout.identity()).unwrap();
+    resident.say(&json!({"welcome": {"policy_version": 0}})).await;
+    assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
+    let refused = guard.call(2, "echo", &json!({}));
+    assert!(message_of(&refused).contains("not enrolled"), "{refused}");
+}
