@@ -16,7 +16,7 @@ mod target;
 mod wrapping;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use platform::Layout;
 
-use crate::clients::{Client, ConfigFile, ConfigProblem, Home, parse_config, read_bytes};
+use crate::clients::{Client, ConfigFile, ConfigProblem, Home, Scope, parse_config, read_bytes};
 
 pub use apply::Applied;
 pub use claude_lock::LockTimes;
@@ -146,6 +146,34 @@ impl Steward {
     pub fn look(&self) -> Result<Vec<FileLook>, StewardError> {
         let journal = Journal::read(&self.folder)?;
         Ok(self.home.config_files().iter().map(|file| self.look_at(file, &journal)).collect())
+    }
+
+    /// What the journal says is governed, by file.
+    pub fn governed_entries(&self) -> Vec<(PathBuf, Row)> {
+        let Ok(journal) = Journal::read(&self.folder) else {
+            return Vec::new();
+        };
+        let of_file = |(file, memory): (&PathBuf, &journal::FileMemory)| {
+            let desktop = self
+                .home
+                .config_files()
+                .iter()
+                .any(|known| known.path() == file && known.client() == Client::ClaudeDesktop);
+            let row = |kept: &journal::Kept| Row {
+                scope: match (kept.kind, &kept.project) {
+                    (journal::Kind::Shadow, _) => Scope::Project,
+                    (_, Some(_)) => Scope::Local,
+                    (_, None) if desktop => Scope::Desktop,
+                    (_, None) => Scope::User,
+                },
+                project: kept.project.clone().unwrap_or_default(),
+                entry: kept.name.clone(),
+                identity: String::new(),
+                standing: Standing::Governed,
+            };
+            memory.entries.values().map(|kept| (file.clone(), row(kept))).collect::<Vec<_>>()
+        };
+        journal.files().flat_map(of_file).collect()
     }
 
     /// Where the steward's own memory lies; detection keeps its own beside it.

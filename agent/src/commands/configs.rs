@@ -224,6 +224,7 @@ fn from_to(change: &EntryChange) -> (String, String) {
     let guarded = format!("portreeve wrap, then {identity}");
     match change.action {
         Action::Wrap => (identity.clone(), guarded),
+        Action::Move => (format!("portreeve wrap at its old place, then {identity}"), guarded),
         Action::Repair => (format!("another guard, then {identity}"), guarded),
         Action::Shadow => {
             (format!("{identity} of the team's .mcp.json"), format!("{guarded}, in local scope"))

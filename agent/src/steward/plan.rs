@@ -18,6 +18,8 @@ pub enum Action {
     Wrap,
     /// Put the guard's own command line right.
     Repair,
+    /// Name the place the guard has now.
+    Move,
     /// Put a guarded entry of the same name in front of the team's.
     Shadow,
     /// Bring the shadow up to the team's entry.
@@ -44,7 +46,27 @@ pub enum Standing {
     Direct,
     /// It runs our guard, but not as we wrote it.
     Altered,
+    /// It runs our guard as we wrote it, from where the guard was then.
+    Outdated,
     LeftAlone(Beyond),
+}
+
+impl EntryChange {
+    /// The server as it stood before the change, where it went around us.
+    pub fn row_before(&self) -> Option<Row> {
+        let standing = match self.action {
+            Action::Wrap | Action::Shadow => Standing::Direct,
+            Action::Repair => Standing::Altered,
+            Action::Move | Action::Follow | Action::Unshadow => return None,
+        };
+        Some(Row {
+            scope: self.scope,
+            project: self.place.project.clone().unwrap_or_default(),
+            entry: self.place.name.clone(),
+            identity: self.identity.clone(),
+            standing,
+        })
+    }
 }
 
 impl Standing {
@@ -54,6 +76,7 @@ impl Standing {
             Self::Governed => String::new(),
             Self::Direct => "goes around the guard; `portreeve configs apply` puts it in front".to_owned(),
             Self::Altered => "its guard's command line was changed by hand".to_owned(),
+            Self::Outdated => "its guard has moved; `portreeve configs apply` names the new place".to_owned(),
             Self::LeftAlone(reason) => reason.to_string(),
         }
     }
@@ -67,14 +90,6 @@ pub struct Row {
     pub entry: String,
     pub identity: String,
     pub standing: Standing,
-}
-
-/// How it is with the shadow in front of a team's entry.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shadow {
-    InPlace,
-    Changing,
-    Missing,
 }
 
 /// The plan for one file.
@@ -109,10 +124,12 @@ impl Planner<'_> {
             .map(|entry| (&entry.place, entry))
             .collect();
         let mut own_local = HashSet::new();
+        let mut shadows = HashMap::new();
         for entry in entries.all.iter().filter(|entry| entry.scope != Scope::Project) {
             plan.clean &= !matches!(entry.shape, Shape::Guarded(_));
             if self.is_shadow(entry) {
-                self.shadow(entry, team.get(&entry.place).copied(), &entries, &mut plan)?;
+                let stands = self.shadow(entry, team.get(&entry.place).copied(), &entries, &mut plan)?;
+                shadows.insert(&entry.place, stands);
                 continue;
             }
             if entry.scope == Scope::Local {
@@ -120,22 +137,10 @@ impl Planner<'_> {
             }
             self.own(entry, &mut plan)?;
         }
-        let shadowed: HashSet<Place> = plan.changes.iter().map(|change| change.place.clone()).collect();
-        let governed: HashSet<Place> = entries
-            .all
-            .iter()
-            .filter(|entry| self.is_shadow(entry) && !shadowed.contains(&entry.place))
-            .map(|entry| entry.place.clone())
-            .collect();
         for entry in entries.all.iter().filter(|entry| entry.scope == Scope::Project) {
             // An entry of the developer's own in local scope is what runs instead.
             if !own_local.contains(&entry.place) {
-                let shadow = match () {
-                    () if governed.contains(&entry.place) => Shadow::InPlace,
-                    () if shadowed.contains(&entry.place) => Shadow::Changing,
-                    () => Shadow::Missing,
-                };
-                self.team(entry, shadow, &mut plan)?;
+                self.team(entry, shadows.get(&entry.place), &mut plan)?;
             }
         }
         plan.text = edited(text, &mut plan.changes)?;
@@ -156,6 +161,7 @@ impl Planner<'_> {
             Shape::Guarded(guarded) if self.guard.is(&entry.place.name, guarded) => {
                 (Standing::Governed, None)
             }
+            Shape::Guarded(_) if self.wrote(entry) => (Standing::Outdated, Some(Action::Move)),
             Shape::Guarded(_) => (Standing::Altered, Some(Action::Repair)),
             Shape::Beyond(reason) => (Standing::LeftAlone(reason.clone()), None),
         };
@@ -184,23 +190,27 @@ impl Planner<'_> {
         team: Option<&Entry>,
         entries: &Entries,
         plan: &mut FilePlan,
-    ) -> Result<(), Malformed> {
+    ) -> Result<Standing, Malformed> {
         let unclear = entry.place.project.as_ref().is_some_and(|project| entries.unclear.contains(project));
-        let wanted = match team.filter(|team| !matches!(team.shape, Shape::Beyond(_))) {
-            Some(team) => self.guard.wrap(&team.place.name, &team.text)?,
-            None => None,
+        let exact =
+            matches!(&entry.shape, Shape::Guarded(guarded) if self.guard.is(&entry.place.name, guarded));
+        let standing = match exact {
+            // Behind the team's entry or not, while our guard stands there nothing goes around it.
+            true => Standing::Governed,
+            false if self.wrote(entry) => Standing::Outdated,
+            false => Standing::Altered,
         };
-        match wanted {
-            Some(wanted) if same_value(&wanted, &entry.text) => {}
-            Some(_) => {
-                let source = team.map_or(&entry.text, |team| &team.text);
-                plan.changes.extend(self.change(entry, Action::Follow, None, source)?);
+        let team = team.filter(|team| !matches!(team.shape, Shape::Beyond(_)));
+        match team.map(|team| Ok((team, self.guard.wrap(&team.place.name, &team.text)?))).transpose()? {
+            Some((_, Some(wanted))) if same_value(&wanted, &entry.text) => {}
+            Some((team, Some(_))) => {
+                plan.changes.extend(self.change(entry, Action::Follow, None, &team.text)?);
             }
             // Its team file cannot be read now, so it stays as it is.
-            None if unclear => {
-                plan.rows.push(Row { scope: Scope::Project, ..row(entry, Standing::Governed) })
+            _ if unclear => {
+                plan.rows.push(Row { scope: Scope::Project, ..row(entry, standing.clone()) });
             }
-            None => {
+            _ => {
                 let mut kept = kept_of(entry, Kind::Gone, None, None);
                 kept.made_list = self.made_list(&entry.place);
                 plan.changes.push(EntryChange {
@@ -212,21 +222,27 @@ impl Planner<'_> {
                 });
             }
         }
-        Ok(())
+        Ok(standing)
     }
 
-    /// A team's entry that is the one that runs.
-    fn team(&self, entry: &Entry, shadow: Shadow, plan: &mut FilePlan) -> Result<(), Malformed> {
-        let standing = match &entry.shape {
-            Shape::Beyond(reason) => Standing::LeftAlone(reason.clone()),
-            _ if shadow == Shadow::InPlace => Standing::Governed,
-            _ => Standing::Direct,
+    /// A team's entry that is the one that runs, with how the shadow before it stands.
+    fn team(&self, entry: &Entry, shadow: Option<&Standing>, plan: &mut FilePlan) -> Result<(), Malformed> {
+        let standing = match (&entry.shape, shadow) {
+            (Shape::Beyond(reason), _) => Standing::LeftAlone(reason.clone()),
+            (_, Some(standing)) => standing.clone(),
+            (_, None) => Standing::Direct,
         };
-        if standing == Standing::Direct && shadow == Shadow::Missing {
+        if standing == Standing::Direct {
             plan.changes.extend(self.change(entry, Action::Shadow, None, &entry.text)?);
         }
         plan.rows.push(row(entry, standing));
         Ok(())
+    }
+
+    /// Is the entry as the journal says we wrote it?
+    fn wrote(&self, entry: &Entry) -> bool {
+        let kept = self.memory.entries.get(&entry.place);
+        kept.and_then(|kept| kept.written.as_ref()).is_some_and(|written| same_value(written, &entry.text))
     }
 
     fn made_list(&self, place: &Place) -> bool {

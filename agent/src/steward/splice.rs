@@ -14,10 +14,6 @@ impl Splices {
         self.0.push((span, text));
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub fn apply(mut self, text: &str) -> String {
         // At one place, what is inserted comes before what is taken away.
         self.0.sort_by_key(|(span, _)| (span.start, span.end));

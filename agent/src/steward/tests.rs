@@ -118,6 +118,13 @@ pub fn steward_of(home: &Path, folder: &Path, disk: Arc<dyn Disk>) -> Steward {
     }
 }
 
+impl Steward {
+    /// The same with our program at another place.
+    pub fn at(&self, program: &str) -> Self {
+        Self { guard: Guard { program: program.into(), root: None }, ..self.clone() }
+    }
+}
+
 /// A `~/.claude.json` as Claude Code leaves it after months of use.
 pub const REAL: &str = include_str!("tests/claude.json");
 pub const REAL_DESKTOP: &str = include_str!("tests/claude_desktop_config.json");

@@ -58,7 +58,8 @@ fn the_shadow_follows_the_team_file() {
     let story = project(r#""enabledMcpjsonServers": ["team"]"#);
     story.apply();
     story.write("code/shop/.mcp.json", &TEAM.replace("team-server", "team-server@2"));
-    assert!(story.standings().contains(&"project/team: Direct".to_owned()));
+    // Its guard stands where it stood: nothing goes around it meanwhile.
+    assert_eq!(story.standings(), ["project/team: Governed"]);
     assert_eq!(story.apply(), 1);
     assert_eq!(local(&story)["team"]["args"][6], "team-server@2");
     // While the file is half written, what we know of it stays.
@@ -79,6 +80,18 @@ fn a_team_server_that_is_no_longer_approved_loses_its_shadow() {
     assert_eq!(story.apply(), 1);
     story.assert_bare();
     assert_eq!(story.standings(), ["project/team: LeftAlone(NotApproved)"]);
+}
+
+#[test]
+fn attack_a_shadow_whose_guard_is_bent() {
+    let story = project(r#""enabledMcpjsonServers": ["team"]"#);
+    story.apply();
+    let bent = story.config().replace(r#""wrap", "--name""#, r#""wrap", "--policy", "/tmp/lax", "--name""#);
+    assert_ne!(bent, story.config());
+    story.write(".claude.json", &bent);
+    assert_eq!(story.standings(), ["project/team: Altered"]);
+    assert_eq!(story.apply(), 1);
+    assert_eq!(story.standings(), ["project/team: Governed"]);
 }
 
 /// Shadowing would start a server that Claude Code asks the developer about first.
