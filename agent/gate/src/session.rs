@@ -231,7 +231,9 @@ impl Open {
 }
 
 /// The record of a line that could not be read.
-fn malformed_entry(code: &str, message: String, from_client: bool) -> Entry {
+fn malformed_entry(code: &str, message: &str, from_client: bool) -> Entry {
+    // It may quote a key or an id, of any length.
+    let message = refusal::shorten(message, 512);
     Entry {
         kind: EntryKind::Malformed { code: code.to_owned(), message, from_client },
         tool_use_id: None,

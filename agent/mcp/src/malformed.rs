@@ -36,6 +36,8 @@ pub enum Malformed {
     BadId,
     #[error("`method` is not a string")]
     BadMethod,
+    #[error("the method {method:?} is not `{known}`, but some readers would take it for that")]
+    LookalikeMethod { method: String, known: &'static str },
     #[error("`params` is not an object")]
     BadParams,
     #[error("the message has neither `method` nor `result` nor `error`")]
@@ -77,6 +79,7 @@ impl Malformed {
             Self::NotJsonRpc2 => "not-json-rpc-2",
             Self::BadId => "bad-id",
             Self::BadMethod => "bad-method",
+            Self::LookalikeMethod { .. } => "lookalike-method",
             Self::BadParams => "bad-params",
             Self::NoShape => "no-shape",
             Self::RequestAndAnswer => "request-and-answer",

@@ -47,7 +47,8 @@ pub(crate) fn string(json: &str) -> Option<String> {
     json.starts_with('"').then(|| serde_json::from_str(json).ok()).flatten()
 }
 
-fn mistaken_for(key: &str, known: &[&'static str]) -> Option<&'static str> {
+/// Which of `known` a careless reader would take this for, though it is none of them.
+pub(crate) fn mistaken_for(key: &str, known: &[&'static str]) -> Option<&'static str> {
     if known.contains(&key) {
         return None;
     }

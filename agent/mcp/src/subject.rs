@@ -74,6 +74,21 @@ const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 
+/// The methods of MCP that somebody in front of a server acts on. A server that ignores case or blanks
+/// in them would act on other spellings.
+const METHODS: &[&str] = &[
+    "tools/call",
+    "tools/list",
+    "resources/read",
+    "resources/subscribe",
+    "prompts/get",
+    "completion/complete",
+    "initialize",
+    "server/discover",
+    "subscriptions/listen",
+    "notifications/cancelled",
+];
+
 impl Asked {
     /// `place` says where a slice of `params` stands in the whole message.
     pub(crate) fn read(
@@ -82,6 +97,9 @@ impl Asked {
         params: &Members<'_>,
         place: impl Fn(&str) -> Range<usize>,
     ) -> Result<Self, Malformed> {
+        if let Some(known) = members::mistaken_for(method, METHODS) {
+            return Err(Malformed::LookalikeMethod { method: method.to_owned(), known });
+        }
         if method == "tools/call" && !has_id {
             return Err(Malformed::CallWithoutId);
         }

@@ -213,7 +213,7 @@ impl Session {
             Answered::Unasked => {
                 let sentence =
                     format!("the client answered request {}, which the server never made", id.as_json());
-                let entry = malformed_entry("unasked-response", sentence, true);
+                let entry = malformed_entry("unasked-response", &sentence, true);
                 Judged::entered(entry, Release::Nothing, Otherwise::Nothing)
             }
         }
@@ -226,7 +226,7 @@ impl Session {
         } else {
             Release::Nothing
         };
-        Judged::entered(malformed_entry(why.code(), why.to_string(), true), release, Otherwise::Same)
+        Judged::entered(malformed_entry(why.code(), &why.to_string(), true), release, Otherwise::Same)
     }
 
     fn refuse_oversize(&self, found: &Salvaged, bytes: usize) -> Judged {
@@ -235,7 +235,7 @@ impl Session {
         } else {
             Release::ToClient(refusal::oversize(self.answerable_id(found), bytes))
         };
-        let entry = malformed_entry("oversize", refusal::oversize_sentence(bytes), true);
+        let entry = malformed_entry("oversize", &refusal::oversize_sentence(bytes), true);
         Judged::entered(entry, release, Otherwise::Same)
     }
 
@@ -257,7 +257,7 @@ fn refuse_clash(clash: Clash) -> Judged {
         Clash::IdInUse => ("id-in-use", "a request with the same `id` is still open"),
         Clash::TooMany => ("too-many-open", "too many requests are open at once"),
     };
-    let entry = malformed_entry(code, why.to_owned(), true);
+    let entry = malformed_entry(code, why, true);
     Judged::entered(entry, Release::ToClient(refusal::unadmitted(why, code)), Otherwise::Same)
 }
 

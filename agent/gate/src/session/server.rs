@@ -191,9 +191,8 @@ impl Session {
         if n > NOISE_RECORDED && !n.is_power_of_two() {
             return None;
         }
-        let message =
-            if n > NOISE_RECORDED { format!("{why} ({n} lines dropped so far)") } else { why.to_owned() };
-        Some(malformed_entry(code, message, false))
+        let so_far = if n > NOISE_RECORDED { format!(" ({n} lines dropped so far)") } else { String::new() };
+        Some(malformed_entry(code, &format!("{}{so_far}", refusal::shorten(why, 400)), false))
     }
 }
 

@@ -1,11 +1,10 @@
 //! Each test is named after an attack on proxies that speak MCP, and fails if the attack works.
 //! "Works" means that the server got bytes, or that the client did, which nobody judged.
 
-use crate::stage::{Stage, call, error, heard, result, to_client, to_server};
+use crate::stage::{Stage, call, error, result, to_client, to_server};
 use gate::{EntryKind, Release};
 use mcp::Line;
 use policy::Outcome;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// Nothing reaches the server; the client is told, under the id it used if that could be told.
@@ -67,6 +66,17 @@ fn escaped_method_name_hides_a_call() {
         );
         assert_eq!(error(&stage.client(&text), &json!(id)).0, -32003, "{text}");
         assert_eq!(stage.last().tool.as_deref(), Some("delete_file"));
+    }
+}
+
+#[test]
+fn method_in_another_case_hides_a_call() {
+    for method in
+        ["Tools/Call", "TOOLS/CALL", "tools/call ", "tools/call\\u0000", " tools/call", "tool\\u017f/call"]
+    {
+        let text =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"name":"delete_file"}}}}"#);
+        refused_as(text, "lookalike-method", &json!(1));
     }
 }
 
@@ -249,26 +259,6 @@ fn broken_line_under_an_open_id_ends_the_open_call() {
 }
 
 #[test]
-fn response_to_a_request_never_made() {
-    let mut stage = Stage::new();
-    for text in [result(1, r#"{"tools":[{"name":"delete_file"}]}"#), result(2, r#"{"content":[]}"#)] {
-        assert_eq!(stage.server(&text), Release::Nothing);
-        assert_eq!(stage.client(&text), Release::Nothing);
-    }
-    assert_eq!(stage.malformed(), ["unasked-response"; 4]);
-    let _ = stage.client(&call(3, "read_file", "{}"));
-    assert_eq!(stage.server(&result(3, "{}")), to_client(&result(3, "{}")));
-    assert_eq!(stage.server(&result(3, r#"{"content":"again"}"#)), Release::Nothing, "an answer counts once");
-}
-
-#[test]
-fn refused_call_is_answered_by_the_server_all_the_same() {
-    let mut stage = Stage::new();
-    let _ = stage.client(&call(1, "delete_file", "{}"));
-    assert_eq!(stage.server(&result(1, r#"{"content":[]}"#)), Release::Nothing);
-}
-
-#[test]
 fn huge_line_is_refused_with_its_id() {
     let mut stage = Stage::new();
     let mut line = br#"{"jsonrpc":"2.0","id":"big","method":"tools/call","params":{"name":"read_file","arguments":{"a":""#.to_vec();
@@ -282,37 +272,6 @@ fn huge_line_is_refused_with_its_id() {
     assert!(message.contains("67108868 bytes"), "{message}");
     assert_eq!(released[1], to_server(&call(2, "read_file", "{}")), "the next line is judged as ever");
     assert_eq!(stage.malformed(), ["oversize"]);
-}
-
-#[test]
-fn list_entry_the_filter_cannot_read_is_hidden() {
-    let mut stage = Stage::new();
-    let _ = stage.client(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
-    let list = r#"{"tools":[{"name":["read_file"]},{"name":"read_file","Name":"delete_file"},{"n\u0061me":"delete_file"},"read_file",{"name":"read_file","inputSchema":7}]}"#;
-    let release = stage.server(&result(1, list));
-    assert_eq!(heard(&release)["result"]["tools"], json!([{"name":"read_file","inputSchema":7}]));
-    assert!(matches!(stage.last().kind, EntryKind::Listed { shown: 1, hidden: 4 }));
-}
-
-#[test]
-fn server_prints_noise_on_stdout_without_end() {
-    let mut stage = Stage::new();
-    for n in 0..5000 {
-        assert_eq!(stage.server(&format!("[INFO] line {n}")), Release::Nothing);
-    }
-    assert_eq!(stage.malformed().len(), 20 + 8, "the first twenty, then 32, 64, … 4096");
-    let _ = stage.client(&call(1, "read_file", "{}"));
-    assert_eq!(stage.server(&result(1, "{}")), to_client(&result(1, "{}")));
-}
-
-#[test]
-fn server_reuses_an_id_to_confuse_the_clients_answers() {
-    let mut stage = Stage::new();
-    let asks = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
-    assert_eq!(stage.server(asks), to_client(asks));
-    let again = r#"{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}}"#;
-    assert_eq!(stage.server(again), Release::Nothing);
-    assert_eq!(stage.malformed(), ["id-in-use"]);
 }
 
 #[test]
@@ -343,84 +302,6 @@ fn control_characters_in_a_tool_name_reach_the_terminal() {
     let release = stage.client(&call(1, "\\u001b[2J\\u202erun", "{}"));
     let (_, message) = error(&release, &json!(1));
     assert!(!message.chars().any(|c| c.is_control() || c == '\u{202e}'), "{message:?}");
-}
-
-fn near_json() -> impl Strategy<Value = String> {
-    let name =
-        prop_oneof![Just("name"), Just("Name"), Just("n\\u0061me"), Just("name\\u0000"), Just("arguments")];
-    let value = prop_oneof![
-        Just("\"read_file\""),
-        Just("\"delete_file\""),
-        Just("{}"),
-        Just("[]"),
-        Just("null"),
-        Just(r#"{"path":"/work/a","path":"/etc"}"#),
-        Just("1"),
-    ];
-    let params = prop::collection::vec((name, value), 0..4).prop_map(|members| {
-        let members: Vec<_> = members.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
-        format!("{{{}}}", members.join(","))
-    });
-    let key = prop_oneof![
-        Just("method"),
-        Just("Method"),
-        Just("params"),
-        Just("id"),
-        Just("jsonrpc"),
-        Just("result")
-    ];
-    let value = prop_oneof![
-        Just("\"tools/call\"".to_owned()),
-        Just("\"ping\"".to_owned()),
-        Just("1".to_owned()),
-        Just("\"2.0\"".to_owned()),
-        params,
-    ];
-    prop::collection::vec((key, value), 0..7).prop_map(|members| {
-        let members: Vec<_> = members.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
-        format!("{{{}}}", members.join(","))
-    })
-}
-
-/// What a careless server would do: the last of two keys counts, and case does not.
-fn careless_tool(text: &str) -> Option<String> {
-    let value: Value = serde_json::from_str(text).ok()?;
-    let get = |object: &Value, key: &str| -> Vec<Value> {
-        let members = object.as_object().into_iter().flatten();
-        members
-            .filter(|(k, _)| k.trim_end_matches('\0').eq_ignore_ascii_case(key))
-            .map(|(_, v)| v.clone())
-            .collect()
-    };
-    let called = get(&value, "method").iter().any(|method| method == "tools/call");
-    let names = get(&value, "params").iter().flat_map(|params| get(params, "name")).collect::<Vec<_>>();
-    (called && names.iter().any(|name| name == "delete_file")).then(|| "delete_file".to_owned())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
-    #[test]
-    fn no_spelling_of_a_refused_call_reaches_the_server(text in near_json()) {
-        let mut stage = Stage::new();
-        if let Release::ToServer(bytes) = stage.client(&text) {
-            prop_assert_eq!(&bytes, text.as_bytes());
-            prop_assert_eq!(careless_tool(&text), None);
-        }
-    }
-
-    #[test]
-    fn any_bytes_from_either_side_are_survived(lines in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..80)), 0..20)) {
-        let mut stage = Stage::new();
-        for (client, bytes) in lines {
-            let release = if client {
-                stage.client_line(Line::Whole(bytes))
-            } else {
-                stage.server_line(Line::Whole(bytes))
-            };
-            prop_assert!(!matches!(release, Release::ToServer(_)));
-        }
-    }
 }
 
 #[test]

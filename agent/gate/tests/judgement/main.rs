@@ -6,5 +6,7 @@ mod endings;
 mod ledger;
 mod lists;
 mod recording;
+mod server_attacks;
+mod spellings;
 #[cfg(test)]
 mod stage;
