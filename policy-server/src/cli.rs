@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return out.failure(&CliError::Output(error)),
     };
-    match runtime.block_on(run(arguments, &out)) {
+    match runtime.block_on(run(arguments, out)) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads us has seen enough (`| head`).
         Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments, out: &Out) -> Result<(), CliError> {
+async fn run(arguments: Arguments, out: Out) -> Result<(), CliError> {
     let data = arguments.data;
     match arguments.command {
         Command::Serve(serve) => running::serve(data.ok_or(CliError::NoData)?, serve, out).await,

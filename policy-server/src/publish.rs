@@ -24,20 +24,20 @@ pub struct Signed {
     pub bytes: bytes::Bytes,
     /// With its quotes, as HTTP wants it.
     pub etag: String,
-    pub signed_at: OffsetDateTime,
+    pub since: OffsetDateTime,
 }
 
 pub struct Publisher {
     signer: Signer,
     /// One publish at a time.
     turn: Mutex<()>,
-    signed: RwLock<Option<Arc<Signed>>>,
+    in_force: RwLock<Option<Arc<Signed>>>,
 }
 
 impl Publisher {
     #[must_use]
     pub fn new(signer: Signer) -> Self {
-        Self { signer, turn: Mutex::new(()), signed: RwLock::new(None) }
+        Self { signer, turn: Mutex::new(()), in_force: RwLock::new(None) }
     }
 
     /// The trust root that agents are given at enrolment.
@@ -49,7 +49,7 @@ impl Publisher {
     /// What is in force; `None` only before the first start has finished.
     #[must_use]
     pub fn signed(&self) -> Option<Arc<Signed>> {
-        self.signed.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until nobody else publishes.
@@ -58,7 +58,7 @@ impl Publisher {
     }
 
     fn put_in_force(&self, signed: Signed) {
-        *self.signed.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(signed));
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(signed));
     }
 }
 
@@ -116,7 +116,7 @@ pub async fn keep_fresh(app: Shared) {
         let old = app
             .publisher
             .signed()
-            .is_none_or(|signed| OffsetDateTime::now_utc() - signed.signed_at > SIGNATURE_LASTS / 2);
+            .is_none_or(|signed| OffsetDateTime::now_utc() - signed.since > SIGNATURE_LASTS / 2);
         if old && let Err(error) = app.publisher.turn().await.sign_again(&app).await {
             tracing::error!(%error, "the policy could not be signed again");
         }

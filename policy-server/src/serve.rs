@@ -14,7 +14,7 @@ use crate::fleet::Presence;
 use crate::publish::{Publisher, SignError, Signer};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError};
-use crate::tls::{self, Authority, CertificateError, TlsError};
+use crate::tls::{self, Authority, CertificateError, Patience, TlsError};
 use policy::Standing;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -116,7 +116,15 @@ impl Server {
         self.tasks.spawn(crate::alerts::deliver(app.clone()));
         self.tasks.spawn(crate::publish::keep_fresh(app.clone()));
         let router = crate::http::router(app.clone());
-        tls::serve(self.listener, self.tls, &app.authority, router, app.stopping.subscribe()).await?;
+        tls::serve(
+            self.listener,
+            self.tls,
+            &app.authority,
+            router,
+            Patience::default(),
+            app.stopping.subscribe(),
+        )
+        .await?;
         let all = async { while self.tasks.join_next().await.is_some() {} };
         // A delivery under way is tried again after the next start.
         let _ = tokio::time::timeout(Duration::from_millis(300), all).await;

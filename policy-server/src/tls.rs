@@ -5,7 +5,7 @@ mod listener;
 mod peer;
 
 pub use authority::{Authority, CertificateError, Issued};
-pub use listener::serve;
+pub use listener::{Patience, serve};
 pub use peer::{Peer, PeerCertificate};
 
 use rustls::ServerConfig;

@@ -12,7 +12,7 @@ use super::output::{Column, Out, text, when};
 use percent::encoded;
 use serde_json::json;
 
-pub async fn run(command: Command, server: &Connection, out: &Out) -> Result<(), CliError> {
+pub async fn run(command: Command, server: &Connection, out: Out) -> Result<(), CliError> {
     match command {
         Command::Enrolment(super::arguments::Enrolment::Token(token)) => {
             enrolment::run(token, server, out).await
@@ -28,7 +28,7 @@ pub async fn run(command: Command, server: &Connection, out: &Out) -> Result<(),
     }
 }
 
-async fn alerts(alerts: Alerts, server: &Connection, out: &Out) -> Result<(), CliError> {
+async fn alerts(alerts: Alerts, server: &Connection, out: Out) -> Result<(), CliError> {
     const COLUMNS: &[Column] = &[
         ("OPENED", |alert| when(alert, "opened_ms")),
         ("STATE", |alert| text(alert, "state")),
@@ -51,7 +51,7 @@ async fn alerts(alerts: Alerts, server: &Connection, out: &Out) -> Result<(), Cl
     }
 }
 
-async fn webhooks(webhooks: Webhooks, server: &Connection, out: &Out) -> Result<(), CliError> {
+async fn webhooks(webhooks: Webhooks, server: &Connection, out: Out) -> Result<(), CliError> {
     const COLUMNS: &[Column] = &[
         ("ID", |webhook| text(webhook, "id")),
         ("URL", |webhook| text(webhook, "url")),
@@ -77,13 +77,13 @@ async fn webhooks(webhooks: Webhooks, server: &Connection, out: &Out) -> Result<
 }
 
 /// The link alone, so that a script can open it.
-async fn link(server: &Connection, out: &Out) -> Result<(), CliError> {
+async fn link(server: &Connection, out: Out) -> Result<(), CliError> {
     let made = server.post("/v1/admin/link", &json!({})).await?.value()?;
     if out.for_programs { Ok(out.json(&made)?) } else { Ok(out.line(&text(&made, "console"))?) }
 }
 
 /// A sentence for people, JSON for programs.
-fn done(out: &Out, sentence: &str, value: &serde_json::Value) -> Result<(), CliError> {
+fn done(out: Out, sentence: &str, value: &serde_json::Value) -> Result<(), CliError> {
     if out.for_programs { Ok(out.json(value)?) } else { Ok(out.line(sentence)?) }
 }
 

@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tower::ServiceExt as _;
 
 pub struct Connection {
@@ -55,12 +56,11 @@ impl Connection {
                 data.join("admin.token").display()
             ))
         })?;
-        let way = match folder.running() {
-            Some(running) => Way::Running { base: base(&running), client: client(&folder, &running)? },
-            None => {
-                let (folder, app) = serve::open_offline(data).await?;
-                Way::Here { router: crate::http::router(app.clone()), app, _folder: folder }
-            }
+        let way = if let Some((base, client)) = reachable(&folder).await? {
+            Way::Running { client, base }
+        } else {
+            let (folder, app) = serve::open_offline(data).await?;
+            Way::Here { router: crate::http::router(app.clone()), app, _folder: folder }
         };
         Ok(Self { token, way })
     }
@@ -159,6 +159,20 @@ impl Connection {
             app.store.close().await;
         }
     }
+}
+
+/// The running server, `None` where none runs. One that is just starting or stopping is waited for.
+async fn reachable(folder: &DataFolder) -> Result<Option<(String, reqwest::Client)>, CliError> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while let Some(running) = folder.running() {
+        let (base, client) = (base(&running), client(folder, &running)?);
+        match client.get(format!("{base}/health")).send().await {
+            Ok(_) => return Ok(Some((base, client))),
+            Err(error) if Instant::now() > deadline => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    Ok(None)
 }
 
 async fn here(router: &Router, request: Request<Body>) -> Result<axum::response::Response, CliError> {

@@ -21,11 +21,13 @@ impl Out {
         Self { for_programs }
     }
 
+    #[expect(clippy::unused_self, reason = "all that is printed goes through the one writer")]
     pub fn line(self, text: &str) -> io::Result<()> {
         writeln!(io::stdout().lock(), "{text}")
     }
 
     /// As it is, without a line end of ours.
+    #[expect(clippy::unused_self, reason = "all that is printed goes through the one writer")]
     pub fn bytes(self, bytes: &[u8]) -> io::Result<()> {
         io::stdout().lock().write_all(bytes)
     }

@@ -13,7 +13,7 @@ pub fn read(file: &Path) -> Result<String, CliError> {
     String::from_utf8(bytes).map_err(|_| CliError::Said(format!("{}: not text in UTF-8", file.display())))
 }
 
-pub fn check(file: &Path, out: &Out) -> Result<(), CliError> {
+pub fn check(file: &Path, out: Out) -> Result<(), CliError> {
     let checked = author::check_now(&read(file)?);
     if !checked.problems.is_empty() {
         return Err(CliError::Policy(file.to_owned(), checked.problems));
@@ -46,14 +46,14 @@ pub fn question(explain: &Explain) -> Result<Question, CliError> {
     })
 }
 
-pub fn explain(explain: &Explain, out: &Out) -> Result<(), CliError> {
+pub fn explain(explain: &Explain, out: Out) -> Result<(), CliError> {
     let file: PathBuf = explain.file.clone().ok_or_else(|| CliError::Said("which policy file?".into()))?;
     let answer = author::explain(&read(&file)?, &Standing::default(), 0, &question(explain)?)
         .map_err(|problems| CliError::Policy(file, problems))?;
     if out.for_programs { Ok(out.json(&answer)?) } else { tell(&answer, out) }
 }
 
-fn tell(answer: &Answer, out: &Out) -> Result<(), CliError> {
+fn tell(answer: &Answer, out: Out) -> Result<(), CliError> {
     let outcome = match answer.outcome {
         Outcome::Allowed => "allowed",
         Outcome::Refused => "refused",

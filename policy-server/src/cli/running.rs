@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-pub async fn serve(data: PathBuf, arguments: Serve, out: &Out) -> Result<(), CliError> {
+pub async fn serve(data: PathBuf, arguments: Serve, out: Out) -> Result<(), CliError> {
     log();
     let settings = Settings {
         data: data.clone(),
@@ -33,7 +33,7 @@ pub async fn serve(data: PathBuf, arguments: Serve, out: &Out) -> Result<(), Cli
     Ok(server.run().await?)
 }
 
-fn say(server: &Server, data: &std::path::Path, out: &Out) -> Result<(), CliError> {
+fn say(server: &Server, data: &std::path::Path, out: Out) -> Result<(), CliError> {
     let organisation = &server.app.organisation;
     if out.for_programs {
         return Ok(out.json(&json!({

@@ -78,7 +78,6 @@ impl IntoResponse for Failure {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature is the layer's")]
 pub(super) fn panicked(_cause: Box<dyn std::any::Any + Send>) -> Response {
     Failure::new(
         StatusCode::INTERNAL_SERVER_ERROR,

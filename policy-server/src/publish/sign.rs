@@ -88,7 +88,7 @@ impl Signer {
             policy_version: version,
             bytes: serde_json::to_vec(&bundle)?.into(),
             etag: format!("\"{version}.{timestamp_version}\""),
-            signed_at: now,
+            since: now,
         })
     }
 }

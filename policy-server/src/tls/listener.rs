@@ -16,9 +16,20 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Against clients that send half a header and wait.
-const HEADERS: Duration = Duration::from_secs(15);
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    pub handshake: Duration,
+    /// For the header of a request: against clients that send half of one and wait.
+    pub header: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { handshake: Duration::from_secs(10), header: Duration::from_secs(15) }
+    }
+}
+
 /// How long requests under way may take when the server stops.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
 /// Ten thousand agents keep a stream each; the rest is for everybody's short requests.
@@ -28,6 +39,7 @@ struct Door {
     acceptor: TlsAcceptor,
     judge: Judge,
     router: Router,
+    patience: Patience,
     stopping: watch::Receiver<bool>,
 }
 
@@ -37,12 +49,14 @@ pub async fn serve(
     config: ServerConfig,
     authority: &Authority,
     router: Router,
+    patience: Patience,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), TlsError> {
     let door = Arc::new(Door {
         acceptor: TlsAcceptor::from(Arc::new(config)),
         judge: Judge::new(authority)?,
         router,
+        patience,
         stopping: stopping.clone(),
     });
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -84,7 +98,7 @@ impl Door {
     async fn attend(&self, stream: TcpStream, address: SocketAddr) {
         // Small messages, and somebody waits for each: a policy event, a receipt.
         let _ = stream.set_nodelay(true);
-        let tls = match tokio::time::timeout(HANDSHAKE, self.acceptor.accept(stream)).await {
+        let tls = match tokio::time::timeout(self.patience.handshake, self.acceptor.accept(stream)).await {
             Ok(Ok(tls)) => tls,
             Ok(Err(error)) => return tracing::debug!(%address, %error, "TLS handshake failed"),
             Err(_) => return tracing::debug!(%address, "TLS handshake took too long"),
@@ -97,7 +111,7 @@ impl Door {
                 request.map(axum::body::Body::new)
             });
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.patience.header);
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -118,5 +132,63 @@ impl Door {
         if let Err(error) = ended {
             tracing::debug!(%address, %error, "connection ended");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Patience, serve};
+    use crate::tls::{Authority, install_provider, server_config};
+    use axum::Router;
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, RootCertStore};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::watch;
+    use tokio_rustls::TlsConnector;
+
+    const SHORT: Patience =
+        Patience { handshake: Duration::from_millis(300), header: Duration::from_millis(300) };
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// A listener that waits for nobody, and what its clients trust. The sender keeps it alive.
+    async fn listen(folder: &std::path::Path) -> (std::net::SocketAddr, ClientConfig, watch::Sender<bool>) {
+        install_provider();
+        let authority = Authority::open(folder, "acme", true).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate().clone()).unwrap();
+        let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let config = server_config(&authority, None, &["localhost".to_owned()]).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, stopping) = watch::channel(false);
+        tokio::spawn(
+            async move { serve(listener, config, &authority, Router::new(), SHORT, stopping).await },
+        );
+        (address, client, sender)
+    }
+
+    #[tokio::test]
+    async fn client_that_sends_half_a_header_and_waits_is_hung_up_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, config, _alive) = listen(folder.path()).await;
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut tls = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        tls.write_all(b"GET / HTTP/1.1\r\nHost: local").await.unwrap();
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(LONG, tls.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "the connection is still open");
+    }
+
+    #[tokio::test]
+    async fn client_that_never_begins_its_handshake_is_hung_up_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (address, _, _alive) = listen(folder.path()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let ended = tokio::time::timeout(LONG, stream.read(&mut [0; 1])).await;
+        assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
     }
 }

@@ -9,7 +9,7 @@ use crate::enrolment::profile;
 use contract::enrolment::ManagedProfile;
 use serde_json::json;
 
-pub async fn run(token: Token, server: &Connection, out: &Out) -> Result<(), CliError> {
+pub async fn run(token: Token, server: &Connection, out: Out) -> Result<(), CliError> {
     const COLUMNS: &[Column] = &[
         ("ID", |token| text(token, "id")),
         ("MEMBER", |token| text(token, "member")),
@@ -38,7 +38,7 @@ pub async fn run(token: Token, server: &Connection, out: &Out) -> Result<(), Cli
     }
 }
 
-fn print(profile: &ManagedProfile, form: ProfileForm, out: &Out) -> Result<(), CliError> {
+fn print(profile: &ManagedProfile, form: ProfileForm, out: Out) -> Result<(), CliError> {
     let text = match form {
         ProfileForm::Json => profile::as_json(profile),
         ProfileForm::Plist => profile::as_plist(profile),

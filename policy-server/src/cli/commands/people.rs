@@ -7,7 +7,7 @@ use crate::cli::connection::Connection;
 use crate::cli::output::{Column, Out, text, when};
 use serde_json::{Value, json};
 
-pub async fn members(members: Members, server: &Connection, out: &Out) -> Result<(), CliError> {
+pub async fn members(members: Members, server: &Connection, out: Out) -> Result<(), CliError> {
     const COLUMNS: &[Column] = &[
         ("MEMBER", |member| text(member, "address")),
         ("DEVICES", |member| text(member, "devices")),
@@ -30,7 +30,7 @@ pub async fn members(members: Members, server: &Connection, out: &Out) -> Result
     }
 }
 
-pub async fn devices(devices: Devices, server: &Connection, out: &Out) -> Result<(), CliError> {
+pub async fn devices(devices: Devices, server: &Connection, out: Out) -> Result<(), CliError> {
     const COLUMNS: &[Column] = &[
         ("ID", |device| text(device, "id")),
         ("MEMBER", |device| text(device, "member")),

@@ -9,7 +9,7 @@ use crate::cli::policy_file;
 use serde_json::{Value, json};
 use std::path::Path;
 
-pub async fn run(policy: Policy, server: &Connection, out: &Out) -> Result<(), CliError> {
+pub async fn run(policy: Policy, server: &Connection, out: Out) -> Result<(), CliError> {
     const COLUMNS: &[Column] = &[
         ("VERSION", |policy| text(policy, "version")),
         ("PUBLISHED", |policy| when(policy, "created_ms")),
@@ -40,7 +40,7 @@ async fn publish(
     note: &str,
     base: Option<u64>,
     server: &Connection,
-    out: &Out,
+    out: Out,
 ) -> Result<(), CliError> {
     let base = match base {
         Some(base) => base,
@@ -51,7 +51,7 @@ async fn publish(
     done(out, &format!("Policy version {} is published.", published["version"]), &published)
 }
 
-async fn explain(explain: &Explain, server: &Connection, out: &Out) -> Result<(), CliError> {
+async fn explain(explain: &Explain, server: &Connection, out: Out) -> Result<(), CliError> {
     let question = serde_json::to_value(policy_file::question(explain)?)?;
     let answer = server.post("/v1/admin/policy/explain", &question).await?.value()?;
     if out.for_programs {

@@ -7,7 +7,7 @@ use crate::cli::connection::Connection;
 use crate::cli::output::{Column, Out, text, when};
 use serde_json::Value;
 
-pub async fn run(records: Records, server: &Connection, out: &Out) -> Result<(), CliError> {
+pub async fn run(records: Records, server: &Connection, out: Out) -> Result<(), CliError> {
     match records {
         Records::Search { filter, limit, after } => {
             let after = after.map(|after| format!("&after={}", encoded(&after))).unwrap_or_default();
@@ -25,7 +25,7 @@ pub async fn run(records: Records, server: &Connection, out: &Out) -> Result<(),
     }
 }
 
-async fn search(path: &str, server: &Connection, out: &Out) -> Result<(), CliError> {
+async fn search(path: &str, server: &Connection, out: Out) -> Result<(), CliError> {
     const COLUMNS: &[Column] = &[
         ("TIME", |record| when(record, "time_ms")),
         ("MEMBER", |record| text(record, "member")),
