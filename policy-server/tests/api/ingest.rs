@@ -22,20 +22,20 @@ impl Log {
 
     fn with(mut self, count: usize) -> Self {
         for _ in 0..count {
-            self.push("ada@acme.example", json!({"path": "/etc/hosts"}));
+            self.push("ada@acme.example", &json!({"path": "/etc/hosts"}));
         }
         self
     }
 
-    fn push(&mut self, member: &str, arguments: Value) {
+    fn push(&mut self, member: &str, arguments: &Value) {
         let line = json!({
-            "id": Uuid::now_v7(), "time_ms": 1_700_000_000_000_i64 + self.lines.len() as i64,
+            "id": Uuid::now_v7(), "time_ms": 1_700_000_000_000_u64 + self.lines.len() as u64,
             "run": Uuid::from_u128(7), "seq": self.lines.len() + 1, "member": member, "device": self.device,
             "os_user": "ada", "client": {"name": "claude-code", "version": "2"},
             "server": {"identity": "npm:@modelcontextprotocol/server-filesystem", "entry": "files"},
             "kind": "call", "method": "tools/call", "tool": "read_file", "call": self.lines.len() + 1,
             "arguments": arguments, "decision": "allowed", "rule": "read-files", "reason": "Reading is fine.",
-            "policy_version": 1, "not_known_yet": [1.10, 12345678901234567890123_f64],
+            "policy_version": 1, "not_known_yet": [1.10, 12_345_678_901_234_567_890_123_f64],
         });
         self.push_line(line.to_string());
     }
@@ -63,7 +63,7 @@ impl Log {
 }
 
 fn hex(link: &[u8; 32]) -> String {
-    link.iter().map(|byte| format!("{byte:02x}")).collect()
+    contract::record::to_hex(link)
 }
 
 async fn send(organisation: &Organisation, log: &Log, batch: Value) -> Reply {
@@ -107,7 +107,7 @@ async fn record_of_a_new_log_that_is_known_already_is_not_kept_again() {
     send(&organisation, &old, old.batch(1, 2)).await.expect(200);
     let mut new = Log::of(&old.device);
     old.lines.iter().for_each(|line| new.push_line(line.clone()));
-    new.push("ada@acme.example", json!({}));
+    new.push("ada@acme.example", &json!({}));
     send(&organisation, &new, new.batch(1, 3)).await.expect(200);
     assert_eq!(count(&organisation).await, 3);
 }
@@ -137,7 +137,7 @@ async fn record_changed_after_it_was_written_is_refused() {
     assert_eq!(send(&organisation, &log, changed).await.expect(409).code(), "record-chain-broken");
 
     let mut rewritten = Log { device: log.device.clone(), epoch: log.epoch, ..Log::of("") };
-    rewritten.push("ada@acme.example", json!({"path": "/tmp/harmless"}));
+    rewritten.push("ada@acme.example", &json!({"path": "/tmp/harmless"}));
     log.lines[1..].iter().for_each(|line| rewritten.push_line(line.clone()));
     let reply = send(&organisation, &log, rewritten.batch(1, 4)).await.expect(409);
     assert_eq!(reply.code(), "record-chain-broken");
@@ -163,7 +163,7 @@ async fn batch_with_something_that_is_no_record_is_refused_whole() {
 async fn record_in_the_name_of_somebody_else_stays_with_the_device_that_sent_it() {
     let organisation = Organisation::found().await;
     let mut log = Log::of(&organisation.device("ada@acme.example").await);
-    log.push("boss@acme.example", json!({}));
+    log.push("boss@acme.example", &json!({}));
     send(&organisation, &log, log.batch(1, 1)).await.expect(200);
     let theirs = organisation.get("/v1/admin/records?member=boss@acme.example").await;
     assert_eq!(theirs["records"].as_array().unwrap().len(), 0);
@@ -210,7 +210,7 @@ async fn search_pages_through_everything_once_and_filters_hold() {
 async fn export_gives_the_bytes_that_came_in() {
     let organisation = Organisation::found().await;
     let mut log = Log::of(&organisation.device("ada@acme.example").await).with(700);
-    log.push("ada@acme.example", json!({"text": "ü \u{1F600} \"quoted\""}));
+    log.push("ada@acme.example", &json!({"text": "ü \u{1F600} \"quoted\""}));
     let text = serde_json::to_string(&contract::record::Batch {
         epoch: log.epoch,
         first: 1,

@@ -160,6 +160,7 @@ pub fn csr(key: &rcgen::KeyPair) -> String {
     rcgen::CertificateParams::default().serialize_request(key).unwrap().pem().unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write the body in place")]
 pub fn request(method: Method, path: &str, body: Value, certificate: PeerCertificate) -> Asking {
     let address = SocketAddr::from(([127, 0, 0, 1], 40_000));
     let builder = Request::builder()

@@ -109,7 +109,7 @@ async fn policy_with_a_slip_is_answered_with_line_and_column() {
         organisation.post("/v1/admin/policy/validate", json!({"text": text})).await.expect(200).json();
     let problem = &checked["problems"][0];
     assert_eq!(
-        text.lines().nth(problem["line"].as_u64().unwrap() as usize - 1),
+        text.lines().nth(usize::try_from(problem["line"].as_u64().unwrap()).unwrap() - 1),
         Some("servers = [\"flies\"]")
     );
     assert!(problem["column"].as_u64().unwrap() > 1);
@@ -144,7 +144,7 @@ async fn preview_says_whose_recorded_calls_would_be_refused() {
         "decision": "allowed", "rule": "read-files", "reason": "", "policy_version": 2,
     });
     let head = contract::record::link(&[0; 32], record.to_string().as_bytes());
-    let head: String = head.iter().map(|byte| format!("{byte:02x}")).collect();
+    let head = contract::record::to_hex(&head);
     let batch = json!({
         "epoch": uuid::Uuid::new_v4(), "first": 1, "previous": "0".repeat(64), "head": head, "records": [record],
     });
