@@ -161,3 +161,6 @@ pub fn machine() -> Machine {
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

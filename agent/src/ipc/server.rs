@@ -82,3 +82,6 @@ async fn tell(write: &Mutex<WriteHalf<Stream>>, policy: &mut watch::Receiver<Pol
     }
     std::future::pending().await
 }
+
+#[cfg(test)]
+mod tests;

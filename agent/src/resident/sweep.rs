@@ -141,3 +141,6 @@ pub fn latest_refusals(waiting: Vec<Record>, recorded: Vec<Record>, limit: usize
     all.truncate(limit);
     all
 }
+
+#[cfg(test)]
+mod tests;

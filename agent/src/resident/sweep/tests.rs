@@ -1,0 +1,139 @@
+use super::*;
+use crate::audit::spool::Owner;
+use contract::record::{Client, Server};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+struct Stage {
+    folder: TempDir,
+    keeper: Keeper,
+}
+
+fn stage() -> Stage {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = Owner { member: "alice".to_owned(), device: "d".to_owned() };
+    let (keeper, _) = Keeper::start(folder.path().join("spool.sqlite"), owner).unwrap();
+    Stage { folder, keeper }
+}
+
+impl Stage {
+    fn segment(&self, text: &str) -> PathBuf {
+        let path = self.folder.path().join(format!("{}.jsonl", Uuid::now_v7()));
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn depth(&self) -> u64 {
+        self.keeper.state().borrow().depth()
+    }
+}
+
+fn record(run: Uuid, seq: u64, decision: Outcome) -> Record {
+    Record {
+        id: Uuid::now_v7(),
+        time_ms: i64::try_from(seq).unwrap(),
+        run,
+        seq,
+        member: String::new(),
+        device: String::new(),
+        os_user: String::new(),
+        client: Client::default(),
+        server: Server::default(),
+        what: What::Call {
+            method: "tools/call".to_owned(),
+            tool: None,
+            call: seq,
+            tool_use_id: None,
+            arguments: None,
+            decision,
+            rule: "r".to_owned(),
+            reason: "because".to_owned(),
+            policy_version: 1,
+        },
+    }
+}
+
+fn line(run: Uuid, seq: u64) -> String {
+    format!("{}\n", serde_json::to_string(&record(run, seq, Outcome::Allowed)).unwrap())
+}
+
+#[tokio::test]
+async fn a_dead_guards_records_are_taken_and_its_torn_last_line_is_no_record() {
+    let stage = stage();
+    let run = Uuid::now_v7();
+    let torn = line(run, 3);
+    let path = stage.segment(&format!("{}{}{}", line(run, 1), line(run, 2), &torn[..torn.len() / 2]));
+    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    assert!(!path.exists());
+    assert_eq!(stage.depth(), 2);
+}
+
+#[tokio::test]
+async fn a_living_guards_segment_is_not_touched() {
+    let stage = stage();
+    let path = stage.segment(&line(Uuid::now_v7(), 1));
+    let held = File::options().append(true).open(&path).unwrap();
+    held.try_lock().unwrap();
+    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    assert!(path.exists());
+    drop(held);
+    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_segment_that_was_made_just_now_may_not_be_locked_yet_and_is_left() {
+    let stage = stage();
+    let path = stage.segment("");
+    sweep(&path, &stage.keeper, Duration::from_secs(3600)).await.unwrap();
+    assert!(path.exists());
+}
+
+#[tokio::test]
+async fn a_segment_that_was_taken_before_adds_nothing() {
+    let stage = stage();
+    let run = Uuid::now_v7();
+    let lines = format!("{}{}", line(run, 1), line(run, 2));
+    for _ in 0..2 {
+        let path = stage.segment(&lines);
+        sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    }
+    assert_eq!(stage.depth(), 2);
+}
+
+#[tokio::test]
+async fn lines_that_are_no_records_are_kept_as_evidence_and_the_rest_is_taken() {
+    let stage = stage();
+    let run = Uuid::now_v7();
+    let path = stage.segment(&format!("{}{{\"forged\":true}}\n{}", line(run, 1), line(run, 2)));
+    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    assert_eq!(stage.depth(), 2);
+    assert!(!path.exists() && path.with_extension("jsonl.damaged").exists());
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_leaves_the_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("spool.sqlite");
+    std::fs::create_dir(&log).unwrap();
+    let owner = Owner { member: "alice".to_owned(), device: "d".to_owned() };
+    let (keeper, _) = Keeper::start(log, owner).unwrap();
+    let path = folder.path().join("run.jsonl");
+    std::fs::write(&path, line(Uuid::now_v7(), 1)).unwrap();
+    assert!(sweep(&path, &keeper, Duration::ZERO).await.is_err());
+    assert!(path.exists());
+}
+
+#[test]
+fn refusals_of_log_and_segments_are_shown_once_newest_first() {
+    let run = Uuid::now_v7();
+    let known = record(run, 1, Outcome::Refused);
+    let fresh = record(run, 3, Outcome::WouldRefuse);
+    let waiting = vec![known.clone(), record(run, 2, Outcome::Allowed), fresh];
+    let seqs = |limit| {
+        let found = latest_refusals(waiting.clone(), vec![known.clone()], limit);
+        found.into_iter().map(|record| record.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs(10), [3, 1]);
+    assert_eq!(seqs(1), [3]);
+}
