@@ -2,17 +2,17 @@
 
 use super::frame::Frame;
 use super::problem::{Problem, sentence};
-use super::visit::{Posted, Visit, page, page_again, see};
+use super::visit::{Posted, Visit, form, page, page_again, see};
 use crate::admin_auth::{self, AuthError};
 use crate::app::Shared;
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use serde::Deserialize;
 
 pub fn routes() -> Router<Shared> {
-    Router::new().route("/account", get(show)).route("/account/password", post(set_password))
+    Router::new().route("/account", get(show)).route("/account/password", form(set_password, "/account"))
 }
 
 #[derive(Template)]

@@ -7,24 +7,23 @@ use super::fleet::Names;
 use super::frame::{Frame, Place};
 use super::mark::Mark;
 use super::problem::Problem;
-use super::visit::{Posted, Visit, page, see};
+use super::visit::{Named, Posted, Visit, form, page, see};
 use super::when::When;
 use crate::app::Shared;
 use crate::store::alerts::{Alert, AlertState};
 use askama::Template;
 use axum::Router;
-use axum::extract::Path;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use serde::Deserialize;
 
 pub fn routes() -> Router<Shared> {
     Router::new()
         .route("/alerts", get(list))
         .route("/alerts/webhooks", get(webhooks::show).post(webhooks::add))
-        .route("/alerts/webhooks/remove", post(webhooks::remove))
+        .route("/alerts/webhooks/remove", form(webhooks::remove, "/alerts/webhooks"))
         .route("/alerts/{id}", get(show))
-        .route("/alerts/{id}/acknowledge", post(acknowledge))
+        .route("/alerts/{id}/acknowledge", form(acknowledge, "/alerts"))
 }
 
 /// Beyond this the page says so; a fleet with more open alerts has one problem, not many.
@@ -118,7 +117,7 @@ pub fn rank(severity: &str) -> u8 {
     }
 }
 
-async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn show(visit: Visit, Named(id): Named<String>) -> Result<Response, Problem> {
     let alert = visit.app.store.alert(&id).await?.ok_or(Problem::NotFound("alert"))?;
     let names = Names::new(&visit.app.store.devices().await?);
     page(&AlertPage {
@@ -134,7 +133,7 @@ struct Nothing {}
 
 /// One that was acknowledged or resolved meanwhile is no fault: the page says how it stands.
 async fn acknowledge(
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted { visit, .. }: Posted<Nothing>,
 ) -> Result<Response, Problem> {
     crate::alerts::acknowledge(&visit.app, visit.by(), &id).await?;

@@ -6,16 +6,15 @@ mod enrol;
 use super::frame::{Frame, Place};
 use super::mark::Mark;
 use super::problem::Problem;
-use super::visit::{Choice, Visit, choices, page};
+use super::visit::{Asked, Choice, Visit, choices, form, page};
 use super::when::When;
 use crate::app::Shared;
 use crate::fleet::{DeviceStatus, status};
 use crate::store::devices::Device;
 use askama::Template;
 use axum::Router;
-use axum::extract::Query;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -23,9 +22,9 @@ pub fn routes() -> Router<Shared> {
     Router::new()
         .route("/fleet", get(list))
         .route("/fleet/enrol", get(enrol::form).post(enrol::make))
-        .route("/fleet/enrol/withdraw", post(enrol::withdraw))
+        .route("/fleet/enrol/withdraw", form(enrol::withdraw, "/fleet/enrol"))
         .route("/fleet/{id}", get(device::show))
-        .route("/fleet/{id}/revoke", post(device::revoke))
+        .route("/fleet/{id}/revoke", form(device::revoke, "/fleet"))
 }
 
 /// Host names by device id, for pages that list records or alerts.
@@ -99,7 +98,7 @@ struct Wanted {
 const STATUSES: [(&str, &str); 5] =
     [("", "any"), ("live", "live"), ("dark", "dark"), ("revoked", "revoked"), ("unenrolled", "unenrolled")];
 
-async fn list(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
+async fn list(visit: Visit, Asked(wanted): Asked<Wanted>) -> Result<Response, Problem> {
     let devices = visit.app.store.devices().await?;
     let in_force = in_force(&visit).await?;
     page(&FleetPage {

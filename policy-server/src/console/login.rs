@@ -2,24 +2,25 @@
 
 use super::frame::Frame;
 use super::problem::{Problem, sentence};
-use super::visit::{Posted, page, page_again, see};
+use super::visit::{Posted, form, page, page_again, see};
 use crate::admin_auth::{self, AuthError, Session, SessionCookie};
 use crate::app::Shared;
 use crate::tls::Peer;
 use askama::Template;
 use axum::Router;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Extension, Form, Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use serde::Deserialize;
 
 pub fn routes() -> Router<Shared> {
     Router::new()
-        .route("/login", get(form).post(log_in))
+        .route("/login", get(show).post(log_in))
         .route("/login/{link}", get(link).post(redeem))
-        .route("/logout", post(log_out))
+        .route("/logout", form(log_out, "/"))
 }
 
 #[derive(Template)]
@@ -46,7 +47,7 @@ struct Credentials {
 #[derive(Deserialize)]
 struct Nothing {}
 
-async fn form(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn show(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     if Session::of(&app, &headers).await?.is_some() {
         return Ok(see("/"));
     }
@@ -56,8 +57,9 @@ async fn form(State(app): State<Shared>, headers: HeaderMap) -> Result<Response,
 async fn log_in(
     State(app): State<Shared>,
     Extension(peer): Extension<Peer>,
-    Form(sent): Form<Credentials>,
+    sent: Result<Form<Credentials>, FormRejection>,
 ) -> Result<Response, Problem> {
+    let Form(sent) = sent.map_err(|error| Problem::Unreadable(error.body_text()))?;
     match admin_auth::log_in(&app, peer.address.ip(), &sent.name, &sent.password).await {
         Ok(cookie) => Ok(begun(cookie)),
         Err(error @ (AuthError::Refused | AuthError::TooMany)) => page_again(&LoginPage {

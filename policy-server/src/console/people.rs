@@ -4,7 +4,7 @@ use super::fleet::{Names, is_there};
 use super::frame::{Frame, Place};
 use super::mark::Mark;
 use super::problem::Problem;
-use super::visit::{Posted, Visit, page, see};
+use super::visit::{Asked, Posted, Visit, form, page, see};
 use super::when::When;
 use super::words::count;
 use crate::app::Shared;
@@ -14,9 +14,8 @@ use crate::store::devices::Device;
 use crate::store::members::Member;
 use askama::Template;
 use axum::Router;
-use axum::extract::Query;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use policy::Document;
 use policy::document::Role;
 use policy::pattern::Pattern;
@@ -25,8 +24,8 @@ use serde::Deserialize;
 pub fn routes() -> Router<Shared> {
     Router::new()
         .route("/people", get(list))
-        .route("/people/offboard", post(offboard))
-        .route("/people/restore", post(restore))
+        .route("/people/offboard", form(offboard, "/people"))
+        .route("/people/restore", form(restore, "/people"))
         .route("/people/actions", get(actions))
 }
 
@@ -80,7 +79,7 @@ struct Whose {
     member: String,
 }
 
-async fn list(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
+async fn list(visit: Visit, Asked(wanted): Asked<Wanted>) -> Result<Response, Problem> {
     let store = &visit.app.store;
     let devices = store.devices().await?;
     let current = store.current_policy().await?;

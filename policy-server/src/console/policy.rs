@@ -8,25 +8,24 @@ mod lines;
 use super::fleet::is_there;
 use super::frame::{Frame, Place};
 use super::problem::Problem;
-use super::visit::{Visit, page};
+use super::visit::{Named, Visit, form, page};
 use super::when::When;
 use super::words::count;
 use crate::app::Shared;
 use crate::store::policies::PolicyVersion;
 use askama::Template;
 use axum::Router;
-use axum::extract::Path;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 
 pub fn routes() -> Router<Shared> {
     Router::new()
         .route("/policy", get(current))
         .route("/policy/version/{version}", get(version))
         .route("/policy/edit", get(edit::begin))
-        .route("/policy/check", post(edit::check))
-        .route("/policy/preview", post(edit::preview))
-        .route("/policy/publish", post(edit::publish))
+        .route("/policy/check", form(edit::check, "/policy/edit"))
+        .route("/policy/preview", form(edit::preview, "/policy/edit"))
+        .route("/policy/publish", form(edit::publish, "/policy/edit"))
         .route("/policy/history", get(history::list))
         .route("/policy/diff", get(history::diff))
         .route("/policy/explain", get(explain::show))
@@ -58,7 +57,7 @@ async fn current(visit: Visit) -> Result<Response, Problem> {
     page(&policy_page(&visit, policy, true).await?)
 }
 
-async fn version(visit: Visit, Path(version): Path<u64>) -> Result<Response, Problem> {
+async fn version(visit: Visit, Named(version): Named<u64>) -> Result<Response, Problem> {
     let policy = visit.app.store.policy(version).await?.ok_or(Problem::NotFound("policy of this version"))?;
     page(&policy_page(&visit, policy, false).await?)
 }

@@ -7,10 +7,12 @@ use crate::app::Shared;
 use crate::clock::now_ms;
 use askama::Template;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Form, FromRequest, FromRequestParts, Request};
+use axum::extract::{Form, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{MethodRouter, post};
 use serde::de::DeserializeOwned;
 
 /// The largest form: a policy document and room to spare.
@@ -86,6 +88,39 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Posted<T> {
             .map_err(|error| Problem::Unreadable(error.body_text()).into_response())?;
         Ok(Self { visit, fields })
     }
+}
+
+/// What stands behind the `?` of an address, read; what cannot be read is answered with a page.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Shared> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        let asked = Query::<T>::try_from_uri(&parts.uri);
+        asked.map(|Query(asked)| Self(asked)).map_err(|error| Problem::Unreadable(error.body_text()))
+    }
+}
+
+/// What an address names: an id, a version. A thing that no id of its kind could name is not there.
+pub struct Named<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Problem> {
+        let named = Path::<T>::from_request_parts(parts, app).await;
+        named.map(|Path(named)| Self(named)).map_err(|_| Problem::NotFound("page of this name"))
+    }
+}
+
+/// A form's address. Whoever only looks at it (a reload, a bookmark) is sent to where the form stands.
+pub fn form<H, T>(handler: H, stands_at: &'static str) -> MethodRouter<Shared>
+where
+    H: Handler<T, Shared>,
+    T: 'static,
+{
+    post(handler).get(move || async move { Redirect::to(stands_at) })
 }
 
 /// A page. Never kept by browser or proxy: it holds what only an admin may see.

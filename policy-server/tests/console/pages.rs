@@ -152,6 +152,18 @@ async fn every_page_answers_on_an_empty_server_too() {
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{nowhere}");
         assert!(answer.text().await.unwrap().contains("Back to the overview"), "{nowhere}");
     }
+    for unreadable in
+        ["/policy/version/latest", "/record/x", "/policy/diff?from=x", "/policy/edit?from=-1", "/policy/diff"]
+    {
+        let answer = admin.get(unreadable).await;
+        assert!(answer.status().is_client_error(), "{unreadable}");
+        assert!(answer.text().await.unwrap().contains("Back to the overview"), "{unreadable}");
+    }
+    for (form, stands_at) in
+        [("/policy/preview", "/policy/edit"), ("/people/offboard", "/people"), ("/logout", "/")]
+    {
+        assert_eq!(location(&admin.get(form).await), stands_at, "a form's address is loaded again");
+    }
     console.stop().await;
 }
 

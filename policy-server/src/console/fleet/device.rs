@@ -5,13 +5,12 @@ use crate::console::frame::{Frame, Place};
 use crate::console::mark::Mark;
 use crate::console::problem::Problem;
 use crate::console::record::{EntryRow, rows};
-use crate::console::visit::{Posted, Visit, page, see};
+use crate::console::visit::{Named, Posted, Visit, page, see};
 use crate::console::when::When;
 use crate::members;
 use crate::store::alerts::severity_name;
 use crate::store::records::RecordFilter;
 use askama::Template;
-use axum::extract::Path;
 use axum::response::Response;
 use contract::report::{CoveredServer, Finding};
 use serde::Deserialize;
@@ -50,7 +49,7 @@ struct FindingRow {
 #[derive(Deserialize)]
 pub struct Nothing {}
 
-pub async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
+pub async fn show(visit: Visit, Named(id): Named<String>) -> Result<Response, Problem> {
     let device = visit.app.store.device(&id).await?.ok_or(Problem::NotFound("device"))?;
     let filter = RecordFilter { device: Some(id), kind: Some("call".into()), ..RecordFilter::default() };
     let records = visit.app.store.search_records(&filter, None, 15).await?.records;
@@ -72,7 +71,7 @@ pub async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Prob
 }
 
 pub async fn revoke(
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Posted { visit, .. }: Posted<Nothing>,
 ) -> Result<Response, Problem> {
     members::revoke_device(&visit.app, visit.by(), &id).await?;

@@ -9,12 +9,11 @@ use crate::console::frame::{Frame, Place};
 use crate::console::mark::Mark;
 use crate::console::problem::Problem;
 use crate::console::said::Said;
-use crate::console::visit::{Posted, Visit, page, page_again, see};
+use crate::console::visit::{Asked, Posted, Visit, page, page_again, see};
 use crate::console::when::When;
 use crate::console::words::{count, grouped};
 use crate::store::policies::PolicyVersion;
 use askama::Template;
-use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use policy::Outcome;
@@ -110,7 +109,7 @@ impl Draft {
     }
 }
 
-pub async fn begin(visit: Visit, Query(From { from }): Query<From>) -> Result<Response, Problem> {
+pub async fn begin(visit: Visit, Asked(From { from }): Asked<From>) -> Result<Response, Problem> {
     let current = in_force(&visit).await?;
     let text = match from {
         Some(version) => {

@@ -4,10 +4,9 @@ use super::in_force;
 use crate::console::frame::{Frame, Place};
 use crate::console::mark::Mark;
 use crate::console::problem::Problem;
-use crate::console::visit::{Visit, page};
+use crate::console::visit::{Asked, Visit, page};
 use crate::store::policies::PolicyVersion;
 use askama::Template;
-use axum::extract::Query;
 use axum::response::Response;
 use policy::{Document, Explanation, Mode, Outcome, Request, Ruleset, ServerIdentity};
 use serde::Deserialize;
@@ -18,7 +17,7 @@ use time::OffsetDateTime;
 struct ExplainPage {
     frame: Frame,
     version: u64,
-    asked: Asked,
+    asked: Question,
     members: Vec<String>,
     servers: Vec<String>,
     answer: Option<Answer>,
@@ -48,14 +47,14 @@ struct Considered {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct Asked {
+pub struct Question {
     member: String,
     server: String,
     tool: String,
     args: String,
 }
 
-pub async fn show(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+pub async fn show(visit: Visit, Asked(asked): Asked<Question>) -> Result<Response, Problem> {
     let policy = in_force(&visit).await?;
     let (answer, fault) = match asked.ask(&policy) {
         _ if asked.nothing() => (None, None),
@@ -77,7 +76,7 @@ pub async fn show(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, 
     })
 }
 
-impl Asked {
+impl Question {
     fn nothing(&self) -> bool {
         self.member.is_empty() && self.server.is_empty() && self.tool.is_empty()
     }

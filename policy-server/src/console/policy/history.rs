@@ -5,11 +5,10 @@ use super::lines::{Line, diff as diff_lines};
 use crate::console::frame::{Frame, Place};
 use crate::console::problem::Problem;
 use crate::console::said::Said;
-use crate::console::visit::{Visit, page};
+use crate::console::visit::{Asked, Visit, page};
 use crate::console::when::When;
 use crate::store::policies::PolicyVersion;
 use askama::Template;
-use axum::extract::Query;
 use axum::response::Response;
 use policy::Document;
 use serde::Deserialize;
@@ -69,7 +68,7 @@ fn what(policy: &PolicyVersion, before: Option<&PolicyVersion>) -> &'static str 
     }
 }
 
-pub async fn diff(visit: Visit, Query(pair): Query<Pair>) -> Result<Response, Problem> {
+pub async fn diff(visit: Visit, Asked(pair): Asked<Pair>) -> Result<Response, Problem> {
     let store = &visit.app.store;
     let missing = || Problem::NotFound("policy of this version");
     let from = store.policy(pair.from).await?.ok_or_else(missing)?;

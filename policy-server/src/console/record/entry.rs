@@ -5,11 +5,10 @@ use crate::console::fleet::Names;
 use crate::console::frame::{Frame, Place};
 use crate::console::mark::Mark;
 use crate::console::problem::Problem;
-use crate::console::visit::{Visit, page};
+use crate::console::visit::{Named, Visit, page};
 use crate::console::words;
 use crate::store::records::RecordRow;
 use askama::Template;
-use axum::extract::Path;
 use axum::response::Response;
 use contract::record::{Record, What};
 use serde_json::value::RawValue;
@@ -43,7 +42,7 @@ struct Outcome {
     bytes: String,
 }
 
-pub async fn show(visit: Visit, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+pub async fn show(visit: Visit, Named(id): Named<Uuid>) -> Result<Response, Problem> {
     let found = visit.app.store.record(id).await?.ok_or(Problem::NotFound("record"))?;
     let record: Record = serde_json::from_str(&found.json).map_err(|error| {
         Problem::Unreadable(format!("the record {id} is not one this version knows: {error}"))

@@ -4,10 +4,9 @@ use super::{EntryRow, moment, rows};
 use crate::console::fleet::Names;
 use crate::console::frame::{Frame, Place};
 use crate::console::problem::Problem;
-use crate::console::visit::{Choice, Visit, choices, page};
+use crate::console::visit::{Asked, Choice, Visit, choices, page};
 use crate::store::records::{RecordCursor, RecordFilter, RecordPage as Found};
 use askama::Template;
-use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
@@ -60,7 +59,7 @@ const KINDS: [(&str, &str); 7] = [
     ("malformed", "malformed messages"),
 ];
 
-pub async fn show(visit: Visit, Query(search): Query<Search>) -> Result<Response, Problem> {
+pub async fn show(visit: Visit, Asked(search): Asked<Search>) -> Result<Response, Problem> {
     let devices = visit.app.store.devices().await?;
     let filter = search.filter(&devices, visit.now_ms);
     let (found, export, fault) = match filter {
