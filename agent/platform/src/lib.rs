@@ -11,6 +11,7 @@ pub mod process;
 #[cfg(windows)]
 mod registry;
 pub mod shutdown;
+pub mod stdio;
 #[cfg(windows)]
 mod windows_user;
 

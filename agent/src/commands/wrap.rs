@@ -110,8 +110,9 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
 
     let (outlet, mut inlet) = target.dial();
     let outlet = Mutex::new(outlet);
-    let mut client = LineReader::new(tokio::io::stdin());
-    let pipeline = Pipeline::new(session, ruleset, recorder, LineWriter::new(tokio::io::stdout()), &outlet);
+    let mut client = LineReader::new(platform::stdio::input());
+    let pipeline =
+        Pipeline::new(session, ruleset, recorder, LineWriter::new(platform::stdio::output()), &outlet);
 
     let mut linked = pin!(link.keep());
     let ending = tokio::select! {
