@@ -5,7 +5,8 @@ use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use windows_sys::Win32::Foundation::{ERROR_SUCCESS, HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
-    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1, SE_KERNEL_OBJECT,
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo,
+    SDDL_REVISION_1, SE_KERNEL_OBJECT,
 };
 use windows_sys::Win32::Security::{
     EqualSid, GetTokenInformation, IsWellKnownSid, LookupAccountSidW, OWNER_SECURITY_INFORMATION, PSID,
@@ -84,6 +85,25 @@ fn account_name(sid: PSID) -> Option<String> {
     };
     let name = name.get(..usize::try_from(name_length).ok()?)?;
     (found != 0).then(|| String::from_utf16_lossy(name))
+}
+
+/// This user's SID as text, for an access list.
+#[expect(unsafe_code, reason = "writes a SID as text")]
+pub(crate) fn own_sid() -> io::Result<String> {
+    // SAFETY: a pseudo handle, always valid.
+    let ourselves = TokenOwner::of(unsafe { GetCurrentProcess() }).ok_or_else(io::Error::last_os_error)?;
+    let mut text: *mut u16 = std::ptr::null_mut();
+    // SAFETY: the SID is valid while `ourselves` lives; the text is freed below after its last use.
+    if unsafe { ConvertSidToStringSidW(ourselves.sid(), &raw mut text) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system wrote a text that ends with NUL.
+    unsafe {
+        let length = (0..).take_while(|at| *text.add(*at) != 0).count();
+        let sid = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
+        LocalFree(text.cast());
+        Ok(sid)
+    }
 }
 
 /// Was the object (a pipe) made by the system, by an administrator, or by this user? An owner
@@ -180,5 +200,8 @@ mod tests {
     fn access_lists_are_parsed_or_refused() {
         assert!(AccessList::parse("D:P(A;;GA;;;SY)").is_ok());
         assert!(AccessList::parse("not an access list").is_err());
+        let own = own_sid().unwrap();
+        assert!(own.starts_with("S-1-5-"), "{own}");
+        assert!(AccessList::parse(&format!("O:{own}D:P(A;;GA;;;{own})")).is_ok());
     }
 }

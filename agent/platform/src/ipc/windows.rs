@@ -38,12 +38,13 @@ impl Listener {
     pub(super) fn bind(layout: &Layout) -> Result<Self, IpcError> {
         let lock = take_resident_lock(layout)?;
         let pipe = layout.socket();
-        // SDDL: SYSTEM and administrators do everything; signed-in users dial a machine's resident,
-        // only the owner any other.
-        let access = match layout.kind {
-            Kind::System => format!("D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;0x{DIAL:x};;;AU)"),
-            Kind::User | Kind::Root => "D:P(A;;GA;;;SY)(A;;GA;;;OW)".to_owned(),
-        };
+        let io = |source| IpcError::Io { doing: "listen on", path: pipe.clone(), source };
+        // SDDL: SYSTEM, administrators and we do everything; signed-in users dial a machine's
+        // resident. The owner is what a client believes us by, so it is named: by default it would
+        // be a group.
+        let ourselves = windows_user::own_sid().map_err(io)?;
+        let dial = if layout.kind == Kind::System { format!("(A;;0x{DIAL:x};;;AU)") } else { String::new() };
+        let access = format!("O:{ourselves}D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;{ourselves}){dial}");
         let next = instance(&pipe, &access, true).map_err(|source| IpcError::Io {
             doing: "listen on",
             path: pipe.clone(),

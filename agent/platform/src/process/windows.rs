@@ -78,3 +78,54 @@ impl Tree {
 pub(super) fn raise_open_files() -> io::Result<Option<u64>> {
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::process::{Kept, Process, is_alive, list};
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+    use tokio::process::Command;
+
+    /// Three programs, one below the other; the last one waits for ten minutes.
+    fn tree() -> Command {
+        let mut command = Command::new("cmd.exe");
+        command.args(["/c", "cmd.exe /c ping -n 600 127.0.0.1"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        command
+    }
+
+    async fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "it did not happen in time");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn all_of(root: u32) -> Vec<Process> {
+        until(|| {
+            let all = list();
+            let child_of = |parent: u32| all.iter().find(|process| process.parent == Some(parent));
+            let (root, second) = (all.iter().find(|process| process.pid == root)?, child_of(root)?);
+            Some(vec![root.clone(), second.clone(), child_of(second.pid)?.clone()])
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn the_job_takes_the_whole_tree_down() {
+        for orderly in [true, false] {
+            let mut server = Kept::spawn(tree(), Duration::from_millis(300)).unwrap();
+            let processes = all_of(server.id().unwrap()).await;
+            if orderly {
+                server.end().await.unwrap();
+            }
+            drop(server);
+            let gone =
+                || processes.iter().all(|process| !is_alive(process.pid, process.started)).then_some(());
+            until(gone).await;
+        }
+    }
+}
