@@ -10,55 +10,52 @@ use std::rc::Rc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// What every record of one run says.
+/// Writes the records of one run.
 pub struct Recorder {
     segment: Rc<Segment>,
-    run: Uuid,
-    /// Of the last record that was kept.
-    seq: u64,
-    member: String,
-    device: String,
-    os_user: String,
-    client: Client,
     identity: ServerIdentity,
-    server: Server,
+    /// The last record that was kept. What they all say stands here once.
+    record: Record,
 }
 
 impl Recorder {
     pub fn new(segment: Rc<Segment>, run: Uuid, identity: ServerIdentity, entry: String) -> Self {
-        Self {
-            segment,
+        let session = std::env::var("CLAUDE_CODE_SESSION_ID").ok().filter(|id| !id.is_empty());
+        let record = Record {
+            id: run,
+            time_ms: 0,
             run,
             seq: 0,
             member: String::new(),
             device: String::new(),
             os_user: platform::account::own_name(),
-            client: Client {
-                session: std::env::var("CLAUDE_CODE_SESSION_ID").ok().filter(|id| !id.is_empty()),
-                ..Client::default()
-            },
+            client: Client { session, ..Client::default() },
             server: Server { identity: identity.as_str().to_owned(), entry, catalogue: None },
-            identity,
-        }
+            what: What::Started { policy_version: 0 },
+        };
+        Self { segment, identity, record }
     }
 
     /// Whom this machine is enrolled for. A claim: the resident stamps its own.
     #[must_use]
-    pub fn of_member(self, member: &str, device: &str) -> Self {
-        Self { member: member.to_owned(), device: device.to_owned(), ..self }
+    pub fn of_member(mut self, member: &str, device: &str) -> Self {
+        member.clone_into(&mut self.record.member);
+        device.clone_into(&mut self.record.device);
+        self
     }
 
     /// The client as it names itself.
     pub fn know_client(&mut self, name: &str, version: &str) {
-        if self.client.name != name || self.client.version != version {
-            name.clone_into(&mut self.client.name);
-            version.clone_into(&mut self.client.version);
+        let client = &mut self.record.client;
+        if client.name != name || client.version != version {
+            name.clone_into(&mut client.name);
+            version.clone_into(&mut client.version);
         }
     }
 
     /// The rules may have a name of their own for the server.
     pub fn know_rules(&mut self, rules: &Ruleset) {
-        self.server.catalogue = rules.server_name(&self.identity).map(str::to_owned);
+        self.record.server.catalogue = rules.server_name(&self.identity).map(str::to_owned);
     }
 
     /// Appends one record; its number is used only if it was kept.
@@ -66,23 +63,15 @@ impl Recorder {
     /// # Errors
     /// See [`Unkept`].
     pub fn keep(&mut self, what: What) -> Result<(), Unkept> {
-        let record = Record {
-            id: Uuid::now_v7(),
-            time_ms: unix_ms(OffsetDateTime::now_utc()),
-            run: self.run,
-            seq: self.seq + 1,
-            member: self.member.clone(),
-            device: self.device.clone(),
-            os_user: self.os_user.clone(),
-            client: self.client.clone(),
-            server: self.server.clone(),
-            what,
-        };
-        let mut line = serde_json::to_vec(&record).map_err(|error| Unkept::Shape(error.to_string()))?;
-        line.push(b'\n');
-        self.segment.append(&line)?;
-        self.seq += 1;
-        Ok(())
+        self.record.id = Uuid::now_v7();
+        self.record.time_ms = unix_ms(OffsetDateTime::now_utc());
+        self.record.what = what;
+        self.record.seq += 1;
+        let kept = line(&self.record).and_then(|line| self.segment.append(&line));
+        if kept.is_err() {
+            self.record.seq -= 1;
+        }
+        kept
     }
 
     /// As [`Recorder::keep`], for what nothing waits for.
@@ -103,6 +92,12 @@ impl Audit for Recorder {
             }
         }
     }
+}
+
+fn line(record: &Record) -> Result<Vec<u8>, Unkept> {
+    let mut line = serde_json::to_vec(record).map_err(|error| Unkept::Shape(error.to_string()))?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn unix_ms(time: OffsetDateTime) -> i64 {

@@ -68,8 +68,7 @@ impl Segment {
         Self { path, file: RefCell::new(None), grown: Notify::new(), emptied: Notify::new() }
     }
 
-    #[cfg(test)]
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 

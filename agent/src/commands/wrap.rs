@@ -91,6 +91,14 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let run = Uuid::now_v7();
     let segment = if trial { Segment::of_trial(&layout, run) } else { Segment::of(&layout, run) };
     let segment = Rc::new(segment);
+    if let Some(document) = &args.policy {
+        // The one line a trial says: without a resident nobody else tells where the record is.
+        let (document, record) = (document.display(), segment.path().display());
+        let _ = writeln!(
+            std::io::stderr(),
+            "portreeve: a trial under {document} (unsigned); the record is {record}"
+        );
+    }
     let entry = args.name.unwrap_or_default();
     let link = Link::new(
         &layout,

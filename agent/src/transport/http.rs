@@ -44,7 +44,7 @@ pub struct Outlet {
 /// # Errors
 /// The HTTP client cannot be built (the machine's certificates cannot be read).
 pub fn dial(url: Url, headers: SecretHeaders) -> Result<(super::Outlet, Inlet), reqwest::Error> {
-    let session = Arc::new(HttpSession::new(client(headers)?, url));
+    let session = Arc::new(HttpSession::new(client(&url, headers)?, url));
     let (arrivals, inbox) = mpsc::channel(WAITING_ANSWERS);
     let outlet = Outlet {
         session,
@@ -56,15 +56,34 @@ pub fn dial(url: Url, headers: SecretHeaders) -> Result<(super::Outlet, Inlet), 
     Ok((super::Outlet::Http(Box::new(outlet)), Inlet::Channel { arrivals: inbox, exit: 0 }))
 }
 
-/// The one HTTP client of the guard's remote transports: follows nobody, changes no body.
-pub(super) fn client(headers: SecretHeaders) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+/// The one HTTP client of the guard's remote transports: follows nobody, changes no body. Proxies and
+/// trust are the system's; what Claude trusts beyond that is trusted here too.
+pub(super) fn client(url: &Url, headers: SecretHeaders) -> Result<reqwest::Client, reqwest::Error> {
+    let mut builder = reqwest::Client::builder();
+    if is_loopback(url) {
+        builder = builder.no_proxy();
+    }
+    let extra = std::env::var_os("NODE_EXTRA_CA_CERTS").and_then(|path| std::fs::read(path).ok());
+    if let Some(pem) = extra {
+        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?);
+    }
+    builder
         .user_agent(concat!("portreeve/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers.into_map())
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
         .tcp_keepalive(Duration::from_secs(30))
         .build()
+}
+
+/// No proxy reaches this machine's own addresses.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 impl Outlet {

@@ -38,7 +38,7 @@ pub struct Outlet {
 /// # Errors
 /// The HTTP client cannot be built (the machine's certificates cannot be read).
 pub fn dial(url: Url, headers: SecretHeaders) -> Result<(super::Outlet, Inlet), reqwest::Error> {
-    let client = client(headers)?;
+    let client = client(&url, headers)?;
     let (arrivals, inbox) = mpsc::channel(WAITING_ANSWERS);
     let (named, endpoint) = watch::channel(Endpoint::Awaited);
     let stream = tokio::spawn(follow(client.clone(), url.clone(), named, arrivals.clone())).abort_handle();
