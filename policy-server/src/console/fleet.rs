@@ -41,6 +41,9 @@ impl Names {
     }
 }
 
+/// A page of a large fleet; the search narrows it.
+const SHOWN: usize = 500;
+
 #[derive(Template)]
 #[template(path = "fleet.html")]
 struct FleetPage {
@@ -48,6 +51,7 @@ struct FleetPage {
     q: String,
     statuses: Vec<Choice>,
     devices: Vec<DeviceRow>,
+    found: usize,
     total: usize,
     policy_version: u64,
 }
@@ -101,16 +105,15 @@ const STATUSES: [(&str, &str); 5] =
 async fn list(visit: Visit, Asked(wanted): Asked<Wanted>) -> Result<Response, Problem> {
     let devices = visit.app.store.devices().await?;
     let in_force = in_force(&visit).await?;
+    let mut found: Vec<_> = devices.iter().filter(|device| wanted.fits(device)).collect();
+    found.sort_by_key(|device| rank(device));
     page(&FleetPage {
         frame: visit.frame(Some(Place::Fleet)).await?,
         statuses: choices(&STATUSES, &wanted.status),
         total: devices.len(),
         policy_version: in_force,
-        devices: devices
-            .iter()
-            .filter(|device| wanted.fits(device))
-            .map(|device| DeviceRow::new(&visit, device, in_force))
-            .collect(),
+        found: found.len(),
+        devices: found.iter().take(SHOWN).map(|device| DeviceRow::new(&visit, device, in_force)).collect(),
         q: wanted.q,
     })
 }
@@ -122,6 +125,17 @@ pub fn is_there(device: &Device) -> bool {
 
 pub async fn in_force(visit: &Visit) -> Result<u64, Problem> {
     Ok(visit.app.store.current_policy().await?.map_or(0, |policy| policy.version))
+}
+
+/// What needs a person first; what is gone last. The sort is stable, so the rest stays by name.
+fn rank(device: &Device) -> u8 {
+    let ungoverned = device.coverage.servers.iter().any(|server| !server.governed);
+    match status(device) {
+        DeviceStatus::Dark => 0,
+        DeviceStatus::Live if ungoverned || !device.findings.is_empty() => 1,
+        DeviceStatus::Live => 2,
+        DeviceStatus::Revoked | DeviceStatus::Unenrolled => 3,
+    }
 }
 
 impl Wanted {

@@ -1,6 +1,7 @@
 //! A state in one word, with a mark beside it whose shape, not only its colour, tells it.
 
 use askama::filters::HtmlSafe;
+use policy::Outcome;
 use std::fmt;
 
 /// Renders as a `<span>`. The words are ours, fixed at compile time: there is nothing to escape.
@@ -40,12 +41,21 @@ impl Mark {
         Self { shape: Shape::Off, word }
     }
 
+    pub fn outcome(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Allowed => Self::ok("allowed"),
+            Outcome::Refused => Self::bad("refused"),
+            Outcome::WouldRefuse => Self::warn("would be refused"),
+        }
+    }
+
+    /// As the store keeps it.
     pub fn decision(decision: Option<&str>) -> Self {
         match decision {
             None => Self::NONE,
-            Some("allowed") => Self::ok("allowed"),
-            Some("refused") => Self::bad("refused"),
-            Some("would-refuse") => Self::warn("would be refused"),
+            Some("allowed") => Self::outcome(Outcome::Allowed),
+            Some("refused") => Self::outcome(Outcome::Refused),
+            Some("would-refuse") => Self::outcome(Outcome::WouldRefuse),
             Some(_) => Self::warn("unknown"),
         }
     }

@@ -16,7 +16,6 @@ use crate::store::policies::PolicyVersion;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use policy::Outcome;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -68,11 +67,14 @@ struct PreviewView {
 }
 
 struct Effect {
+    was: Mark,
     mark: Mark,
     member: String,
     server: String,
     tool: String,
     calls: String,
+    /// The record of one of them.
+    example: String,
     rule: String,
 }
 
@@ -258,11 +260,9 @@ impl ProblemRow {
 impl Effect {
     fn new(change: VerdictChange) -> Self {
         Self {
-            mark: match change.after {
-                Outcome::Allowed => Mark::ok("allowed"),
-                Outcome::Refused => Mark::bad("refused"),
-                Outcome::WouldRefuse => Mark::warn("would be refused"),
-            },
+            was: Mark::outcome(change.before),
+            mark: Mark::outcome(change.after),
+            example: change.example.to_string(),
             member: change.member,
             server: change.server,
             tool: change.tool,

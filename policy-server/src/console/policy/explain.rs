@@ -8,7 +8,7 @@ use crate::console::visit::{Asked, Visit, page};
 use crate::store::policies::PolicyVersion;
 use askama::Template;
 use axum::response::Response;
-use policy::{Document, Explanation, Mode, Outcome, Request, Ruleset, ServerIdentity};
+use policy::{Document, Explanation, Mode, Request, Ruleset, ServerIdentity};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -125,11 +125,7 @@ impl Answer {
     fn new(explanation: Explanation) -> Self {
         let decision = explanation.decision;
         Self {
-            mark: match decision.outcome() {
-                Outcome::Allowed => Mark::ok("allowed"),
-                Outcome::Refused => Mark::bad("refused"),
-                Outcome::WouldRefuse => Mark::warn("would be refused"),
-            },
+            mark: Mark::outcome(decision.outcome()),
             rule: decision.rule,
             line: explanation.grant.map(|(_, place)| place.line),
             reason: decision.reason,
