@@ -45,12 +45,12 @@ fn main() -> ExitCode {
     let exit = match cli.command {
         // The guard's stdout is the protocol: it gets no `Out`.
         Command::Wrap(args) => return commands::wrap::run(args, layout),
-        Command::Enroll(args) => commands::enroll::run(args, layout, out),
-        Command::Unenroll(args) => commands::unenroll::run(args, layout, out),
-        Command::Run(args) => commands::run::run(args, layout, out),
-        Command::Status => commands::status::run(layout, out),
-        Command::Doctor => commands::doctor::run(layout, out),
-        Command::Explain(args) => commands::explain::run(args, layout, out),
+        Command::Enroll(args) => commands::enroll::run(&args, &layout, out),
+        Command::Unenroll(args) => commands::unenroll::run(&args, &layout, out),
+        Command::Run(args) => commands::run::run(&args, &layout, out),
+        Command::Status => commands::status::run(&layout, out),
+        Command::Doctor => commands::doctor::run(&layout, out),
+        Command::Explain(args) => commands::explain::run(&args, &layout, out),
         Command::Configs(args) => {
             return commands::configs::run(args, layout, out).unwrap_or_else(|error| {
                 out.problem(&format_args!("{error:#}"));

@@ -52,12 +52,6 @@ impl Out {
         Self { json, colour: colour && !json }
     }
 
-    /// Is the reader a program?
-    #[must_use]
-    pub fn is_json(self) -> bool {
-        self.json
-    }
-
     /// One line for people; nothing under `--json`.
     pub fn say(self, line: impl Display) {
         if !self.json {

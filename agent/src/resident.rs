@@ -7,11 +7,11 @@ mod desk;
 mod overview;
 mod renewal;
 mod reporter;
-mod status;
+pub mod status;
 pub mod sweep;
 
 pub use overview::Overview;
-pub use status::{Connection, EnrolledAs, PolicyInForce, ResidentSince, Status, from_disk};
+pub use status::{Status, from_disk};
 
 use crate::audit::spool::{Keeper, Owner};
 use crate::audit::upload::Uploader;
@@ -34,6 +34,8 @@ use tokio::task::{JoinError, JoinSet};
 
 /// What is not upstream at the end gets this long; it is safe on disk all the same.
 const LAST_UPLOAD: Duration = Duration::from_secs(2);
+/// Guards are told that the policy they judge by is gone, and get this long to hear it.
+const FAREWELL: Duration = Duration::from_millis(200);
 /// How often the enrolment is looked at without a hint.
 const ENROLMENT_CHECK: Duration = Duration::from_secs(5);
 
@@ -52,6 +54,8 @@ pub enum ResidentError {
     System(#[from] std::io::Error),
     #[error("a part of the resident broke: {0}")]
     Broken(#[from] JoinError),
+    #[error("a part of the resident ended by itself")]
+    PartEnded,
 }
 
 /// Why one life of the resident's parts ended.
@@ -119,6 +123,7 @@ async fn live(
         "resident.started"
     );
 
+    let farewell = policy.clone();
     let mut parts = JoinSet::new();
     parts.spawn(server::serve(listener, Arc::new(counter)));
     parts.spawn(Sync { layout: layout.clone(), anchor, upstream: Arc::clone(&upstream), policy }.run());
@@ -130,12 +135,18 @@ async fn live(
     let ended = tokio::select! {
         () = shutdown.requested() => Ok(Ended::Asked),
         () = enrolment_changed(layout, &identity, &look_again) => Ok(Ended::EnrolmentChanged),
-        // They never end by themselves, so one that did has broken.
-        Some(broken) = parts.join_next() => broken.map(|()| Ended::Asked).map_err(ResidentError::from),
+        Some(ended) = parts.join_next() => Err(ended.map_or_else(ResidentError::from, |()| ResidentError::PartEnded)),
     };
+    if matches!(ended, Ok(Ended::EnrolmentChanged)) {
+        farewell.send_replace(PolicyState::default());
+        tokio::time::sleep(FAREWELL).await;
+    }
+    drop(farewell);
     parts.shutdown().await;
     tracing::info!("resident.stopping");
-    uploader.flush(LAST_UPLOAD).await;
+    if uploader.upstream.contact().borrow().trouble.is_none() {
+        uploader.flush(LAST_UPLOAD).await;
+    }
     drop(uploader);
     // The thread ends with its last handle; it takes a write-ahead log's length at most.
     if tokio::task::spawn_blocking(move || log.join()).await?.is_err() {

@@ -63,7 +63,7 @@ impl Sync {
         let Some((next, bytes)) = fetched else { return Ok(()) };
         match adopt(&self.layout, &self.anchor, &bytes).await {
             Ok(adopted) => self.adopted(adopted),
-            Err(refusal) => self.refused(refusal),
+            Err(refusal) => self.refused(&refusal),
         }
         *tag = next;
         Ok(())
@@ -77,7 +77,7 @@ impl Sync {
         });
     }
 
-    fn refused(&self, refusal: Refusal) {
+    fn refused(&self, refusal: &Refusal) {
         let refused = refusal.to_report();
         tracing::warn!(code = %refused.code, detail = %refused.detail, "policy.refused");
         self.policy.send_if_modified(|state| {

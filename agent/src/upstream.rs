@@ -30,8 +30,8 @@ pub enum CallError {
     #[error("the policy server {address} cannot be reached: {cause}")]
     Unreachable { address: String, cause: String },
     /// The server's own sentence.
-    #[error("{}", problem.detail)]
-    Refused { problem: ApiProblem, body: serde_json::Value },
+    #[error("{}", .0.problem.detail)]
+    Refused(Box<Refused>),
     #[error("{address} answered {status}, and not as a policy server does: is the address right?")]
     Foreign { address: String, status: StatusCode },
     #[error("the answer of the policy server {address} was cut off or cannot be read: {cause}")]
@@ -43,10 +43,17 @@ impl CallError {
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         match self {
-            Self::Refused { problem, .. } => Some(&problem.code),
+            Self::Refused(refused) => Some(&refused.problem.code),
             _ => None,
         }
     }
+}
+
+/// A refusal, and the whole body, which may say more than every problem does.
+#[derive(Debug)]
+pub struct Refused {
+    pub problem: ApiProblem,
+    pub body: serde_json::Value,
 }
 
 /// Why no connection can even be tried.
@@ -209,9 +216,9 @@ impl Upstream {
         let bytes = answer.bytes().await.map_err(|error| self.unreadable(&error))?;
         let refused = serde_json::from_slice::<serde_json::Value>(&bytes)
             .ok()
-            .and_then(|body| Some((serde_json::from_value(body.clone()).ok()?, body)));
+            .and_then(|body| Some(Refused { problem: serde_json::from_value(body.clone()).ok()?, body }));
         let error = match refused {
-            Some((problem, body)) => CallError::Refused { problem, body },
+            Some(refused) => CallError::Refused(Box::new(refused)),
             None => CallError::Foreign { address: self.address.to_string(), status },
         };
         self.lost(&error.to_string());

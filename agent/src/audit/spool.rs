@@ -11,7 +11,7 @@ mod keeper;
 mod schema;
 
 pub use keeper::{Keeper, SpoolState};
-pub use schema::{Glance, glance};
+pub use schema::glance;
 
 use contract::record::{Batch, Durable, Record, What, link};
 use policy::Outcome;
@@ -74,7 +74,6 @@ pub enum Realigned {
 
 pub struct Spool {
     db: Connection,
-    path: PathBuf,
     owner: Owner,
     epoch: Uuid,
     /// The last record's number and link; `(0, zeros)` in an empty epoch.
@@ -92,28 +91,11 @@ impl Spool {
     pub fn open(path: &Path, owner: Owner) -> Result<(Self, Option<String>), SpoolError> {
         let (db, set_aside) = schema::open(path)?;
         let stand = schema::stand(&db)?;
-        let mut spool = Self {
-            db,
-            path: path.to_owned(),
-            owner,
-            epoch: stand.epoch,
-            head: stand.head,
-            durable: stand.durable,
-        };
+        let mut spool = Self { db, owner, epoch: stand.epoch, head: stand.head, durable: stand.durable };
         if stand.device != spool.owner.device {
             spool.begin_epoch(spool.durable.0)?;
         }
         Ok((spool, set_aside))
-    }
-
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    #[must_use]
-    pub fn epoch(&self) -> Uuid {
-        self.epoch
     }
 
     #[must_use]
@@ -124,12 +106,6 @@ impl Spool {
     #[must_use]
     pub fn durable(&self) -> u64 {
         self.durable.0
-    }
-
-    /// Records the server does not have yet.
-    #[must_use]
-    pub fn depth(&self) -> u64 {
-        self.head.0 - self.durable.0
     }
 
     /// Stamps and commits. When this returns, the records survive a power cut.

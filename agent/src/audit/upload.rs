@@ -4,7 +4,7 @@
 
 use crate::audit::spool::{Keeper, Realigned, SpoolState};
 use crate::backoff::Backoff;
-use crate::upstream::{CallError, Contact, Upstream};
+use crate::upstream::{CallError, Contact, Refused, Upstream};
 use contract::paths;
 use contract::record::{Batch, Durable};
 use std::sync::Arc;
@@ -86,9 +86,7 @@ impl Uploader {
                 *most = MOST;
                 self.confirmed(&batch, durable).await
             }
-            Err(CallError::Refused { problem, body }) => {
-                self.refused(&batch, &problem.code, &problem.detail, &body, most).await
-            }
+            Err(CallError::Refused(refused)) => self.refused(&batch, &refused, most).await,
             Err(error) => {
                 tracing::debug!(%error, "records.upload");
                 Step::Failed
@@ -112,17 +110,11 @@ impl Uploader {
         }
     }
 
-    async fn refused(
-        &self,
-        batch: &Batch,
-        code: &str,
-        detail: &str,
-        body: &serde_json::Value,
-        most: &mut usize,
-    ) -> Step {
+    async fn refused(&self, batch: &Batch, refused: &Refused, most: &mut usize) -> Step {
+        let (code, detail) = (&refused.problem.code, &refused.problem.detail);
         tracing::warn!(code, detail, first = batch.first, records = batch.records.len(), "records.refused");
         if code == CHAIN_BROKEN {
-            let durable = body.get("durable").cloned().map(serde_json::from_value::<Durable>);
+            let durable = refused.body.get("durable").cloned().map(serde_json::from_value::<Durable>);
             if let Some(Ok(durable)) = durable
                 && durable.epoch == batch.epoch
             {

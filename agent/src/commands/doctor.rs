@@ -48,8 +48,8 @@ impl Check {
     }
 }
 
-pub fn run(layout: Layout, out: Out) -> Exit {
-    let checks = match block_on(examine(&layout)) {
+pub fn run(layout: &Layout, out: Out) -> Exit {
+    let checks = match block_on(examine(layout)) {
         Ok(checks) => checks,
         Err(error) => {
             out.problem(&error);

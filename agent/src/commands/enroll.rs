@@ -7,9 +7,9 @@ use crate::out::{Exit, Out};
 use platform::Layout;
 use serde_json::json;
 
-pub fn run(args: EnrollArgs, layout: Layout, out: Out) -> Exit {
+pub fn run(args: &EnrollArgs, layout: &Layout, out: Out) -> Exit {
     if !args.again {
-        match read_identity(&layout) {
+        match read_identity(layout) {
             Ok(Some(identity)) => {
                 said(out, &identity, true);
                 return Exit::Done;
@@ -22,8 +22,8 @@ pub fn run(args: EnrollArgs, layout: Layout, out: Out) -> Exit {
         }
     }
     let enrolled = block_on(async {
-        let identity = enrol(&layout).await?;
-        look_again(&layout).await;
+        let identity = enrol(layout).await?;
+        look_again(layout).await;
         Ok::<_, EnrolError>(identity)
     });
     match enrolled {

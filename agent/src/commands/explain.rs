@@ -20,8 +20,8 @@ use serde_json::value::RawValue;
 /// Arguments longer than this are cut for people; `--json` has them whole.
 const SHOWN: usize = 400;
 
-pub fn run(args: ExplainArgs, layout: Layout, out: Out) -> Exit {
-    let told = block_on(async { (refusals(&layout, args.last).await, Contacts::read(&layout).await) });
+pub fn run(args: &ExplainArgs, layout: &Layout, out: Out) -> Exit {
+    let told = block_on(async { (refusals(layout, args.last).await, Contacts::read(layout).await) });
     let (records, contacts) = match told {
         Ok(told) => told,
         Err(error) => {
@@ -50,7 +50,10 @@ async fn refusals(layout: &Layout, limit: u32) -> Vec<Record> {
             .map_or_else(Vec::new, |glance| glance.refusals),
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    sweep::latest_refusals(sweep::waiting(&layout.guard_spool), recorded, limit)
+    let mut waiting = sweep::waiting(&layout.guard_spool);
+    // A trial under a local policy file has no log but its segments.
+    waiting.extend(sweep::waiting(&layout.guard_spool.join("trial")));
+    sweep::latest_refusals(waiting, recorded, limit)
 }
 
 #[derive(Serialize)]

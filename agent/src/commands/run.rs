@@ -6,10 +6,10 @@ use crate::out::{Exit, Out};
 use crate::resident::{self, ResidentError};
 use platform::Layout;
 
-pub fn run(args: RunArgs, layout: Layout, out: Out) -> Exit {
+pub fn run(args: &RunArgs, layout: &Layout, out: Out) -> Exit {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(serve(&args, layout)),
+        Ok(runtime) => runtime.block_on(serve(args, layout.clone())),
         Err(error) => Err(ResidentError::System(error).into()),
     };
     match ended {

@@ -3,7 +3,7 @@
 mod lines;
 
 use crate::commands::block_on;
-use crate::ipc::client::{AskError, ask};
+use crate::ipc::client::ask;
 use crate::ipc::{FromResident, ToResident};
 use crate::out::{Exit, Out, Tone};
 use crate::resident::{Status, from_disk};
@@ -12,9 +12,9 @@ use lines::{Line, lines};
 use platform::Layout;
 use time::OffsetDateTime;
 
-pub fn run(layout: Layout, out: Out) -> Exit {
+pub fn run(layout: &Layout, out: Out) -> Exit {
     let now = OffsetDateTime::now_utc();
-    match block_on(gather(&layout)) {
+    match block_on(gather(layout)) {
         Ok((status, why_not)) => {
             for line in lines(&status, why_not.as_deref(), now) {
                 print(out, &line);
@@ -40,7 +40,6 @@ async fn gather(layout: &Layout) -> (Status, Option<String>) {
         },
         Ok(_) => (from_disk(layout).await, Some("the resident is of another version".to_owned())),
         Err(error) if error.is_absent() => (from_disk(layout).await, None),
-        Err(error @ AskError::Ipc(_)) => (from_disk(layout).await, Some(error.to_string())),
         Err(error) => (from_disk(layout).await, Some(error.to_string())),
     }
 }

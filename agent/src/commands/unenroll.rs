@@ -58,8 +58,8 @@ enum UnenrolError {
     System(#[from] std::io::Error),
 }
 
-pub fn run(args: UnenrollArgs, layout: Layout, out: Out) -> Exit {
-    let done = block_on(unenroll(&args, &layout));
+pub fn run(args: &UnenrollArgs, layout: &Layout, out: Out) -> Exit {
+    let done = block_on(unenroll(args, layout));
     match done.map_err(UnenrolError::from).and_then(|done| done) {
         Ok(None) => {
             out.problem("this machine is not enrolled; nothing was changed");
@@ -77,7 +77,10 @@ pub fn run(args: UnenrollArgs, layout: Layout, out: Out) -> Exit {
 }
 
 async fn unenroll(args: &UnenrollArgs, layout: &Layout) -> Result<Option<Done>, UnenrolError> {
-    let Some(enrolment) = load(args, layout)? else { return Ok(None) };
+    let left = load(args, layout)?;
+    if matches!(left, Left::Nothing) {
+        return Ok(None);
+    }
     let mut done = Done::default();
     if let Some(home) = Home::current() {
         let restored = steward::restore_all(layout, &home)?;
@@ -87,7 +90,7 @@ async fn unenroll(args: &UnenrollArgs, layout: &Layout) -> Result<Option<Done>, 
             return Err(UnenrolError::NotRestored(done.not_restored));
         }
     }
-    if let Some(enrolment) = enrolment {
+    if let Left::Whole(enrolment) = left {
         let upstream = Arc::new(enrolment.upstream()?);
         done.records_left = send_the_rest(layout, &enrolment, &upstream).await?;
         match upstream.tell(paths::UNENROL).await {
@@ -105,12 +108,19 @@ async fn unenroll(args: &UnenrollArgs, layout: &Layout) -> Result<Option<Done>, 
     Ok(Some(done))
 }
 
-/// `Some(None)`: enrolled, but what is left of it is good for nothing but removal.
-fn load(args: &UnenrollArgs, layout: &Layout) -> Result<Option<Option<Enrolment>>, UnenrolError> {
+/// What is left of an enrolment.
+enum Left {
+    Nothing,
+    Whole(Box<Enrolment>),
+    /// Good for nothing but removal.
+    Ruins,
+}
+
+fn load(args: &UnenrollArgs, layout: &Layout) -> Result<Left, UnenrolError> {
     match Enrolment::load(layout) {
-        Ok(None) => Ok(None),
-        Ok(enrolment) => Ok(Some(enrolment)),
-        Err(_) if args.force => Ok(Some(None)),
+        Ok(None) => Ok(Left::Nothing),
+        Ok(Some(enrolment)) => Ok(Left::Whole(Box::new(enrolment))),
+        Err(_) if args.force => Ok(Left::Ruins),
         Err(error) => Err(error.into()),
     }
 }

@@ -18,14 +18,14 @@ pub enum EnrolError {
     #[error(transparent)]
     Profile(#[from] ProfileError),
     #[error("the policy server {server} did not enrol this machine: {call}")]
-    Refused { server: Url, call: CallError },
+    Refused { server: String, call: CallError },
     #[error(transparent)]
     Unreached(CallError),
     #[error(
         "the policy server {server} is of the organisation `{theirs}`, the managed profile of `{ours}`: \
          nothing was enrolled"
     )]
-    Foreign { server: Url, theirs: String, ours: String },
+    Foreign { server: String, theirs: String, ours: String },
     #[error("the policy server sent a certificate that cannot be read: {0}")]
     Certificate(String),
     #[error("no device key can be made: {0}")]
@@ -55,7 +55,11 @@ pub async fn enrol(layout: &Layout) -> Result<Identity, EnrolError> {
     let reply = ask(&server, &profile, &key_pem).await?;
     certificate::Validity::of(&reply.certificate_pem).map_err(EnrolError::Certificate)?;
     if reply.organisation != profile.organisation {
-        return Err(EnrolError::Foreign { server, theirs: reply.organisation, ours: profile.organisation });
+        return Err(EnrolError::Foreign {
+            server: server.into(),
+            theirs: reply.organisation,
+            ours: profile.organisation,
+        });
     }
     keep(layout, &profile, server, &key_pem, reply)
 }
@@ -71,7 +75,7 @@ async fn ask(server: &Url, profile: &ManagedProfile, key_pem: &str) -> Result<En
         machine,
     };
     upstream.post(paths::ENROL, &request).await.map_err(|call| match call {
-        CallError::Refused { .. } => EnrolError::Refused { server: server.clone(), call },
+        CallError::Refused(_) => EnrolError::Refused { server: server.to_string(), call },
         other => EnrolError::Unreached(other),
     })
 }

@@ -1,12 +1,14 @@
 //! How this machine stands, as `portreeve status` says it: from the resident, or from disk.
 
 use crate::audit::spool;
+use crate::clients::{Client, Home};
 use crate::enrolment::{Enrolment, Identity, Validity, read_identity};
 use crate::resident::sweep;
+use crate::steward::{Row, Standing, Steward};
 use crate::sync::{Adopted, recall};
 use contract::bundle::Anchor;
 use contract::record::Record;
-use contract::report::{Coverage, Finding, PolicyRefused};
+use contract::report::{Coverage, CoveredServer, Finding, PolicyRefused};
 use platform::Layout;
 use policy::Mode;
 use serde::{Deserialize, Serialize};
@@ -23,7 +25,7 @@ pub struct Status {
     pub connection: Option<Connection>,
     pub policy: Option<PolicyInForce>,
     pub policy_refused: Option<PolicyRefused>,
-    /// Known to the resident only.
+    /// Absent where this user's configurations cannot be looked at.
     pub coverage: Option<Coverage>,
     /// Records in the device's log that are not upstream; absent where the log cannot be read.
     pub spool_depth: Option<u64>,
@@ -86,8 +88,8 @@ pub struct PolicyInForce {
 
 impl PolicyInForce {
     pub(super) fn of(adopted: &Adopted) -> Self {
-        let Adopted { version, mode, adopted_at, expires, .. } = *adopted;
-        Self { version, mode, adopted_at, expires }
+        let Adopted { version, mode, since, expires, .. } = *adopted;
+        Self { version, mode, adopted_at: since, expires }
     }
 }
 
@@ -114,12 +116,29 @@ pub async fn from_disk(layout: &Layout) -> Status {
         connection: None,
         policy,
         policy_refused,
-        coverage: None,
+        coverage: coverage(layout),
         spool_depth: log,
         waiting_in_segments: waiting.len() as u64,
         last_refusal: sweep::latest_refusals(waiting, recorded.into_iter().collect(), 1).into_iter().next(),
         findings: Vec::new(),
     }
+}
+
+/// As the files are now. What went around us before is the resident's to remember.
+fn coverage(layout: &Layout) -> Option<Coverage> {
+    let steward = Steward::new(layout, &Home::current()?).ok()?;
+    let covered = |client: Client, row: &Row| CoveredServer {
+        client: client.id().to_owned(),
+        scope: row.scope.id().to_owned(),
+        project: row.project.clone(),
+        entry: row.entry.clone(),
+        identity: row.identity.clone(),
+        governed: row.standing == Standing::Governed,
+        why: row.standing.why(),
+    };
+    let looks = steward.look().ok()?;
+    let servers = looks.iter().flat_map(|look| look.rows.iter().map(|row| covered(look.client, row)));
+    Some(Coverage { servers: servers.collect() })
 }
 
 async fn policy(

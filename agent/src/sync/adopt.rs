@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopted {
     pub version: u64,
-    pub adopted_at: OffsetDateTime,
+    pub since: OffsetDateTime,
     /// From here on everything is refused, until a fresher one arrives.
     pub expires: OffsetDateTime,
     /// What holds where a server or role says nothing else.
@@ -84,7 +84,7 @@ pub async fn recall(layout: &Layout, anchor: &Anchor) -> Result<Option<Adopted>,
     };
     let mut adopted = compile(&bundle::verify_again(&bytes, anchor).await?)?;
     if let Ok(written) = std::fs::metadata(&path).and_then(|metadata| metadata.modified()) {
-        adopted.adopted_at = written.into();
+        adopted.since = written.into();
     }
     Ok(Some(adopted))
 }
@@ -105,7 +105,7 @@ fn compile(verified: &Verified) -> Result<Adopted, Refusal> {
             .map_err(unusable)?;
     Ok(Adopted {
         version: verified.policy_version,
-        adopted_at: OffsetDateTime::now_utc(),
+        since: OffsetDateTime::now_utc(),
         expires: verified.expires,
         mode: document.defaults().mode,
         settings: ruleset.settings().clone(),

@@ -16,7 +16,6 @@ use url::Url;
 
 #[derive(Debug, Clone)]
 pub struct Asked {
-    pub method: String,
     pub path: String,
     pub known_tag: Option<String>,
     pub body: Vec<u8>,
@@ -101,7 +100,6 @@ async fn respond(
     answer: &(impl Fn(&Asked) -> Answer + Send + Sync),
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let asked = Asked {
-        method: request.method().to_string(),
         path: request.uri().path().to_owned(),
         known_tag: request.headers().get("if-none-match").map(|tag| tag.to_str().unwrap().to_owned()),
         body: request.into_body().collect().await.unwrap().to_bytes().to_vec(),

@@ -17,6 +17,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 const QUEUE: usize = 256;
 /// A log that could not be opened is tried again after this.
 const REOPEN: Duration = Duration::from_secs(1);
+/// How often what is long past is forgotten.
+const TIDY: Duration = Duration::from_secs(3600);
 /// The most records of one commit.
 const COMMIT_RECORDS: usize = 5000;
 
@@ -164,11 +166,14 @@ impl Order {
 }
 
 fn keep(mut spool: Spool, mut inbox: mpsc::Receiver<Order>, tell: &watch::Sender<SpoolState>) {
-    if let Err(error) = spool.tidy(now_ms()) {
-        tracing::warn!(%error, "spool.tidy");
-    }
-    let mut set_back = None;
+    let (mut set_back, mut tidied) = (None, None);
     while let Some(order) = set_back.take().or_else(|| inbox.blocking_recv()) {
+        if tidied.is_none_or(|tidied: Instant| tidied.elapsed() > TIDY) {
+            tidied = Some(Instant::now());
+            if let Err(error) = spool.tidy(now_ms()) {
+                tracing::warn!(%error, "spool.tidy");
+            }
+        }
         match order {
             Order::Append(records, reply) => set_back = commit(&mut spool, &mut inbox, tell, records, reply),
             // A reply nobody waits for any more is no matter.

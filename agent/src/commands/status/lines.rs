@@ -2,7 +2,7 @@
 
 use crate::ago::{ago, moment, span, stamp};
 use crate::out::Tone;
-use crate::resident::{EnrolledAs, PolicyInForce, Status};
+use crate::resident::status::{EnrolledAs, PolicyInForce, Status};
 use contract::record::{Record, What};
 use contract::report::{Coverage, Finding, Severity};
 use policy::{Mode, Outcome};
@@ -107,11 +107,7 @@ fn mode(policy: Option<&PolicyInForce>, now: OffsetDateTime) -> Line {
 
 fn servers(coverage: Option<&Coverage>) -> Line {
     let Some(Coverage { servers }) = coverage else {
-        return line(
-            "servers",
-            Tone::Faint,
-            "known to the resident only; `portreeve configs list` looks now",
-        );
+        return line("servers", Tone::Faint, "not readable for this user");
     };
     let direct: Vec<_> = servers.iter().filter(|server| !server.governed).collect();
     let governed = servers.len() - direct.len();
@@ -129,11 +125,11 @@ fn log(status: &Status) -> Line {
         return line("records", Tone::Warn, "the log is not readable for this user");
     };
     let tone = if depth + status.waiting_in_segments == 0 { Tone::Good } else { Tone::Strong };
-    let mut text = format!("{depth} on their way to the server");
-    if status.waiting_in_segments > 0 {
-        text.push_str(&format!(", {} with guards, safe on disk", status.waiting_in_segments));
-    }
-    line("records", tone, text)
+    let with_guards = match status.waiting_in_segments {
+        0 => String::new(),
+        waiting => format!(", {waiting} with guards, safe on disk"),
+    };
+    line("records", tone, format!("{depth} on their way to the server{with_guards}"))
 }
 
 fn resident(status: &Status, why_not: Option<&str>, now: OffsetDateTime) -> Line {

@@ -43,7 +43,7 @@ fn stage() -> (TempDir, Layout, Arc<Door>) {
 fn version(version: u64) -> PolicyState {
     let now = OffsetDateTime::now_utc();
     let settings = AgentSettings { heal: false, hide: false };
-    let adopted = Adopted { version, adopted_at: now, expires: now, mode: Mode::Enforce, settings };
+    let adopted = Adopted { version, since: now, expires: now, mode: Mode::Enforce, settings };
     PolicyState { adopted: Some(adopted), refused: None }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::resident::{Connection, ResidentSince};
+use crate::resident::status::{Connection, ResidentSince};
 use contract::report::{CoveredServer, PolicyRefused};
 use time::macros::datetime;
 
@@ -73,6 +73,8 @@ fn a_healthy_machine_in_ten_lines() {
     );
 }
 
+type Case = (fn(&mut Status), &'static str);
+
 #[test]
 fn every_trouble_is_said_in_its_line() {
     let with = |change: fn(&mut Status)| {
@@ -80,7 +82,7 @@ fn every_trouble_is_said_in_its_line() {
         change(&mut status);
         said(&status).join("\n")
     };
-    let cases: [(fn(&mut Status), &str); 9] = [
+    let cases: [Case; 9] = [
         (|s| s.enrolled = None, "enrolled: no; `portreeve enroll`"),
         (|s| s.resident = None, "resident: not running; this is from disk"),
         (|s| s.connection = None, "the last contact is known to the resident only"),
