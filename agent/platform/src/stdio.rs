@@ -180,8 +180,9 @@ mod os {
             };
             loop {
                 let mut ready = ready!(socket.poll_write_ready(cx))?;
-                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-                if let Ok(outcome) = ready.try_io(|socket| Ok(send(socket.get_ref(), bytes, flags)?)) {
+                // A far end that is gone is an error, not a signal: Rust's start-up ignores SIGPIPE.
+                let sent = ready.try_io(|socket| Ok(send(socket.get_ref(), bytes, SendFlags::DONTWAIT)?));
+                if let Ok(outcome) = sent {
                     return Poll::Ready(outcome);
                 }
             }

@@ -99,7 +99,10 @@ pub(crate) fn own_sid() -> io::Result<String> {
     }
     // SAFETY: the system wrote a text that ends with NUL.
     unsafe {
-        let length = (0..).take_while(|at| *text.add(*at) != 0).count();
+        let mut length = 0;
+        while *text.add(length) != 0 {
+            length += 1;
+        }
         let sid = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
         LocalFree(text.cast());
         Ok(sid)
