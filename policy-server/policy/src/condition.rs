@@ -15,13 +15,17 @@ use crate::document::{Effect, did_you_mean};
 use cedar_policy::{Expression, ParseErrors, Policy, PolicyId};
 use miette::Diagnostic;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What a condition may ask of `context`.
 pub(crate) const ATTRIBUTES: [&str; 7] = ["args", "client", "device", "member", "now", "server", "tool"];
 
-/// A condition that Cedar parsed.
+/// A condition that Cedar parsed. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Condition {
+pub struct Condition(Arc<Parsed>);
+
+#[derive(Debug)]
+struct Parsed {
     text: String,
     policy: Policy,
     observed: Observed,
@@ -48,23 +52,27 @@ impl Condition {
             vec![Fault { offset: 0, message: format!("is not Cedar: {error}"), help: String::new() }]
         })?;
         let (observed, faults) = observed::look_through(&body["conditions"], text);
-        if faults.is_empty() { Ok(Self { text: text.to_owned(), policy, observed }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self(Arc::new(Parsed { text: text.to_owned(), policy, observed })))
+        } else {
+            Err(faults)
+        }
     }
 
     /// As its author wrote it.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The policy that holds exactly when the condition does, under a grant's name.
     pub(crate) fn policy(&self, grant: &str) -> Policy {
-        self.policy.new_id(PolicyId::new(grant))
+        self.0.policy.new_id(PolicyId::new(grant))
     }
 
     /// What of the arguments the condition can see.
     pub(crate) fn observed(&self) -> &Observed {
-        &self.observed
+        &self.0.observed
     }
 }
 

@@ -72,8 +72,20 @@ struct Rule {
     effect: Effect,
     reason: Option<String>,
     contact: Option<String>,
+    /// Boxed, as most grants have none.
+    conditional: Option<Box<Conditional>>,
+}
+
+struct Conditional {
+    condition: Condition,
     /// The condition as a policy set of its own, so that one candidate costs no copying.
-    condition: Option<(PolicySet, Condition)>,
+    alone: PolicySet,
+}
+
+impl Rule {
+    fn condition(&self) -> Option<&Condition> {
+        self.conditional.as_ref().map(|conditional| &conditional.condition)
+    }
 }
 
 impl Ruleset {
@@ -177,20 +189,20 @@ impl Ruleset {
 }
 
 fn rule(grant: &Grant) -> Result<Rule, Problem> {
-    let condition = grant.when.as_ref().map(|condition| alone(grant, condition)).transpose()?;
+    let conditional = grant.when.as_ref().map(|condition| conditional(grant, condition)).transpose()?;
     Ok(Rule {
         name: grant.name.clone(),
         place: grant.place,
         effect: grant.effect,
         reason: grant.reason.clone(),
         contact: grant.contact.clone(),
-        condition,
+        conditional,
     })
 }
 
-fn alone(grant: &Grant, condition: &Condition) -> Result<(PolicySet, Condition), Problem> {
+fn conditional(grant: &Grant, condition: &Condition) -> Result<Box<Conditional>, Problem> {
     match PolicySet::from_policies([condition.policy(&grant.name)]) {
-        Ok(policies) => Ok((policies, condition.clone())),
+        Ok(alone) => Ok(Box::new(Conditional { condition: condition.clone(), alone })),
         Err(fault) => Err(Problem {
             line: grant.place.line,
             column: grant.place.column,

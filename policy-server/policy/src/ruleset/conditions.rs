@@ -45,12 +45,12 @@ impl Compiled {
 
     fn policies(&self, conditional: &[usize]) -> Result<Cow<'_, PolicySet>, String> {
         if let [only] = conditional
-            && let Some((policies, _)) = &self.grants[*only].condition
+            && let Some(conditional) = &self.grants[*only].conditional
         {
-            return Ok(Cow::Borrowed(policies));
+            return Ok(Cow::Borrowed(&conditional.alone));
         }
         let rules = conditional.iter().map(|number| &self.grants[*number]);
-        let policies = rules.filter_map(|rule| Some(rule.condition.as_ref()?.1.policy(&rule.name)));
+        let policies = rules.filter_map(|rule| Some(rule.condition()?.policy(&rule.name)));
         PolicySet::from_policies(policies).map(Cow::Owned).map_err(|fault| fault.to_string())
     }
 
@@ -81,8 +81,8 @@ impl Compiled {
     fn observed(&self, conditional: &[usize]) -> Cow<'_, Observed> {
         let mut all = conditional
             .iter()
-            .filter_map(|number| self.grants[*number].condition.as_ref())
-            .map(|(_, condition)| Cow::Borrowed(condition.observed()));
+            .filter_map(|number| self.grants[*number].condition())
+            .map(|condition| Cow::Borrowed(condition.observed()));
         let mut union = all.next().unwrap_or_else(|| Cow::Owned(Observed::nothing()));
         for observed in all {
             union.to_mut().widen(&observed);

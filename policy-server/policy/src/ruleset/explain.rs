@@ -63,7 +63,7 @@ impl Compiled {
                 grant: rule.name.clone(),
                 line: rule.place.line,
                 denies: rule.effect == Effect::Deny,
-                when: rule.condition.as_ref().map(|(_, condition)| condition.text().to_owned()),
+                when: rule.condition().map(|condition| condition.text().to_owned()),
             }
         });
         Explanation {

@@ -121,23 +121,24 @@ impl Index {
 
     /// Every grant that speaks of this call, in document order, each once.
     pub fn candidates(&self, server: usize, roles: &[usize], tool: &str) -> Vec<usize> {
-        let mut found: Vec<u32> = Vec::new();
+        let mut found: Vec<usize> = Vec::new();
+        let mut add = |grant: &u32| found.push(*grant as usize);
         let exact = self.tools.get(tool);
         for role in roles {
             let Some(room) = self.rooms.get(&(number(server), number(*role))) else { continue };
-            found.extend_from_slice(&room.any);
+            room.any.iter().for_each(&mut add);
             if let Some(tool) = exact {
                 let first = room.exact.partition_point(|(filed, _)| filed < tool);
                 let same = room.exact[first..].iter().take_while(|(filed, _)| filed == tool);
-                found.extend(same.map(|(_, grant)| *grant));
+                same.map(|(_, grant)| grant).for_each(&mut add);
             }
             let matching =
                 room.starred.iter().filter(|(pattern, _)| self.patterns[*pattern as usize].matches(tool));
-            found.extend(matching.map(|(_, grant)| *grant));
+            matching.map(|(_, grant)| grant).for_each(&mut add);
         }
         found.sort_unstable();
         found.dedup();
-        found.into_iter().map(|grant| grant as usize).collect()
+        found
     }
 }
 

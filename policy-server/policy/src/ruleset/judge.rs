@@ -81,7 +81,7 @@ impl Compiled {
         let candidates = self.index.candidates(server, &roles, subject.tool);
         let some = |effect, unconditional: bool| {
             let mut rules = candidates.iter().map(|number| &self.grants[*number]);
-            rules.any(|rule| rule.effect == effect && !(unconditional && rule.condition.is_some()))
+            rules.any(|rule| rule.effect == effect && !(unconditional && rule.conditional.is_some()))
         };
         some(Effect::Allow, false) && !some(Effect::Deny, true)
     }
@@ -115,7 +115,7 @@ impl Compiled {
         let first = |effect| {
             let plain = |number: &&usize| {
                 let rule = &self.grants[**number];
-                rule.effect == effect && rule.condition.is_none()
+                rule.effect == effect && rule.conditional.is_none()
             };
             candidates.iter().find(plain).copied()
         };
@@ -123,7 +123,7 @@ impl Compiled {
             return Finding::Denied(denied);
         }
         let allowed = first(Effect::Allow);
-        let conditional = |number: &usize| self.grants[*number].condition.is_some();
+        let conditional = |number: &usize| self.grants[*number].conditional.is_some();
         let conditional: Vec<usize> = candidates.iter().copied().filter(conditional).collect();
         if conditional.is_empty() {
             return allowed.map_or(Finding::Nothing, Finding::Allowed);

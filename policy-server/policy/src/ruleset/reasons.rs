@@ -1,6 +1,7 @@
 //! Every sentence a ruleset says of itself, where the rule's author said none.
 
 use super::Rule;
+use crate::condition::Condition;
 use crate::decision::{Decision, Mode, Verdict};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -51,16 +52,16 @@ pub(super) fn allowed(rule: &Rule) -> String {
 }
 
 pub(super) fn denied(rule: &Rule) -> String {
-    match &rule.condition {
+    match rule.condition() {
         None => format!("The rule `{}` of your organisation's policy denies this tool.", rule.name),
-        Some((_, condition)) => {
+        Some(condition) => {
             format!("The rule `{}` denies this tool when: {}", rule.name, one_line(condition.text()))
         }
     }
 }
 
 pub(super) fn unmet(rule: &Rule) -> String {
-    let condition = rule.condition.as_ref().map_or("", |(_, condition)| condition.text());
+    let condition = rule.condition().map_or("", Condition::text);
     format!("The grant `{}` allows this tool only when: {}", rule.name, one_line(condition))
 }
 
