@@ -306,6 +306,10 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_said_as_such_and_keeps_nothing_by_half() {
+        // Only Linux has a disk that is always full.
+        if !Path::new("/dev/full").exists() {
+            return;
+        }
         let mut full = Written { file: OpenOptions::new().write(true).open("/dev/full").unwrap(), bytes: 0 };
         let error = full.append(b"one\n").unwrap_err();
         assert!(

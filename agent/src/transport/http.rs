@@ -7,6 +7,7 @@
 mod exchange;
 mod headers;
 mod listen;
+mod params;
 mod session;
 
 pub use headers::{BadHeaders, SecretHeaders};

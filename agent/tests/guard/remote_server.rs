@@ -127,6 +127,24 @@ fn a_modern_request_repeats_itself_in_its_headers() {
 }
 
 #[test]
+fn a_marked_argument_is_repeated_in_a_header() {
+    let web = Web::serve(|asked, _| match asked.json()["method"].as_str() {
+        Some("tools/list") => {
+            let schema = json!({"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}});
+            let list = json!({"tools": [{"name": "echo", "inputSchema": schema}], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"});
+            Said::json(&result(asked, &list))
+        }
+        _ => Said::json(&echo(asked)),
+    });
+    let world = World::new();
+    let mut guard = dial(&world, &web);
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
+    guard.ask(1, "tools/list", &json!({"_meta": meta}));
+    guard.ask(2, "tools/call", &json!({"name": "echo", "arguments": {"region": "eu-1"}, "_meta": meta}));
+    assert_eq!(web.posted("tools/call")[0].header("mcp-param-region"), "eu-1");
+}
+
+#[test]
 fn what_the_server_says_unasked_arrives_over_the_get_stream() {
     let web = Web::serve(|asked, stream| match (asked.method.as_str(), asked.json()["method"].as_str()) {
         ("POST", Some("initialize")) => initialized(asked),

@@ -75,9 +75,7 @@ impl HttpSession {
             });
         }
         let line = one_line(self.body(response).await?);
-        if outgoing.is("initialize") {
-            self.learn_version(&line);
-        }
+        self.learn(outgoing, &line);
         deliver(line, arrivals).await;
         Ok(())
     }
@@ -138,9 +136,7 @@ impl HttpSession {
                 && request.id.as_ref().is_some_and(|id| answers(&line, id))
             {
                 progress.answered = true;
-                if request.is("initialize") {
-                    self.learn_version(&line);
-                }
+                self.learn(request, &line);
             }
             deliver(line, arrivals).await;
         }

@@ -2,17 +2,19 @@
 
 use crate::transport::failure::Failure;
 use crate::transport::http::headers::{METHOD, NAME, SESSION, VERSION, header_text};
+use crate::transport::http::params::ParamHeaders;
 use crate::transport::outgoing::Outgoing;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use url::Url;
 
 pub struct HttpSession {
     client: reqwest::Client,
     pub(super) url: Url,
     agreed: Mutex<Agreed>,
+    param_headers: Mutex<ParamHeaders>,
 }
 
 /// Up to 2025-11-25 only; a conversation of 2026-07-28 has neither.
@@ -24,7 +26,7 @@ struct Agreed {
 
 impl HttpSession {
     pub fn new(client: reqwest::Client, url: Url) -> Self {
-        Self { client, url, agreed: Mutex::default() }
+        Self { client, url, agreed: Mutex::default(), param_headers: Mutex::default() }
     }
 
     fn agreed(&self) -> Agreed {
@@ -85,8 +87,20 @@ impl HttpSession {
         self.agree(|agreed| agreed.session = None);
     }
 
-    /// Learns the version from the answer to `initialize`.
-    pub(super) fn learn_version(&self, answer: &[u8]) {
+    /// Learns from an answer what later messages have to repeat in their headers.
+    pub(super) fn learn(&self, request: &Outgoing, answer: &[u8]) {
+        match request.method.as_deref() {
+            Some("initialize") => self.learn_version(answer),
+            Some("tools/list") if request.is_stateless() => self.params().learn(answer),
+            _ => {}
+        }
+    }
+
+    fn params(&self) -> MutexGuard<'_, ParamHeaders> {
+        self.param_headers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn_version(&self, answer: &[u8]) {
         #[derive(Deserialize)]
         struct Answer {
             result: InitializeResult,
@@ -114,10 +128,12 @@ impl HttpSession {
         };
         let repeated =
             [(VERSION, Some(version)), (METHOD, outgoing.method.as_ref()), (NAME, outgoing.name.as_ref())];
-        repeated.into_iter().fold(request, |request, (name, value)| match value {
+        let request = repeated.into_iter().fold(request, |request, (name, value)| match value {
             Some(value) => request.header(name, header_text(value)),
             None => request,
-        })
+        });
+        let params = self.params().of(outgoing);
+        params.into_iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     fn in_session(&self, request: RequestBuilder) -> RequestBuilder {
