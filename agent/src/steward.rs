@@ -132,7 +132,7 @@ impl Steward {
         Ok(Self {
             home: home.clone(),
             guard,
-            folder: layout.state.join("steward"),
+            folder: layout.steward(),
             disk: Arc::new(LocalDisk),
             desktop_runs: Arc::new(target::claude_desktop_runs),
             lock_times: LockTimes::default(),
@@ -210,7 +210,7 @@ impl Steward {
         });
         match plan {
             Ok(plan) => {
-                (look.rows, look.changes, look.team_problems) = (plan.rows, plan.changes, plan.problems)
+                (look.rows, look.changes, look.team_problems) = (plan.rows, plan.changes, plan.problems);
             }
             Err(problem) => look.problem = Some(problem),
         }

@@ -127,9 +127,10 @@ impl<'a> Project<'a> {
         for folder in below.map(|path| around.folder(path)) {
             for mut entry in self.list_of(&folder, shape, found) {
                 if names.insert(entry.place.name.clone()) {
-                    entry.shape = Shape::Beyond(match settled.approve(&entry.place.name) {
-                        true => Beyond::BelowProject(folder.team_file.clone()),
-                        false => Beyond::NotApproved,
+                    entry.shape = Shape::Beyond(if settled.approve(&entry.place.name) {
+                        Beyond::BelowProject(folder.team_file.clone())
+                    } else {
+                        Beyond::NotApproved
                     });
                     found.all.push(entry);
                 }

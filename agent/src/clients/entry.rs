@@ -54,7 +54,8 @@ impl Launch {
         match self {
             Self::Stdio { command, args } => ServerIdentity::from_command(command, args).as_str().to_owned(),
             Self::Remote { url, .. } => ServerIdentity::from_url(url).map_or_else(
-                |_| "an address that cannot be read".to_owned(),
+                // What is no web address has no identity.
+                |_| String::new(),
                 |identity| identity.as_str().to_owned(),
             ),
         }
@@ -167,7 +168,7 @@ impl Shape {
             Ok(keys) => keys,
             Err(error) => return Self::Beyond(Beyond::Unreadable(error.to_string())),
         };
-        let kind = match keys.kind.map(|kind| kind.read::<String>()) {
+        let kind = match keys.kind.map(Node::read::<String>) {
             None if keys.command.is_none() && keys.url.is_some() => return Self::Beyond(Beyond::NoType),
             None => "stdio".to_owned(),
             Some(Some(kind)) => kind,

@@ -35,6 +35,7 @@ pub enum ConfigsAction {
 
 /// # Errors
 /// The home folder is unknown, or the steward's own state cannot be used.
+#[expect(clippy::needless_pass_by_value, reason = "every verb has this signature")]
 pub fn run(args: ConfigsArgs, layout: Layout, out: Out) -> anyhow::Result<ExitCode> {
     let home = Home::current().context("no home folder is known for this user")?;
     let steward = Steward::new(&layout, &home)?;
@@ -146,9 +147,10 @@ impl Face {
         let entry = width(|server| server.entry.chars().count());
         let identity = width(|server| server.identity.chars().count()).min(60);
         for server in &servers {
-            let state = match server.governed {
-                true => self.out.tone(Tone::Good, "governed"),
-                false => format!("{} {}", self.out.tone(Tone::Bad, "not governed:"), server.why),
+            let state = if server.governed {
+                self.out.tone(Tone::Good, "governed")
+            } else {
+                format!("{} {}", self.out.tone(Tone::Bad, "not governed:"), server.why)
             };
             let place = self.in_home(Path::new(server.project));
             self.out.say(
@@ -173,9 +175,10 @@ impl Face {
             "entries": restored.entries, "files": restored.files, "problems": restored.failures
         }));
         for file in &restored.files {
-            let how = match file.byte_for_byte {
-                true => "as it was before, byte for byte",
-                false => "changed by others meanwhile; only ours was taken out",
+            let how = if file.byte_for_byte {
+                "as it was before, byte for byte"
+            } else {
+                "changed by others meanwhile; only ours was taken out"
             };
             self.out.say(format_args!("{}: {} entries, {how}", self.in_home(&file.file), file.entries));
         }

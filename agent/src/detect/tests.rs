@@ -217,7 +217,7 @@ async fn a_new_project_server_is_found_once_it_is_approved() {
     let mut watched = story.watch(true).await;
     assert_eq!((watched.governed(), watched.findings()), (0, vec![]));
     story.edit(|value| {
-        value["projects"][project.to_str().unwrap()] = json!({"enabledMcpjsonServers": ["team"]})
+        value["projects"][project.to_str().unwrap()] = json!({"enabledMcpjsonServers": ["team"]});
     });
     watched.until("shadowed", |state| state.coverage.servers.iter().any(|server| server.governed)).await;
     // The team's file changes under watch.

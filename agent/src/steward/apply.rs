@@ -54,6 +54,9 @@ pub struct Edit {
     pub clean: bool,
 }
 
+/// Makes a new text of a file's present bytes; `None` where nothing has to change.
+pub type MakeEdit<'a> = dyn FnMut(Vec<u8>, &Journal) -> Result<Option<Edit>, Failure> + 'a;
+
 impl Steward {
     /// Puts the guard in front of every server that can be governed.
     ///
@@ -136,7 +139,7 @@ impl Steward {
         &self,
         file: &ConfigFile,
         journal: &mut Journal,
-        make: &mut dyn FnMut(Vec<u8>, &Journal) -> Result<Option<Edit>, Failure>,
+        make: &mut MakeEdit<'_>,
     ) -> Result<(), Failure> {
         let path = file.path();
         let target = target::resolve(path, &self.home.path)?;
@@ -189,7 +192,11 @@ impl Steward {
         let id = Uuid::now_v7();
         let before = FileMemory::digests(bytes);
         let memory = journal.of_file(path);
+        let mut after = memory.clone();
+        after.take_over(&edit.entries);
         let base = match memory {
+            // Nothing of ours will be left: nothing to give back later.
+            _ if after.entries.is_empty() => None,
             _ if edit.clean => Some(before.clone()),
             FileMemory { after: Some(after), base, .. } if after == before => base,
             _ => None,

@@ -280,6 +280,22 @@ impl Journal {
         self.append(&Line::Abandoned { id: change.id }, disk)
     }
 
+    /// With nothing of ours left anywhere, its lines are only old secrets.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn forget_if_empty(&mut self, disk: &dyn Disk) -> Result<(), StewardError> {
+        if self.size == 0 || self.files.values().any(|memory| !memory.entries.is_empty()) {
+            return Ok(());
+        }
+        let path = self.path();
+        disk.keep(&path, b"").map_err(|error| StewardError::state(&path, error))?;
+        (self.size, self.torn) = (0, false);
+        self.files.clear();
+        self.forget_originals(disk);
+        Ok(())
+    }
+
     /// Originals hold secrets: only those that a restore could still give back stay.
     fn forget_originals(&self, disk: &dyn Disk) {
         let needed: Vec<&String> = self.files.values().filter_map(|memory| memory.base.as_ref()).collect();

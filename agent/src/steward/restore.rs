@@ -24,6 +24,7 @@ impl Steward {
                 Err(Failure::Ours(error)) => return Err(error),
             }
         }
+        journal.forget_if_empty(self.disk.as_ref())?;
         Ok(restored)
     }
 

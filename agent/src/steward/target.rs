@@ -21,15 +21,9 @@ pub fn resolve(path: &Path, home: &Path) -> Result<PathBuf, LeftAlone> {
 
 /// Is the app running that keeps `claude_desktop_config.json` in memory?
 pub fn claude_desktop_runs() -> bool {
-    let kind =
-        sysinfo::ProcessRefreshKind::nothing().with_exe(sysinfo::UpdateKind::OnlyIfNotSet).without_tasks();
-    let Ok(mut system) = sysinfo::System::new() else {
-        return false;
-    };
-    system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::All, true, kind);
-    system.processes().values().any(|process| {
-        let name = process.name().to_string_lossy();
-        process.exe().map_or_else(|| is_desktop(&name, ""), |exe| is_desktop(&name, &exe.to_string_lossy()))
+    platform::process::list().iter().any(|process| {
+        let exe = process.exe.as_deref().unwrap_or(Path::new(""));
+        is_desktop(&process.name, &exe.to_string_lossy())
     })
 }
 

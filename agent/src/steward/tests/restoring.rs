@@ -90,6 +90,16 @@ fn originals_that_no_restore_needs_are_forgotten() {
 }
 
 #[test]
+fn after_a_restore_no_secret_stays_in_our_own_files() {
+    let story = Story::with(REAL);
+    story.apply();
+    story.restore();
+    let journal = fs::read_to_string(story.steward.folder.join("journal.jsonl")).unwrap();
+    assert_eq!(journal, "");
+    assert_eq!(fs::read_dir(story.steward.folder.join("originals")).unwrap().count(), 0);
+}
+
+#[test]
 fn apply_and_restore_can_go_on_for_ever() {
     let story = Story::with(REAL);
     for _ in 0..5 {
