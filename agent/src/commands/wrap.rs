@@ -14,8 +14,10 @@ use crate::transport::target::{Target, UnknownTarget};
 use gate::{Facts, Session};
 use platform::Layout;
 use platform::shutdown::Shutdown;
+use policy::ServerIdentity;
 use std::convert::Infallible;
 use std::io::Write;
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -92,26 +94,10 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let segment = if trial { Segment::of_trial(&layout, run) } else { Segment::of(&layout, run) };
     let segment = Rc::new(segment);
     if let Some(document) = &args.policy {
-        // The one line a trial says: without a resident nobody else tells where the record is.
-        let (document, record) = (document.display(), segment.path().display());
-        let _ = writeln!(
-            std::io::stderr(),
-            "portreeve: a trial under {document} (unsigned); the record is {record}"
-        );
+        announce_trial(document, &segment);
     }
     let entry = args.name.unwrap_or_default();
-    let link = Link::new(
-        &layout,
-        &segment,
-        &signal,
-        run,
-        ToResident::Hello {
-            run,
-            pid: std::process::id(),
-            entry: entry.clone(),
-            identity: identity.as_str().to_owned(),
-        },
-    );
+    let link = Link::new(&layout, &segment, &signal, run, hello(run, &entry, &identity));
     let recorder =
         Recorder::new(Rc::clone(&segment), run, identity.clone(), entry).of_member(&member, &device);
     let session = Session::new(Facts { member, device, server: identity });
@@ -141,6 +127,19 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     tokio::join!(handed_over, inlet.end(), async { outlet.lock().await.end().await });
     segment.close();
     Ok(ending.exit())
+}
+
+fn hello(run: Uuid, entry: &str, identity: &ServerIdentity) -> ToResident {
+    let identity = identity.as_str().to_owned();
+    ToResident::Hello { run, pid: std::process::id(), entry: entry.to_owned(), identity }
+}
+
+/// The one line a trial says: without a resident nobody else tells where the record is.
+fn announce_trial(document: &Path, segment: &Segment) {
+    let (document, record) = (document.display(), segment.path().display());
+    let line = format!("portreeve: a trial under {document} (unsigned); the record is {record}");
+    // Without a stderr there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Judges by every policy that comes after the first.
