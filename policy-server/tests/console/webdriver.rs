@@ -15,11 +15,13 @@ pub struct Browser {
 /// Where the browser and its driver are. `None`, said loudly, on a machine without them; under
 /// `CI=true` their absence is a failure.
 pub fn find() -> Option<(PathBuf, PathBuf)> {
-    let there = |variable: &str, usual: &str| {
-        let path = PathBuf::from(std::env::var_os(variable).unwrap_or_else(|| usual.into()));
-        path.exists().then_some(path)
+    let there = |variable: &str, name: &str| {
+        let named = std::env::var_os(variable).map(PathBuf::from);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let on_path = std::env::split_paths(&path).map(|folder| folder.join(name));
+        named.into_iter().chain(on_path).find(|program| program.is_file())
     };
-    let found = there("CHROMIUM", "/usr/bin/chromium").zip(there("CHROMEDRIVER", "/usr/bin/chromedriver"));
+    let found = there("CHROMIUM", "chromium").zip(there("CHROMEDRIVER", "chromedriver"));
     if found.is_none() {
         let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
         assert!(
