@@ -39,14 +39,11 @@ impl Cast {
     pub fn gather(sample_only: bool, report: &mut Report) -> Result<Self> {
         report.chapter("The stage");
         report.step("Real MCP servers are at hand", || fetch(sample_only))?;
-        let mut servers = Servers::find()?;
-        if sample_only {
-            servers.npm = None;
-        }
         let folder = tools::target_folder()?.join("demo");
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
+        let servers = Servers::find(&folder.join("servers"), sample_only)?;
         let project = folder.join("project");
         std::fs::create_dir_all(&project)?;
         servers.install_into(&project)?;

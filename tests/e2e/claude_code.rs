@@ -17,7 +17,8 @@ fn ask(tool: &str, input: Value) -> Ask {
 fn claude_code_calls_an_allowed_tool_and_is_refused_another() {
     let Some(_) = tools::need("Claude Code", tools::claude_code()) else { return };
     let Some(npm) = tools::need("the npm servers", tools::npm_folder()) else { return };
-    let servers = Servers::find().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let servers = Servers::find(folder.path(), false).unwrap();
     let stage =
         Stage::governed_with(&stage::usual_policy().unwrap(), &json!({"everything": servers.everything()}))
             .unwrap();

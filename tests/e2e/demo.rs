@@ -4,12 +4,13 @@ use harness::{process, tools};
 use serde_json::Value;
 use std::process::Command;
 
-/// Twice in a row, with the real servers where they are there: the second finds nothing of the first.
+/// Twice in a row, first with the real servers where they are there, then with the sample server: the
+/// second finds nothing of the first.
 #[test]
 fn the_demo_ends_well_twice_and_leaves_nothing() {
     let demo = tools::program("demo").unwrap();
-    for _ in 0..2 {
-        let output = process::output(Command::new(&demo).args(["--no-build", "--json"])).unwrap();
+    for flags in [["--no-build", "--json"].as_slice(), &["--no-build", "--json", "--sample"]] {
+        let output = process::output(Command::new(&demo).args(flags)).unwrap();
         let steps: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let last = steps.last().unwrap();
         assert_eq!((&last["demo"], &last["failed"]), (&"ok".into(), &0.into()), "{output}");

@@ -14,14 +14,25 @@ use std::process::{Command, Stdio};
 pub struct Servers {
     /// `None` where the sample server stands in.
     pub npm: Option<PathBuf>,
-    sample: PathBuf,
+    everything: PathBuf,
+    filesystem: PathBuf,
 }
 
 impl Servers {
+    /// The reference servers where they were fetched, else copies of the sample server in `folder`, one
+    /// for each that it stands in for: an identity is the program, not its arguments.
+    ///
     /// # Errors
     /// Not even the sample server is built.
-    pub fn find() -> Result<Self> {
-        Ok(Self { npm: tools::npm_folder(), sample: tools::program("sample-server")? })
+    pub fn find(folder: &Path, sample_only: bool) -> Result<Self> {
+        let copy = |name: &str| -> Result<PathBuf> {
+            let program = folder.join(name);
+            std::fs::copy(tools::program("sample-server")?, &program)?;
+            Ok(program)
+        };
+        std::fs::create_dir_all(folder)?;
+        let (everything, filesystem) = (copy("sample-everything")?, copy("sample-filesystem")?);
+        Ok(Self { npm: tools::npm_folder().filter(|_| !sample_only), everything, filesystem })
     }
 
     /// The folder a client has to be in for `npx` to find the servers without asking the registry.
@@ -36,7 +47,7 @@ impl Servers {
         if self.is_npm() {
             json!({"command": "npx", "args": ["-y", "@modelcontextprotocol/server-everything"]})
         } else {
-            json!({"command": self.sample, "args": ["everything"]})
+            json!({"command": self.everything, "args": ["everything"]})
         }
     }
 
@@ -46,7 +57,7 @@ impl Servers {
         if self.is_npm() {
             json!({"command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", shown]})
         } else {
-            json!({"command": self.sample, "args": ["filesystem", shown]})
+            json!({"command": self.filesystem, "args": ["filesystem", shown]})
         }
     }
 
@@ -59,10 +70,9 @@ impl Servers {
                 "npm:@modelcontextprotocol/server-filesystem".into(),
             )
         } else {
-            (
-                format!("exec:{} everything*", self.sample.display()),
-                format!("exec:{} filesystem*", self.sample.display()),
-            )
+            let identity =
+                |program: &Path| format!("exec:{}", program.display().to_string().replace(' ', "%20"));
+            (identity(&self.everything), identity(&self.filesystem))
         }
     }
 
@@ -70,7 +80,7 @@ impl Servers {
     /// first line of stdout.
     #[must_use]
     pub fn remote(&self) -> Command {
-        let mut command = Command::new(&self.sample);
+        let mut command = Command::new(&self.everything);
         command.args(["everything", "--http"]);
         command
     }

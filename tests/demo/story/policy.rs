@@ -47,7 +47,7 @@ name = "read-the-notes"
 roles = ["engineering"]
 servers = ["files"]
 tools = ["read_text_file", "list_directory"]
-when = 'context.args has path && context.args.path like "{shown}/*"'
+when = 'context.args has path && context.args.path like "{shown}/*" && !(context.args.path like "*..*")'
 reason = "Only the project's notes are for the model; the rest may hold customers' data."
 contact = "data-protection@acme.example"
 
