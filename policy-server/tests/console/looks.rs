@@ -56,7 +56,7 @@ async fn every_page_can_be_read_wide_and_narrow_light_and_dark() {
     let complaints: Vec<_> =
         browser.complaints().await.into_iter().filter(|line| !line.contains("status of 4")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
-    browser.close().await;
+    drop(browser);
     console.stop().await;
 }
 

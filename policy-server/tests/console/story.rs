@@ -76,7 +76,7 @@ async fn an_admin_logs_in_mends_a_policy_publishes_it_sees_alerts_and_offboards(
     browser.wait_for("h1", "Log in").await;
     let complaints: Vec<_> = unexpected(browser.complaints().await);
     assert!(complaints.is_empty(), "{complaints:#?}");
-    browser.close().await;
+    drop(browser);
     console.stop().await;
 }
 

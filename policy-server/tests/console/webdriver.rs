@@ -1,6 +1,8 @@
 //! A browser, driven over WebDriver's HTTP: just the commands these tests need.
 
 use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -170,14 +172,21 @@ impl Browser {
             {"features": [{"name": "prefers-color-scheme", "value": scheme}]}});
         self.post("/goog/cdp/execute", &media).await;
     }
-
-    pub async fn close(self) {
-        let _ = self.client.delete(&self.session).send().await;
-    }
 }
 
 impl Drop for Browser {
+    /// Also where a test failed: the browser goes with its session, the driver alone would leave it behind.
     fn drop(&mut self) {
+        if let Some((address, path)) = self.session.trim_start_matches("http://").split_once('/')
+            && let Ok(mut driver) = TcpStream::connect(address)
+        {
+            let end = format!(
+                "DELETE /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            );
+            let _ = driver.set_read_timeout(Some(Duration::from_secs(10)));
+            let _ = driver.write_all(end.as_bytes());
+            let _ = driver.read_to_end(&mut Vec::new());
+        }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
