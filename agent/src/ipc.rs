@@ -39,6 +39,8 @@ pub enum ToResident {
     Refusals { limit: u32 },
     /// A command changed the configurations or the enrolment: look again now.
     LookAgain,
+    /// Step aside: a command takes this machine out of the organisation, and does the rest itself.
+    Leaving,
 }
 
 /// Said by the resident.

@@ -36,6 +36,9 @@ use tokio::task::{JoinError, JoinSet};
 const LAST_UPLOAD: Duration = Duration::from_secs(2);
 /// Guards are told that the policy they judge by is gone, and get this long to hear it.
 const FAREWELL: Duration = Duration::from_millis(200);
+/// A command that asked us to step aside takes our place within this.
+const STEP_ASIDE: Duration = Duration::from_secs(3);
+const PLACE_CHECK: Duration = Duration::from_millis(250);
 /// How often the enrolment is looked at without a hint.
 const ENROLMENT_CHECK: Duration = Duration::from_secs(5);
 
@@ -63,6 +66,8 @@ enum Ended {
     Asked,
     /// Another identity, or none: everything is put together anew.
     EnrolmentChanged,
+    /// A command takes this machine out; what it needs of ours is free for it.
+    SteppedAside,
 }
 
 /// Runs until it is asked to end.
@@ -72,11 +77,37 @@ enum Ended {
 pub async fn run(layout: Layout) -> Result<(), ResidentError> {
     let mut shutdown = Shutdown::listen()?;
     layout.create()?;
+    let mut was_enrolled = false;
     loop {
-        let enrolment = Enrolment::load(&layout)?.ok_or(ResidentError::NotEnrolled)?;
+        let Some(enrolment) = Enrolment::load(&layout)? else {
+            tracing::info!("enrolment.none");
+            return if was_enrolled { Ok(()) } else { Err(ResidentError::NotEnrolled) };
+        };
+        was_enrolled = true;
         match live(&layout, enrolment, &mut shutdown).await? {
             Ended::Asked => return Ok(()),
             Ended::EnrolmentChanged => tracing::info!("enrolment.changed"),
+            Ended::SteppedAside => {
+                tokio::select! {
+                    () = shutdown.requested() => return Ok(()),
+                    place = until_place_is_free(&layout) => place?,
+                }
+            }
+        }
+    }
+}
+
+/// Waits until the command that wanted our place has had it, or has not come for it.
+async fn until_place_is_free(layout: &Layout) -> Result<(), IpcError> {
+    let latest = tokio::time::Instant::now() + STEP_ASIDE;
+    let mut was_taken = false;
+    loop {
+        tokio::time::sleep(PLACE_CHECK).await;
+        match Listener::bind(layout) {
+            Ok(_) if was_taken || tokio::time::Instant::now() > latest => return Ok(()),
+            Ok(_) => {}
+            Err(IpcError::AnotherResident { .. }) => was_taken = true,
+            Err(error) => return Err(error),
         }
     }
 }
@@ -109,7 +140,9 @@ async fn live(
         since: std::sync::Mutex::default(),
     });
     let guard_left = Arc::new(Notify::new());
+    let leaving = Arc::new(Notify::new());
     let counter = Counter {
+        leaving: Arc::clone(&leaving),
         overview: Arc::clone(&overview),
         keeper: keeper.clone(),
         look_again: Arc::clone(&look_again),
@@ -135,6 +168,7 @@ async fn live(
     let ended = tokio::select! {
         () = shutdown.requested() => Ok(Ended::Asked),
         () = enrolment_changed(layout, &identity, &look_again) => Ok(Ended::EnrolmentChanged),
+        () = leaving.notified() => Ok(Ended::SteppedAside),
         Some(ended) = parts.join_next() => Err(ended.map_or_else(ResidentError::from, |()| ResidentError::PartEnded)),
     };
     if matches!(ended, Ok(Ended::EnrolmentChanged)) {

@@ -69,8 +69,13 @@ impl Sync {
         Ok(())
     }
 
-    fn adopted(&self, adopted: Adopted) {
-        tracing::info!(policy.version = adopted.version, "policy.adopted");
+    fn adopted(&self, mut adopted: Adopted) {
+        let before = self.policy.borrow().adopted.as_ref().map(|before| (before.version, before.since));
+        match before {
+            // Signed afresh, or fetched anew after a start: in force since it first was.
+            Some((version, since)) if version == adopted.version => adopted.since = since,
+            _ => tracing::info!(policy.version = adopted.version, "policy.adopted"),
+        }
         self.policy.send_modify(|state| {
             state.adopted = Some(adopted);
             state.refused = None;

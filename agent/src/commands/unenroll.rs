@@ -2,14 +2,14 @@
 //!
 //! In that order: as long as an entry runs a guard, the guard needs its policy.
 
-use crate::audit::spool::{self, Keeper, Owner};
+use crate::audit::spool::{Keeper, Owner};
 use crate::audit::upload::Uploader;
 use crate::cli::UnenrollArgs;
 use crate::clients::Home;
-use crate::commands::{block_on, look_again};
+use crate::commands::block_on;
 use crate::enrolment::{Enrolment, EnrolmentError, remove};
-use crate::ipc::client::ask;
-use crate::ipc::{FromResident, ToResident};
+use crate::ipc::ToResident;
+use crate::ipc::client::{AskError, ask};
 use crate::out::{Exit, Out, Tone};
 use crate::resident::sweep;
 use crate::steward;
@@ -23,6 +23,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 const LAST_UPLOAD: Duration = Duration::from_secs(15);
+/// A resident that steps aside sends what it has first.
+const STEP_ASIDE: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Default, Serialize)]
 struct Done {
@@ -54,6 +56,8 @@ enum UnenrolError {
     Removal(#[from] crate::enrolment::EnrolError),
     #[error(transparent)]
     Socket(#[from] IpcError),
+    #[error(transparent)]
+    Resident(#[from] AskError),
     #[error("the system gives no more: {0}")]
     System(#[from] std::io::Error),
 }
@@ -81,6 +85,7 @@ async fn unenroll(args: &UnenrollArgs, layout: &Layout) -> Result<Option<Done>, 
     if matches!(left, Left::Nothing) {
         return Ok(None);
     }
+    let in_residents_place = take_residents_place(layout).await?;
     let mut done = Done::default();
     if let Some(home) = Home::current() {
         let restored = steward::restore_all(layout, &home)?;
@@ -104,8 +109,27 @@ async fn unenroll(args: &UnenrollArgs, layout: &Layout) -> Result<Option<Done>, 
         }
     }
     remove(layout)?;
-    look_again(layout).await;
+    drop(in_residents_place);
     Ok(Some(done))
+}
+
+/// A resident that goes on would put back what is restored here, raise an alert about it, and hold
+/// the log. It steps aside, and where that comes to nothing it takes its place again.
+async fn take_residents_place(layout: &Layout) -> Result<Listener, UnenrolError> {
+    match ask(layout, &ToResident::Leaving).await {
+        Ok(_) => {}
+        Err(error) if error.is_absent() => {}
+        Err(error) => return Err(error.into()),
+    }
+    let latest = tokio::time::Instant::now() + STEP_ASIDE;
+    loop {
+        match Listener::bind(layout) {
+            Err(IpcError::AnotherResident { .. }) if tokio::time::Instant::now() < latest => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            bound => return Ok(bound?),
+        }
+    }
 }
 
 /// What is left of an enrolment.
@@ -125,25 +149,8 @@ fn load(args: &UnenrollArgs, layout: &Layout) -> Result<Left, UnenrolError> {
     }
 }
 
-/// How many records stay behind. The log has one writer: the resident where it runs, else ourselves
-/// in its place.
+/// How many records stay behind.
 async fn send_the_rest(
-    layout: &Layout,
-    enrolment: &Enrolment,
-    upstream: &Arc<Upstream>,
-) -> Result<u64, UnenrolError> {
-    match Listener::bind(layout) {
-        Ok(in_its_place) => {
-            let left = send_ourselves(layout, enrolment, upstream).await;
-            drop(in_its_place);
-            left
-        }
-        Err(IpcError::AnotherResident { .. }) => Ok(wait_for_resident(layout).await),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn send_ourselves(
     layout: &Layout,
     enrolment: &Enrolment,
     upstream: &Arc<Upstream>,
@@ -161,25 +168,6 @@ async fn send_ourselves(
     // The thread ends with its last handle, and the state it leaves is the last.
     let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     Ok(state.borrow().depth())
-}
-
-/// It sends by itself; it is given the time.
-async fn wait_for_resident(layout: &Layout) -> u64 {
-    let until = tokio::time::Instant::now() + LAST_UPLOAD;
-    loop {
-        let depth = match ask(layout, &ToResident::Status).await {
-            Ok(FromResident::Status { status }) => {
-                status.get("spool_depth").and_then(serde_json::Value::as_u64)
-            }
-            _ => None,
-        };
-        match depth {
-            Some(0) => return 0,
-            Some(left) if tokio::time::Instant::now() >= until => return left,
-            Some(_) => tokio::time::sleep(Duration::from_millis(200)).await,
-            None => return spool::glance(&layout.spool(), 0).ok().flatten().map_or(0, |glance| glance.depth),
-        }
-    }
 }
 
 fn say(out: Out, done: &Done) {

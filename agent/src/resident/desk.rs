@@ -25,6 +25,7 @@ pub(super) struct Counter {
     pub keeper: Keeper,
     pub look_again: Arc<Notify>,
     pub guard_left: Arc<Notify>,
+    pub leaving: Arc<Notify>,
 }
 
 impl Desk for Counter {
@@ -52,6 +53,14 @@ impl Desk for Counter {
                 self.look_again.notify_one();
                 Some(FromResident::Done)
             }
+            ToResident::Leaving if is_owner(peer) => {
+                self.leaving.notify_one();
+                Some(FromResident::Done)
+            }
+            ToResident::Leaving => {
+                let message = "only the administrator takes this machine out".to_owned();
+                Some(FromResident::Failed { message })
+            }
         }
     }
 
@@ -62,6 +71,11 @@ impl Desk for Counter {
     fn policy(&self) -> watch::Receiver<PolicyState> {
         self.overview.policy.clone()
     }
+}
+
+/// The administrator, or the user that this resident runs as.
+fn is_owner(peer: &Peer) -> bool {
+    peer.uid == Some(0) || peer.user == account::own_name()
 }
 
 impl Counter {
@@ -102,7 +116,7 @@ impl Counter {
                 Vec::new()
             }
         };
-        let sees_all = peer.uid == Some(0) || peer.user == account::own_name();
+        let sees_all = is_owner(peer);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         all.into_iter().filter(|record| sees_all || record.os_user == peer.user).take(limit).collect()
     }
