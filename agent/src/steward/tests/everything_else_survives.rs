@@ -106,7 +106,7 @@ fn around_entries(text: &str, changed: &[(Option<String>, String)]) -> Vec<Strin
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn applying_changes_its_entries_only_and_restoring_gives_every_byte_back(config in config()) {
