@@ -38,16 +38,17 @@ pub enum WebhookError {
 pub async fn apply_report(app: &App, device: &Device, report: &DeviceReport) -> Result<(), StoreError> {
     let mut changed = false;
     let findings = findings(report);
+    let live = app.store.live_alerts_of(&device.id).await?;
     for finding in &findings {
         let alert = new_alert(device, finding);
-        changed |= if finding.healed {
-            app.store.record_healed(&alert).await?
-        } else {
-            app.store.raise_alert(&alert).await?
-        };
+        if finding.healed {
+            changed |= app.store.record_healed(&alert).await?;
+        } else if !live.iter().any(|known| is_about(known, finding) && known.detail == finding.detail) {
+            changed |= app.store.raise_alert(&alert).await?;
+        }
     }
-    for alert in app.store.live_alerts_of(&device.id).await? {
-        if !OWN.contains(&alert.code.as_str()) && !still_holds(&findings, &alert) {
+    for alert in live.iter().filter(|alert| !OWN.contains(&alert.code.as_str())) {
+        if !findings.iter().any(|finding| is_about(alert, finding)) {
             changed |= app.store.resolve_alert(&device.id, &alert.code, &alert.subject).await?;
         }
     }
@@ -87,10 +88,8 @@ fn new_alert<'a>(device: &'a Device, finding: &'a Finding) -> NewAlert<'a> {
     }
 }
 
-fn still_holds(findings: &[Finding], alert: &Alert) -> bool {
-    findings
-        .iter()
-        .any(|finding| !finding.healed && finding.code == alert.code && finding.subject == alert.subject)
+fn is_about(alert: &Alert, finding: &Finding) -> bool {
+    finding.code == alert.code && finding.subject == alert.subject
 }
 
 /// `false`: no open alert has this id.

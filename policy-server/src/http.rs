@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod agents;
 mod health;
+mod input;
 pub mod openapi;
 pub mod problem;
 
@@ -12,9 +13,10 @@ use crate::app::Shared;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode};
 use std::time::Duration;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -25,7 +27,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Admins' requests: a policy document fits, an upload does not.
 const ADMIN_BODY: usize = 4 * 1024 * 1024;
-const ADMIN_ANSWER: Duration = Duration::from_secs(60);
+/// Until an answer begins; streams and exports may then go on. Against bodies that come byte by byte.
+const ANSWER: Duration = Duration::from_secs(60);
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -38,16 +41,17 @@ pub fn documented() -> OpenApiRouter<Shared> {
 /// Everything this server answers.
 pub fn router(app: Shared) -> Router {
     let (api, _) = documented().split_for_parts();
-    let console = crate::console::routes()
-        .layer(DefaultBodyLimit::max(ADMIN_BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ADMIN_ANSWER));
-    api.merge(openapi::routes()).merge(console).fallback(unknown).with_state(app).layer(
+    let console = crate::console::routes().layer(DefaultBodyLimit::max(ADMIN_BODY));
+    let all = api.merge(openapi::routes()).merge(console);
+    all.fallback(unknown).method_not_allowed_fallback(wrong_method).with_state(app).layer(
         ServiceBuilder::new()
+            .layer(header(CACHE_CONTROL, "no-store"))
             .layer(header(CONTENT_SECURITY_POLICY, POLICY))
             .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .layer(header(REFERRER_POLICY, "no-referrer"))
             .layer(header(STRICT_TRANSPORT_SECURITY, "max-age=31536000"))
             .layer(CatchPanicLayer::custom(problem::panicked))
+            .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, ANSWER))
             // Agents send neither `Origin` nor `Sec-Fetch-Site` and pass; a foreign page cannot.
             .layer(CsrfLayer::new()),
     )
@@ -57,8 +61,15 @@ fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
-async fn unknown(uri: Uri) -> Failure {
-    // The path is not repeated: it may be a mistyped one-time link.
-    let _ = uri;
+/// The path is not repeated: it may be a mistyped one-time link.
+async fn unknown() -> Failure {
     Failure::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this address; see /openapi.json")
+}
+
+async fn wrong_method() -> Failure {
+    Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "this address is not asked in this way; see /openapi.json",
+    )
 }

@@ -2,10 +2,10 @@
 
 use super::CliError;
 use super::arguments::Explain;
-use super::output::Out;
-use crate::author::{self, Answer, Question};
-use policy::{Outcome, Standing};
-use serde_json::json;
+use super::output::{Out, text};
+use crate::author::{self, Question};
+use policy::Standing;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 pub fn read(file: &Path) -> Result<String, CliError> {
@@ -28,7 +28,7 @@ pub fn question(explain: &Explain) -> Result<Question, CliError> {
     let arguments = match explain.args.as_deref() {
         None => None,
         Some(text) => {
-            let value: serde_json::Value = serde_json::from_str(text)
+            let value: Value = serde_json::from_str(text)
                 .map_err(|error| CliError::Said(format!("--args is not JSON: {error}")))?;
             if !value.is_object() {
                 return Err(CliError::Said("--args is not a JSON object".into()));
@@ -50,20 +50,24 @@ pub fn explain(explain: &Explain, out: Out) -> Result<(), CliError> {
     let file: PathBuf = explain.file.clone().ok_or_else(|| CliError::Said("which policy file?".into()))?;
     let answer = author::explain(&read(&file)?, &Standing::default(), 0, &question(explain)?)
         .map_err(|problems| CliError::Policy(file, problems))?;
-    if out.for_programs { Ok(out.json(&answer)?) } else { tell(&answer, out) }
+    tell(&serde_json::to_value(answer)?, out)
 }
 
-fn tell(answer: &Answer, out: Out) -> Result<(), CliError> {
-    let outcome = match answer.outcome {
-        Outcome::Allowed => "allowed",
-        Outcome::Refused => "refused",
-        Outcome::WouldRefuse => "would be refused (monitor mode lets it through)",
-    };
-    let line = answer.line.map(|line| format!(", line {line}")).unwrap_or_default();
-    out.line(&format!("{outcome} by {}{line}", answer.rule))?;
-    out.line(&answer.reason)?;
-    if let Some(contact) = &answer.contact {
-        out.line(&format!("ask: {contact}"))?;
+/// Prints an [`author::Answer`], whoever gave it.
+pub fn tell(answer: &Value, out: Out) -> Result<(), CliError> {
+    if out.for_programs {
+        return Ok(out.json(answer)?);
     }
-    Ok(())
+    let outcome = match answer["outcome"].as_str() {
+        Some("allowed") => "allowed",
+        Some("would-refuse") => "would be refused (monitor mode lets it through)",
+        _ => "refused",
+    };
+    let line = answer["line"].as_u64().map(|line| format!(", line {line}")).unwrap_or_default();
+    out.line(&format!("{outcome} by {}{line}", text(answer, "rule")))?;
+    out.line(&text(answer, "reason"))?;
+    match answer["contact"].as_str() {
+        Some(contact) => Ok(out.line(&format!("ask: {contact}"))?),
+        None => Ok(()),
+    }
 }

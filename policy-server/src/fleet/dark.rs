@@ -60,7 +60,9 @@ pub async fn watch(app: Shared) {
 
 async fn look(app: &App) -> Result<(), StoreError> {
     let contacts = app.presence.take();
-    app.store.record_contacts(&contacts).await?;
+    if !contacts.is_empty() {
+        app.store.record_contacts(&contacts).await?;
+    }
     for (device, _) in &contacts {
         if app.store.set_dark(device, false).await? {
             app.store.resolve_alert(device, DARK, device).await?;

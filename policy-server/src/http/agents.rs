@@ -6,6 +6,7 @@ mod stream;
 use crate::app::Shared;
 use crate::enrolment;
 use crate::http::Failure;
+use crate::http::input::Body;
 use crate::ingest;
 use crate::tls::Peer;
 use axum::Extension;
@@ -54,7 +55,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 async fn enrol(
     State(app): State<Shared>,
     Extension(peer): Extension<Peer>,
-    Json(request): Json<EnrolRequest>,
+    Body(request): Body<EnrolRequest>,
 ) -> Result<Json<EnrolReply>, Failure> {
     Ok(Json(enrolment::enrol(&app, peer.address.ip(), &request).await?))
 }
@@ -68,7 +69,7 @@ async fn enrol(
 async fn renew(
     State(app): State<Shared>,
     Renewing(device): Renewing,
-    Json(request): Json<RenewRequest>,
+    Body(request): Body<RenewRequest>,
 ) -> Result<Json<EnrolReply>, Failure> {
     Ok(Json(enrolment::renew(&app, &device, &request).await?))
 }
@@ -115,7 +116,7 @@ async fn policy(State(app): State<Shared>, _: Known, headers: HeaderMap) -> Resu
 async fn records(
     State(app): State<Shared>,
     Known(device): Known,
-    Json(batch): Json<Batch>,
+    Body(batch): Body<Batch>,
 ) -> Result<Json<Durable>, Failure> {
     Ok(Json(ingest::take(&app, &device, &batch).await?))
 }
@@ -129,9 +130,12 @@ async fn records(
 async fn report(
     State(app): State<Shared>,
     Known(device): Known,
-    Json(report): Json<DeviceReport>,
+    Body(report): Body<DeviceReport>,
 ) -> Result<Json<ReportReply>, Failure> {
-    app.store.save_report(&device.id, &report).await?;
+    // Most reports say what the last one said; that the device was heard of is written down anyhow.
+    if device.would_change_by(&report) {
+        app.store.save_report(&device.id, &report).await?;
+    }
     crate::alerts::apply_report(&app, &device, &report).await?;
     let next_report_ms = u64::try_from(app.report_every().as_millis()).unwrap_or(u64::MAX);
     Ok(Json(ReportReply { next_report_ms }))

@@ -27,6 +27,19 @@ pub struct Device {
     pub findings: Vec<Finding>,
 }
 
+impl Device {
+    /// Does the report say anything that is not written down yet?
+    #[must_use]
+    pub fn would_change_by(&self, report: &DeviceReport) -> bool {
+        self.machine != report.machine
+            || self.policy_version != report.policy_version
+            || self.policy_refused != report.policy_refused
+            || self.spool_depth != report.spool_depth
+            || self.coverage != report.coverage
+            || self.findings != report.findings
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: String,

@@ -6,7 +6,7 @@ use crate::cli::arguments::{Explain, Policy};
 use crate::cli::connection::Connection;
 use crate::cli::output::{Column, Out, text, when};
 use crate::cli::policy_file;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 
 pub async fn run(policy: Policy, server: &Connection, out: Out) -> Result<(), CliError> {
@@ -53,23 +53,5 @@ async fn publish(
 
 async fn explain(explain: &Explain, server: &Connection, out: Out) -> Result<(), CliError> {
     let question = serde_json::to_value(policy_file::question(explain)?)?;
-    let answer = server.post("/v1/admin/policy/explain", &question).await?.value()?;
-    if out.for_programs {
-        return Ok(out.json(&answer)?);
-    }
-    let line = answer["line"].as_u64().map(|line| format!(", line {line}")).unwrap_or_default();
-    out.line(&format!("{} by {}{line}", outcome(&answer), text(&answer, "rule")))?;
-    out.line(&text(&answer, "reason"))?;
-    match answer["contact"].as_str() {
-        Some(contact) => Ok(out.line(&format!("ask: {contact}"))?),
-        None => Ok(()),
-    }
-}
-
-fn outcome(answer: &Value) -> &'static str {
-    match answer["outcome"].as_str() {
-        Some("allowed") => "allowed",
-        Some("would-refuse") => "would be refused (monitor mode lets it through)",
-        _ => "refused",
-    }
+    policy_file::tell(&server.post("/v1/admin/policy/explain", &question).await?.value()?, out)
 }

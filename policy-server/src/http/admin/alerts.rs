@@ -4,9 +4,10 @@ use super::Principal;
 use crate::alerts;
 use crate::app::Shared;
 use crate::http::Failure;
+use crate::http::input::{Path, Query};
 use crate::store::alerts::{Alert, AlertState};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 

@@ -4,10 +4,11 @@ use super::Principal;
 use crate::app::Shared;
 use crate::fleet::{self, DeviceStatus};
 use crate::http::Failure;
+use crate::http::input::Path;
 use crate::members::{self, StandingChange};
 use crate::store::devices::Device;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 

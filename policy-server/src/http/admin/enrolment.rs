@@ -4,9 +4,10 @@ use super::Principal;
 use crate::app::Shared;
 use crate::enrolment::{self, NewToken};
 use crate::http::Failure;
+use crate::http::input::{Body, Path};
 use crate::store::tokens::EnrolmentToken;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -36,7 +37,7 @@ pub(super) async fn list(
 pub(super) async fn create(
     State(app): State<Shared>,
     Principal(by): Principal,
-    Json(wanted): Json<NewToken>,
+    Body(wanted): Body<NewToken>,
 ) -> Result<(StatusCode, Json<Made>), Failure> {
     let made = enrolment::new_token(&app, &by, &wanted).await?;
     Ok((StatusCode::CREATED, Json(Made { token: made.token, profile: made.profile })))

@@ -3,10 +3,11 @@
 use super::Principal;
 use crate::app::Shared;
 use crate::http::Failure;
+use crate::http::input::Path;
 use crate::members::{self, StandingChange};
 use crate::store::members::Member;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 /// Everybody who ever enrolled a device.
 #[utoipa::path(get, path = "/v1/admin/members", tag = "admin", responses((status = 200, body = Vec<Member>)))]

@@ -5,9 +5,10 @@ use crate::admin_auth;
 use crate::app::Shared;
 use crate::fleet::{self, Overview};
 use crate::http::Failure;
+use crate::http::input::Query;
 use crate::store::deeds::Deed;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 /// How many of a list.

@@ -5,9 +5,10 @@ use super::overview::Limit;
 use crate::app::Shared;
 use crate::author::{self, PublishError, Question};
 use crate::http::Failure;
+use crate::http::input::{Body, Path, Query};
 use crate::store::policies::PolicyVersion;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -102,7 +103,7 @@ pub(super) async fn version(
     post, path = "/v1/admin/policy/validate", tag = "admin", request_body = Text,
     responses((status = 200, body = serde_json::Value, description = "problems (line, column, message, help), tests"))
 )]
-pub(super) async fn validate(_: Principal, Json(asked): Json<Text>) -> Json<author::Checked> {
+pub(super) async fn validate(_: Principal, Body(asked): Body<Text>) -> Json<author::Checked> {
     Json(author::check(&asked.text).await)
 }
 
@@ -114,7 +115,7 @@ pub(super) async fn validate(_: Principal, Json(asked): Json<Text>) -> Json<auth
 pub(super) async fn preview(
     State(app): State<Shared>,
     _: Principal,
-    Json(asked): Json<Text>,
+    Body(asked): Body<Text>,
 ) -> Result<Json<author::Preview>, Failure> {
     Ok(Json(author::preview(&app, &asked.text).await?))
 }
@@ -131,7 +132,7 @@ pub(super) async fn preview(
 pub(super) async fn publish(
     State(app): State<Shared>,
     Principal(by): Principal,
-    Json(asked): Json<Publish>,
+    Body(asked): Body<Publish>,
 ) -> Result<Json<Published>, Failure> {
     let version = author::publish(&app, &by, &asked.text, &asked.note, asked.base).await?;
     Ok(Json(Published { version }))
@@ -145,7 +146,7 @@ pub(super) async fn publish(
 pub(super) async fn explain(
     State(app): State<Shared>,
     _: Principal,
-    Json(asked): Json<Explain>,
+    Body(asked): Body<Explain>,
 ) -> Result<Json<author::Answer>, Failure> {
     let current = in_force(&app).await?;
     let text = asked.text.unwrap_or(current.text);

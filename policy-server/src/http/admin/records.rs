@@ -3,10 +3,11 @@
 use super::Principal;
 use crate::app::Shared;
 use crate::http::Failure;
+use crate::http::input::{Path, Query};
 use crate::store::records::{RecordCursor, RecordFilter, RecordRow};
 use axum::Json;
-use axum::body::Body;
-use axum::extract::{Path, Query, State};
+
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -116,7 +117,7 @@ pub(super) async fn export(
         let text: String = page.iter().map(|record| line(record, format)).collect();
         Ok::<_, crate::store::StoreError>(Some((text, (app, filter, after))))
     });
-    Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], axum::body::Body::from_stream(lines)).into_response())
 }
 
 fn line(record: &RecordRow, format: Format) -> String {

@@ -4,9 +4,10 @@ use super::Principal;
 use crate::alerts;
 use crate::app::Shared;
 use crate::http::Failure;
+use crate::http::input::{Body, Path};
 use crate::store::webhooks::Webhook;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -41,7 +42,7 @@ pub(super) async fn list(State(app): State<Shared>, _: Principal) -> Result<Json
 pub(super) async fn add(
     State(app): State<Shared>,
     Principal(by): Principal,
-    Json(wanted): Json<NewWebhook>,
+    Body(wanted): Body<NewWebhook>,
 ) -> Result<(StatusCode, Json<Added>), Failure> {
     let (webhook, secret) = alerts::add_webhook(&app, &by, &wanted.url, wanted.secret).await?;
     Ok((StatusCode::CREATED, Json(Added { webhook, secret })))
