@@ -167,3 +167,28 @@ async fn every_answer_carries_the_security_headers() {
         assert_eq!(reply.headers[header::REFERRER_POLICY], "no-referrer", "{path}");
     }
 }
+
+#[tokio::test]
+async fn request_that_cannot_be_read_is_answered_with_a_problem() {
+    let organisation = Organisation::found().await;
+    let publish = "/v1/admin/policy/publish";
+    for (method, path, body, status, code) in [
+        (Method::POST, publish, json!({"text": 1}), 422, "request-malformed"),
+        (
+            Method::POST,
+            publish,
+            json!({"text": "", "note": "", "base": 1, "force": true}),
+            422,
+            "request-malformed",
+        ),
+        (Method::GET, "/v1/admin/records?since=yesterday", Value::Null, 400, "request-malformed"),
+        (Method::GET, "/v1/admin/records/not-an-id", Value::Null, 400, "request-malformed"),
+        (Method::POST, publish, json!({"text": "x".repeat(5_000_000)}), 413, "request-too-large"),
+        (Method::PUT, publish, json!({}), 405, "method-not-allowed"),
+        (Method::GET, "/v1/admin/nothing", Value::Null, 404, "not-found"),
+    ] {
+        let reply = organisation.admin(method, path, body).await.expect(status);
+        assert_eq!(reply.code(), code, "{path}");
+        assert_eq!(reply.headers[header::CONTENT_TYPE], "application/problem+json", "{path}");
+    }
+}
