@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    #[ignore = "a part of the test above"]
+    #[ignore = "started by the test above"]
     async fn the_guard_to_be_killed() {
         let mut command = shell(STUBBORN_TREE);
         command.stdout(Stdio::inherit());
