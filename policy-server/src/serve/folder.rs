@@ -11,6 +11,7 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use url::Url;
 
@@ -112,18 +113,7 @@ impl DataFolder {
 /// Makes a folder that only its owner enters; one that is there already is closed to others.
 fn make_private(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)?;
-    restrict(path)
-}
-
-/// Windows: a folder below the service's own profile inherits that profile's protection.
-fn restrict(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
-    }
-    let _ = path;
-    Ok(())
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
 /// Writes a file that only its owner reads, whole or not at all.

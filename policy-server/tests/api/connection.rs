@@ -123,7 +123,6 @@ async fn folder_of_one_organisation_does_not_become_anothers() {
     assert!(matches!(error, ServeError::OtherOrganisation { .. }), "{error}");
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn folder_and_keys_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
