@@ -57,8 +57,11 @@ fn a_server_of_the_2026_era_answers_the_same_through_the_guard() {
     ];
     let direct = Session::start(&entry, &stage.machine.home, &stage.project).unwrap();
     let guarded = Session::start(&stage.entry("time").unwrap(), &stage.machine.home, &stage.project).unwrap();
-    let (direct, guarded) = both(direct, guarded, &questions);
+    let (mut direct, guarded) = both(direct, guarded, &questions);
     assert!(direct[0]["result"]["supportedVersions"].to_string().contains("2026-07-28"), "{}", direct[0]);
+    // The one difference, on purpose: a list behind the guard can change with policy, and clients act on
+    // `list_changed` only where it was announced.
+    direct[0]["result"]["capabilities"]["tools"]["listChanged"] = json!(true);
     assert_eq!(direct, guarded);
 }
 

@@ -40,6 +40,11 @@ pub const ALL: &[Step] = &[
         what: "the examples in the documentation, and the bypasses that must not compile",
         act: doc_tests,
     },
+    Step {
+        name: "cross",
+        what: "lints of what only Windows and macOS compile, and platform's tests as Windows programs",
+        act: cross,
+    },
 ];
 
 fn format() -> Result<Done> {
@@ -76,13 +81,24 @@ fn browser() -> Result<()> {
     if tools::on_path("chromium").is_some() && tools::on_path("chromedriver").is_some() {
         return Ok(());
     }
-    let apt = tools::on_path("apt-get")
-        .context("chromium and chromedriver are not here; install them to run the console's browser tests")?;
-    run(Command::new(&apt).args(["-qq", "update"]))?;
-    run(Command::new(&apt)
-        .args(["-qq", "install", "-y", "--no-install-recommends", "chromium", "chromium-driver"])
-        .env("DEBIAN_FRONTEND", "noninteractive"))
-    .context("chromium and chromedriver are not here, and apt did not give them (is this root?)")
+    apt_install(&["chromium", "chromium-driver"])
+}
+
+/// Installs Debian packages where this is root on Debian.
+fn apt_install(packages: &[&str]) -> Result<()> {
+    let why = || {
+        format!("{} cannot be had: install by hand, or run as root where there is apt", packages.join(", "))
+    };
+    let apt = tools::on_path("apt-get").with_context(why)?;
+    let quiet = |args: &[&str]| {
+        run(Command::new(&apt)
+            .arg("-qq")
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdout(Stdio::null()))
+    };
+    quiet(&["update"]).with_context(why)?;
+    quiet(&[&["install", "-y", "--no-install-recommends"], packages].concat()).with_context(why)
 }
 
 fn tests() -> Result<Done> {
@@ -95,6 +111,29 @@ fn tests() -> Result<Done> {
 
 fn doc_tests() -> Result<Done> {
     cargo(&["test", "--quiet", "--workspace", "--doc"])
+}
+
+/// Exit code of the script for "the sources of the standard library cannot be had here".
+const NO_SOURCES: i32 = 3;
+
+fn cross() -> Result<Done> {
+    let tools = ["x86_64-w64-mingw32-gcc", "wine"];
+    if tools.iter().any(|tool| tools::on_path(tool).is_none()) {
+        if let Err(error) = apt_install(&["gcc-mingw-w64-x86-64", "wine", "wine64"]) {
+            return Ok(Done::Skipped(format!("{error:#}")));
+        }
+    }
+    let folder = tools::target_folder()?.join("cross");
+    let script = tools::repository().join("tests/verify/cross-check.sh");
+    let mut command = Command::new("sh");
+    command.arg(script).arg(&folder).current_dir(tools::repository()).stdin(Stdio::null());
+    match command.status()?.code() {
+        Some(0) => Ok(Done::Passed),
+        Some(NO_SOURCES) => {
+            Ok(Done::Skipped("the standard library's sources for this compiler cannot be had".into()))
+        }
+        code => bail!("the cross-check ended with {code:?}"),
+    }
 }
 
 fn cargo(args: &[&str]) -> Result<Done> {
