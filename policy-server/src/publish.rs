@@ -6,6 +6,7 @@ pub use sign::{SignError, Signer};
 
 use crate::app::{App, Shared};
 use crate::author::PublishError;
+use crate::store::policies::PolicyVersion;
 use contract::report::StreamEvent;
 use policy::Standing;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -81,7 +82,7 @@ impl Turn<'_> {
         note: &str,
     ) -> Result<(), PublishError> {
         let version = base + 1;
-        let signed = self.publisher.signer.sign(app, version, text, standing).await?;
+        let signed = self.publisher.signer.sign(app, version, text, standing, SIGNATURE_LASTS).await?;
         if !app.store.append_policy(base, text, standing, by, note).await? {
             let current = app.store.current_policy().await?.map_or(0, |policy| policy.version);
             return Err(PublishError::Conflict { current });
@@ -96,10 +97,30 @@ impl Turn<'_> {
     /// Signs the version in force again: at a start, and before the signature grows old.
     pub async fn sign_again(&self, app: &App) -> Result<(), PublishError> {
         let Some(current) = app.store.current_policy().await? else { return Ok(()) };
-        let signed =
-            self.publisher.signer.sign(app, current.version, &current.text, &current.standing).await?;
-        self.publisher.put_in_force(signed);
+        self.publisher.put_in_force(self.sign_version(app, &current, SIGNATURE_LASTS).await?);
         Ok(())
+    }
+
+    /// The version in force in a bundle of its own, good for no longer than `lasts`: for machines that
+    /// are offline. `None` only before the first start has finished.
+    ///
+    /// What agents fetch is signed again right after it. Numbers never go back, so a machine that
+    /// adopted this one goes on with that one when it is back.
+    pub async fn sign_apart(&self, app: &App, lasts: Duration) -> Result<Option<Signed>, PublishError> {
+        let Some(current) = app.store.current_policy().await? else { return Ok(None) };
+        let apart = self.sign_version(app, &current, lasts).await?;
+        self.publisher.put_in_force(self.sign_version(app, &current, SIGNATURE_LASTS).await?);
+        Ok(Some(apart))
+    }
+
+    async fn sign_version(
+        &self,
+        app: &App,
+        policy: &PolicyVersion,
+        lasts: Duration,
+    ) -> Result<Signed, SignError> {
+        let PolicyVersion { version, text, standing, .. } = policy;
+        self.publisher.signer.sign(app, *version, text, standing, lasts).await
     }
 }
 

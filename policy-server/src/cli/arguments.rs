@@ -155,6 +155,17 @@ pub enum Policy {
     },
     /// Every published version, newest first.
     History,
+    /// The signed bundle in force, for machines that cannot reach this server: carry it there and run
+    /// `portreeve policy adopt FILE`.
+    Bundle {
+        /// Sign it anew, good for so long (30s, 12h, 7d); at most the usual validity. Without this it
+        /// is the very bundle that agents fetch.
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        expires: Option<u64>,
+        /// Where to write it; - for standard output.
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! The commands that speak to a server.
 
+mod bundle;
 mod enrolment;
 mod people;
 mod policy;

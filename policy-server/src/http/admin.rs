@@ -1,6 +1,7 @@
 //! The admins' API: what the console and the command line do, for programs.
 
 mod alerts;
+mod bundle;
 mod devices;
 mod enrolment;
 mod members;
@@ -30,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(policies::preview))
         .routes(routes!(policies::publish))
         .routes(routes!(policies::explain))
+        .routes(routes!(bundle::bundle))
         .routes(routes!(members::list))
         .routes(routes!(members::offboard))
         .routes(routes!(members::restore))

@@ -3,7 +3,7 @@
 //! One key a TUF role, all on this server. That root and targets keys can be kept elsewhere is a matter
 //! of whose keys the root names, not of this code.
 
-use super::{SIGNATURE_LASTS, Signed};
+use super::Signed;
 use crate::app::App;
 use crate::serve::write_private;
 use crate::store::StoreError;
@@ -60,13 +60,15 @@ impl Signer {
         &self.root
     }
 
-    /// Signs a policy version. Only the timestamp's number grows when the same version is signed again.
+    /// Signs a policy version, for as long as it may be used without a fresher signature. Only the
+    /// timestamp's number grows when the same version is signed again.
     pub(super) async fn sign(
         &self,
         app: &App,
         version: u64,
         text: &str,
         standing: &Standing,
+        lasts: std::time::Duration,
     ) -> Result<Signed, SignError> {
         let now = OffsetDateTime::now_utc();
         let timestamp_version = app.store.next_timestamp_version().await?;
@@ -81,7 +83,7 @@ impl Signer {
             version,
             timestamp_version,
             expires: now + TARGETS_LAST,
-            timestamp_expires: now + SIGNATURE_LASTS,
+            timestamp_expires: now + lasts,
         })
         .await?;
         Ok(Signed {

@@ -181,3 +181,40 @@ async fn offboarding_is_a_policy_version_and_happens_once() {
     let deeds: Vec<_> = deeds.as_array().unwrap().iter().map(|deed| deed["what"].as_str().unwrap()).collect();
     assert!(deeds.contains(&"member-offboarded") && deeds.contains(&"member-restored"), "{deeds:?}");
 }
+
+#[tokio::test]
+async fn a_bundle_for_offline_machines_is_the_one_that_agents_fetch_unless_it_is_to_run_out_sooner() {
+    let organisation = Organisation::found().await;
+    let get = async |path: &str| organisation.admin(Method::GET, path, json!(null)).await;
+    let fetched = organisation.app.publisher.signed().unwrap();
+    let same = get("/v1/admin/policy/bundle").await.expect(200);
+    assert_eq!(same.text.as_bytes(), &fetched.bytes[..]);
+
+    let anchor = Anchor {
+        organisation: "acme".into(),
+        root: organisation.app.publisher.trust_root().as_bytes().to_vec(),
+    };
+    let trusted = tempfile::tempdir().unwrap();
+    verify(&fetched.bytes, &anchor, trusted.path()).await.unwrap();
+    let short = get("/v1/admin/policy/bundle?expires=3600").await.expect(200);
+    let verified = verify(short.text.as_bytes(), &anchor, trusted.path()).await.unwrap();
+    let lasts = verified.expires - time::OffsetDateTime::now_utc();
+    assert!((3500..=3600).contains(&lasts.whole_seconds()), "{lasts}");
+    assert_eq!(verified.policy_version, 1);
+
+    let later = organisation.app.publisher.signed().unwrap();
+    let verified = verify(&later.bytes, &anchor, trusted.path()).await.unwrap();
+    assert!(verified.expires - time::OffsetDateTime::now_utc() > time::Duration::days(6), "back online");
+
+    for wrong in ["0", "604801", "18446744073709551616", "soon", "-1"] {
+        let reply = get(&format!("/v1/admin/policy/bundle?expires={wrong}")).await;
+        assert!(matches!(reply.status.as_u16(), 400 | 422), "{wrong}: {}", reply.status);
+    }
+    let stranger = crate::organisation::request(
+        Method::GET,
+        "/v1/admin/policy/bundle?expires=60",
+        json!(null),
+        PeerCertificate::None,
+    );
+    organisation.ask(stranger.body_of()).await.expect(401);
+}

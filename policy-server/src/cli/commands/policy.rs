@@ -1,6 +1,6 @@
 //! The policy in force, its history, and publishing.
 
-use super::done;
+use super::{bundle, done};
 use crate::cli::CliError;
 use crate::cli::arguments::{Explain, Policy};
 use crate::cli::connection::Connection;
@@ -31,6 +31,7 @@ pub async fn run(policy: Policy, server: &Connection, out: Out) -> Result<(), Cl
         }
         Policy::Publish { file, note, base } => publish(&file, &note, base, server, out).await,
         Policy::Explain(explain) => self::explain(&explain, server, out).await,
+        Policy::Bundle { expires, out: file } => bundle::save(expires, &file, server, out).await,
         Policy::Check { file } => policy_file::check(&file, out),
     }
 }
