@@ -14,9 +14,12 @@ use std::cell::{RefCell, RefMut};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
 
+/// What a server gets to answer open requests when the client has said its last, as in
+/// `printf '…' | portreeve wrap -- npx …`. A client that is gone for good signals us, or reads no more.
+const ANSWER_GRACE: Duration = Duration::from_secs(10);
 /// What a client that does not read may cost at the end.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
@@ -62,6 +65,8 @@ pub struct Pipeline<'a, W> {
     started: Instant,
     to_client: Mutex<LineWriter<W>>,
     to_server: &'a Mutex<Outlet>,
+    /// The server said something, and the client has it.
+    heard: Notify,
 }
 
 impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
@@ -81,6 +86,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
             started: Instant::now(),
             to_client: Mutex::new(to_client),
             to_server,
+            heard: Notify::new(),
         }
     }
 
@@ -119,6 +125,13 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
             if self.release(recorded).await.is_err() {
                 return Ending::ClientLeft;
             }
+            self.heard.notify_one();
+        }
+    }
+
+    async fn until_answered(&self) {
+        while self.desk().session.is_answer_due() {
+            self.heard.notified().await;
         }
     }
 
@@ -196,7 +209,8 @@ impl Desk {
     }
 }
 
-/// Runs both loops until one side is gone; the client's going leaves the server `grace` to finish.
+/// Runs both loops until one side is gone; the client's going leaves the server `grace` to finish, and
+/// what it takes to answer what is open, within reason.
 pub async fn converse<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     pipeline: &Pipeline<'_, W>,
     client: &mut LineReader<R>,
@@ -206,7 +220,10 @@ pub async fn converse<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     let from_client = async {
         pipeline.client_to_server(client).await;
         pipeline.to_server.lock().await.close();
-        sleep(grace).await;
+        let enough = sleep(grace);
+        // Where answers stay out, the end closes them.
+        let _ = timeout(ANSWER_GRACE, pipeline.until_answered()).await;
+        enough.await;
         Ending::ClientLeft
     };
     tokio::select! {

@@ -160,6 +160,13 @@ impl Session {
             .collect()
     }
 
+    /// Does the server owe the client an answer? A subscription stays open for as long as it is wanted.
+    #[must_use]
+    pub fn is_answer_due(&self) -> bool {
+        let mut open = self.asked_server.iter();
+        open.any(|(_, open)| open.is_answerable() && !matches!(open.waiting, Waiting::Listen { .. }))
+    }
+
     /// The client's name and version as it gave them in `initialize` or `_meta`.
     #[must_use]
     pub fn client(&self) -> Option<(&str, &str)> {

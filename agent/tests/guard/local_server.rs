@@ -128,6 +128,35 @@ fn a_hanging_server_does_not_outlive_its_client() {
     assert_eq!(world.records_of("outcome")[0]["fate"], "lost");
 }
 
+/// `printf '…' | portreeve wrap -- npx …`: everything is said before the server has begun.
+#[test]
+fn what_was_asked_before_the_end_of_input_is_still_answered() {
+    let world = World::new();
+    let mut guard = world.guard_misbehaving();
+    guard.say(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"printf","version":"1"}}}"#);
+    guard.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    guard.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slow"}}"#);
+    guard.close_stdin();
+    assert_eq!(text_of(&guard.answer(1)), "at last");
+    assert!(guard.wait().success());
+    assert_eq!(world.records_of("outcome")[0]["fate"], "ok");
+}
+
+#[test]
+fn a_signal_ends_the_guard_at_once_even_while_a_server_may_still_answer() {
+    let world = World::new();
+    let mut guard = world.guard_misbehaving_with(&[STUBBORN]);
+    guard.initialize();
+    guard.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hang"}}"#);
+    eventually("the call is on its way", || world.records_of("call").len() == 1);
+    guard.close_stdin();
+    let signalled = Instant::now();
+    signal(guard.id(), "TERM");
+    guard.wait();
+    assert!(signalled.elapsed() < Duration::from_secs(2), "{:?}", signalled.elapsed());
+    assert_eq!(world.records_of("outcome")[0]["fate"], "lost");
+}
+
 #[test]
 fn half_a_line_is_recorded_and_not_forwarded() {
     let world = World::new();
