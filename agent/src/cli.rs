@@ -48,6 +48,9 @@ pub enum Command {
     Doctor,
     /// The last refusals: which rule, why, and whom to ask
     Explain(ExplainArgs),
+    /// Policy by hand, for a machine that cannot reach its policy server
+    #[command(subcommand)]
+    Policy(Policy),
     /// See, apply and undo what Portreeve writes into Claude's configurations
     Configs(ConfigsArgs),
     /// Guard one MCP server: what Claude starts in its place
@@ -80,6 +83,23 @@ pub struct ExplainArgs {
     /// How many refusals
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub last: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Verify a signed policy bundle from a file, and put it in force
+    ///
+    /// For machines that cannot reach the policy server. `portreeve-server policy bundle --out FILE`
+    /// makes the file, with `--expires` for how long it is good; carry it here by whatever way there is.
+    ///
+    /// It passes the same checks as a bundle that was fetched: signatures, expiry, organisation, and no
+    /// older than what this machine has seen. What is refused changes nothing, exit code 1; the resident
+    /// tells the policy server of it. Where no resident runs, the bundle is put in force on disk.
+    Adopt {
+        /// The signed bundle
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ pub mod configs;
 pub mod doctor;
 pub mod enroll;
 pub mod explain;
+pub mod policy;
 pub mod run;
 pub mod status;
 pub mod unenroll;

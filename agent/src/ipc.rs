@@ -11,6 +11,7 @@ pub mod client;
 pub mod server;
 
 use contract::record::Record;
+use contract::report::PolicyRefused;
 use serde::{Deserialize, Serialize};
 use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -39,6 +40,9 @@ pub enum ToResident {
     Refusals { limit: u32 },
     /// A command changed the configurations or the enrolment: look again now.
     LookAgain,
+    /// Verify this signed bundle and put it in force (the `policy adopt` command). In base64: it is
+    /// what a file held, whatever that was.
+    Adopt { bundle: String },
     /// Step aside: a command takes this machine out of the organisation, and does the rest itself.
     Leaving,
 }
@@ -64,6 +68,14 @@ pub enum FromResident {
     },
     Refusals {
         records: Vec<Record>,
+    },
+    /// The bundle that was handed over is in force.
+    Adopted {
+        version: u64,
+    },
+    /// It is not, and what was in force still is.
+    PolicyRefused {
+        refused: PolicyRefused,
     },
     Done,
     /// What was asked could not be done; a sentence.

@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         Command::Status => commands::status::run(&layout, out),
         Command::Doctor => commands::doctor::run(&layout, out),
         Command::Explain(args) => commands::explain::run(&args, &layout, out),
+        Command::Policy(policy) => commands::policy::run(&policy, &layout, out),
         Command::Configs(args) => {
             return commands::configs::run(args, layout, out).unwrap_or_else(|error| {
                 out.problem(&format_args!("{error:#}"));

@@ -71,7 +71,12 @@ impl Out {
 
     /// Why it failed: a sentence on stderr; under `--json` also `{"error": …}` on stdout.
     pub fn problem(self, sentence: &(impl Display + ?Sized)) {
-        self.value(&serde_json::json!({ "error": sentence.to_string() }));
+        self.problem_as(sentence, &serde_json::json!({ "error": sentence.to_string() }));
+    }
+
+    /// The same where programs are told more than a sentence.
+    pub fn problem_as(self, sentence: &(impl Display + ?Sized), value: &impl Serialize) {
+        self.value(value);
         write_line(&mut std::io::stderr().lock(), &format_args!("portreeve: {sentence}"));
     }
 

@@ -19,7 +19,7 @@ use crate::clients::Home;
 use crate::detect::{self, DetectContext, DetectSettings, DetectState};
 use crate::enrolment::{Enrolment, EnrolmentError, Identity, read_identity};
 use crate::ipc::server;
-use crate::sync::{PolicyState, Sync, recall};
+use crate::sync::{Intake, PolicyState, Sync, recall};
 use contract::bundle::Anchor;
 use desk::Counter;
 use platform::Layout;
@@ -139,12 +139,15 @@ async fn live(
         detected,
         since: std::sync::Mutex::default(),
     });
+    let farewell = policy.clone();
+    let intake = Arc::new(Intake::new(layout.clone(), anchor, policy));
     let guard_left = Arc::new(Notify::new());
     let leaving = Arc::new(Notify::new());
     let counter = Counter {
         leaving: Arc::clone(&leaving),
         overview: Arc::clone(&overview),
         keeper: keeper.clone(),
+        intake: Arc::clone(&intake),
         look_again: Arc::clone(&look_again),
         guard_left: Arc::clone(&guard_left),
     };
@@ -156,10 +159,9 @@ async fn live(
         "resident.started"
     );
 
-    let farewell = policy.clone();
     let mut parts = JoinSet::new();
     parts.spawn(server::serve(listener, Arc::new(counter)));
-    parts.spawn(Sync { layout: layout.clone(), anchor, upstream: Arc::clone(&upstream), policy }.run());
+    parts.spawn(Sync { intake, upstream: Arc::clone(&upstream) }.run());
     parts.spawn(uploader.clone().run());
     parts.spawn(reporter::run(Arc::clone(&overview), Arc::clone(&upstream)));
     parts.spawn(renewal::run(layout.clone(), enrolment, Arc::clone(&upstream), certificate));

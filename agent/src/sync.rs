@@ -4,18 +4,19 @@
 //! believe nothing of this: they verify what lies on disk again.
 
 mod adopt;
+mod intake;
 mod stream;
 
 pub use adopt::{Adopted, PolicyState, Refusal, adopt, recall};
+pub use intake::Intake;
 
 use crate::backoff::{Backoff, jittered};
 use crate::upstream::{CallError, Upstream};
-use contract::bundle::{Anchor, MAX_BUNDLE_BYTES};
+use contract::bundle::MAX_BUNDLE_BYTES;
 use contract::paths;
-use platform::Layout;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 /// Without word from the stream, look this often.
 const FALLBACK: Duration = Duration::from_secs(60);
@@ -23,10 +24,8 @@ const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 
 pub struct Sync {
-    pub layout: Layout,
-    pub anchor: Anchor,
+    pub intake: Arc<Intake>,
     pub upstream: Arc<Upstream>,
-    pub policy: watch::Sender<PolicyState>,
 }
 
 impl Sync {
@@ -61,35 +60,10 @@ impl Sync {
     async fn fetch(&self, tag: &mut Option<String>) -> Result<(), CallError> {
         let fetched = self.upstream.fetch(paths::POLICY, tag.as_deref(), MAX_BUNDLE_BYTES).await?;
         let Some((next, bytes)) = fetched else { return Ok(()) };
-        match adopt(&self.layout, &self.anchor, &bytes).await {
-            Ok(adopted) => self.adopted(adopted),
-            Err(refusal) => self.refused(&refusal),
-        }
+        // Refused or not: the same bytes need not come again, and who has to know is told.
+        let _ = self.intake.take(&bytes).await;
         *tag = next;
         Ok(())
-    }
-
-    fn adopted(&self, mut adopted: Adopted) {
-        let before = self.policy.borrow().adopted.as_ref().map(|before| (before.version, before.since));
-        match before {
-            // Signed afresh, or fetched anew after a start: in force since it first was.
-            Some((version, since)) if version == adopted.version => adopted.since = since,
-            _ => tracing::info!(policy.version = adopted.version, "policy.adopted"),
-        }
-        self.policy.send_modify(|state| {
-            state.adopted = Some(adopted);
-            state.refused = None;
-        });
-    }
-
-    fn refused(&self, refusal: &Refusal) {
-        let refused = refusal.to_report();
-        tracing::warn!(code = %refused.code, detail = %refused.detail, "policy.refused");
-        self.policy.send_if_modified(|state| {
-            let changed = state.refused.as_ref() != Some(&refused);
-            state.refused = Some(refused);
-            changed
-        });
     }
 }
 

@@ -5,7 +5,9 @@ use crate::audit::spool::Keeper;
 use crate::backoff::Backoff;
 use crate::ipc::server::Desk;
 use crate::ipc::{FromResident, ToResident};
-use crate::sync::PolicyState;
+use crate::sync::{Intake, PolicyState};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use contract::record::Record;
 use platform::account;
 use platform::ipc::Peer;
@@ -23,6 +25,7 @@ const REFUSALS: u32 = 1000;
 pub(super) struct Counter {
     pub overview: Arc<Overview>,
     pub keeper: Keeper,
+    pub intake: Arc<Intake>,
     pub look_again: Arc<Notify>,
     pub guard_left: Arc<Notify>,
     pub leaving: Arc<Notify>,
@@ -53,6 +56,11 @@ impl Desk for Counter {
                 self.look_again.notify_one();
                 Some(FromResident::Done)
             }
+            ToResident::Adopt { bundle } if is_owner(peer) => Some(self.adopt(&bundle).await),
+            ToResident::Adopt { .. } => {
+                let message = "only the administrator hands policy to this machine".to_owned();
+                Some(FromResident::Failed { message })
+            }
             ToResident::Leaving if is_owner(peer) => {
                 self.leaving.notify_one();
                 Some(FromResident::Done)
@@ -79,6 +87,17 @@ fn is_owner(peer: &Peer) -> bool {
 }
 
 impl Counter {
+    async fn adopt(&self, bundle: &str) -> FromResident {
+        let bytes = match BASE64.decode(bundle) {
+            Ok(bytes) => bytes,
+            Err(error) => return FromResident::Failed { message: error.to_string() },
+        };
+        match self.intake.take(&bytes).await {
+            Ok(version) => FromResident::Adopted { version },
+            Err(refused) => FromResident::PolicyRefused { refused },
+        }
+    }
+
     /// Answers when the records are on disk, however long that takes: meanwhile they are safe in the
     /// guard's segment, and the guard does not wait.
     async fn take(&self, peer: &Peer, mut records: Vec<Record>) -> Option<FromResident> {

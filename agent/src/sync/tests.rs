@@ -1,11 +1,13 @@
 use super::*;
 use crate::upstream::fake::{Answer, Asked, FakeServer};
-use contract::bundle::{Bundle, FORMAT, TargetFacts};
+use contract::bundle::{Anchor, Bundle, FORMAT, TargetFacts};
 use contract::signing::{Publication, RoleSpec, RootSpec, SigningKey, first_root, sign_repository};
+use platform::Layout;
 use policy::Standing;
 use std::sync::Mutex;
 use tempfile::TempDir;
 use time::{Duration as Span, OffsetDateTime};
+use tokio::sync::watch;
 
 const POLICY: &str = "[defaults]\nmode = \"enforce\"\nheal = true\n";
 const LONG: Duration = Duration::from_secs(20);
@@ -117,7 +119,8 @@ async fn a_published_version_is_adopted_and_a_forged_one_reported_while_running(
     let server = serve(Arc::clone(&bundle)).await;
     let policy = watch::Sender::new(PolicyState::default());
     let mut state = policy.subscribe();
-    let sync = Sync { layout, anchor: signer.anchor(), upstream: server.upstream(), policy };
+    let intake = Arc::new(Intake::new(layout, signer.anchor(), policy));
+    let sync = Sync { intake, upstream: server.upstream() };
     let running = tokio::spawn(sync.run());
     let mut wait = async |what: fn(&PolicyState) -> bool| {
         tokio::time::timeout(LONG, state.wait_for(what)).await.unwrap().unwrap().clone()
