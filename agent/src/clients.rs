@@ -167,6 +167,8 @@ pub struct Entry {
     pub shape: Shape,
     /// Its identity where it has one, also where it is left alone.
     pub identity: String,
+    /// Variables it sets that decide what really runs.
+    pub steered_by: Vec<String>,
     /// The team's file it is from, for project scope.
     pub team_file: Option<PathBuf>,
 }
@@ -196,6 +198,7 @@ fn entries_of_list(
             place: Place { project: project.map(str::to_owned), name: member.key },
             text: member.value.text().to_owned(),
             identity: entry::identity_of(member.value),
+            steered_by: entry::steering_variables(member.value),
             shape: shape(member.value),
             team_file: None,
         })

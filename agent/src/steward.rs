@@ -169,6 +169,7 @@ impl Steward {
                 project: kept.project.clone().unwrap_or_default(),
                 entry: kept.name.clone(),
                 identity: String::new(),
+                steered_by: Vec::new(),
                 standing: Standing::Governed,
             };
             memory.entries.values().map(|kept| (file.clone(), row(kept))).collect::<Vec<_>>()

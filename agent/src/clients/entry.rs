@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use policy::ServerIdentity;
+use policy::identity::steers_what_runs;
 
 use super::config_text::{Malformed, Node};
 
@@ -195,6 +196,19 @@ pub fn identity_of(entry: Node<'_>) -> String {
         Some(inner.unwrap_or(Launch::Stdio { command, args }))
     };
     Keys::of(entry).ok().and_then(launch).map(|launch| launch.identity()).unwrap_or_default()
+}
+
+/// The variables an entry sets by which something else is run than its command line says. Names only:
+/// their values may be secrets.
+pub fn steering_variables(entry: Node<'_>) -> Vec<String> {
+    let env = Keys::of(entry).ok().and_then(|keys| keys.env);
+    // A variable that is set twice is set.
+    let members = env.and_then(|env| env.members().ok()).unwrap_or_default();
+    let mut names: Vec<_> = members.into_iter().map(|member| member.key).collect();
+    names.retain(|name| steers_what_runs(name));
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn unreadable(what: &str) -> Shape {

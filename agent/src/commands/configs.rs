@@ -92,6 +92,8 @@ struct ShownServer<'a> {
     identity: &'a str,
     governed: bool,
     why: String,
+    /// What its identity does not show.
+    note: String,
 }
 
 impl Face {
@@ -164,6 +166,9 @@ impl Face {
                 )
                 .trim_end(),
             );
+            if !server.note.is_empty() {
+                self.out.say(format_args!("    {} {}", self.out.tone(Tone::Warn, "note:"), server.note));
+            }
         }
         self.problems(&problems);
         self.out.say(format_args!("{governed} of {all} servers governed"));
@@ -271,6 +276,7 @@ fn shown_server(client: Client, row: &Row) -> ShownServer<'_> {
         identity: &row.identity,
         governed: row.standing == Standing::Governed,
         why: row.standing.why(),
+        note: row.note(),
     }
 }
 

@@ -93,11 +93,27 @@ fn compare_row(memory: &mut Memory, file: &Path, client: Client, row: &Row, now_
     note(memory, code, severity, subject, detail, now_ms);
 }
 
-fn sentence(code: &str, client: Client, row: &Row) -> String {
-    let place = match row.project.as_str() {
+/// The sentence on an entry that runs and sets variables by which it may run something else.
+pub fn steered(client: Client, row: &Row) -> Option<String> {
+    let runs = row.standing == Standing::Governed
+        || row.standing == Standing::Outdated
+        || goes_around(&row.standing);
+    (runs && !row.steered_by.is_empty()).then(|| {
+        let (name, place) = (&row.entry, place(client, row));
+        let identity = if row.identity.is_empty() { "its server" } else { &row.identity };
+        format!("the entry {name:?} ({place}) {}; policy judges it as {identity}", row.note())
+    })
+}
+
+fn place(client: Client, row: &Row) -> String {
+    match row.project.as_str() {
         "" => format!("{} scope of {}", row.scope.id(), client.title()),
         project => format!("{} scope of {} in {project}", row.scope.id(), client.title()),
-    };
+    }
+}
+
+fn sentence(code: &str, client: Client, row: &Row) -> String {
+    let place = place(client, row);
     let (name, identity) = (&row.entry, if row.identity.is_empty() { "its server" } else { &row.identity });
     match (&row.standing, code) {
         (Standing::Altered, _) => format!(

@@ -73,6 +73,7 @@ impl Rounds {
         judgement::settle(&mut memory, &looks, now_ms);
         self.save(&memory);
         troubles.extend(file_troubles(&looks));
+        troubles.extend(looks.iter().flat_map(steered_entries));
         let outcome = self.outcome(&memory, &looks, troubles, heal, now_ms);
         self.memory = Some(memory);
         outcome
@@ -194,7 +195,7 @@ impl Rounds {
     }
 }
 
-/// Something is wrong with a whole file.
+/// Something is wrong with a whole file, or with an entry as long as it stands so.
 struct Trouble {
     code: &'static str,
     subject: String,
@@ -236,6 +237,13 @@ impl Trouble {
             since_ms,
         }
     }
+}
+
+fn steered_entries(look: &FileLook) -> impl Iterator<Item = Trouble> {
+    look.rows.iter().filter_map(|row| {
+        let detail = judgement::steered(look.client, row)?;
+        Some(Trouble { code: "entry-steered", subject: judgement::subject(look.client, row), detail })
+    })
 }
 
 fn file_troubles(looks: &[FileLook]) -> Vec<Trouble> {

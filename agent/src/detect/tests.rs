@@ -279,8 +279,30 @@ fn subjects_are_stable_and_readable() {
             project: project.into(),
             entry: "gh".into(),
             identity: String::new(),
+            steered_by: Vec::new(),
             standing: Standing::Direct,
         };
         assert_eq!(judgement::subject(Client::ClaudeCode, &row), expected);
     }
+}
+
+/// The command line stays that of an allowed package; another registry, or a library loaded first,
+/// makes it another program.
+#[tokio::test]
+async fn a_variable_beside_an_allowed_package_makes_it_another_program() {
+    let story = Story::new(REAL);
+    let mut watched = story.watch(true).await;
+    assert_eq!(watched.findings(), Vec::<String>::new());
+    let registry = json!({"NPM_CONFIG_REGISTRY": "https://planted.test", "GITHUB_TOKEN": "planted", "ld_preload": "planted.so"});
+    story.edit(|value| value["mcpServers"]["github"]["env"] = registry);
+    let finding = watched.finding("entry-steered", "claude-code/user/github").await;
+    assert_eq!((finding.severity, finding.healed), (Severity::Warning, false));
+    for named in ["NPM_CONFIG_REGISTRY", "ld_preload", "npm:@modelcontextprotocol/server-github"] {
+        assert!(finding.detail.contains(named), "{}", finding.detail);
+    }
+    for kept in ["planted", "GITHUB_TOKEN"] {
+        assert!(!finding.detail.contains(kept), "{}", finding.detail);
+    }
+    story.edit(|value| value["mcpServers"]["github"]["env"] = json!({"GITHUB_TOKEN": "planted"}));
+    watched.until("it is gone", |state| state.findings.is_empty()).await;
 }

@@ -64,6 +64,8 @@ impl EntryChange {
             project: self.place.project.clone().unwrap_or_default(),
             entry: self.place.name.clone(),
             identity: self.identity.clone(),
+            // What it sets outlasts the change, and is looked at after it.
+            steered_by: Vec::new(),
             standing,
         })
     }
@@ -89,7 +91,25 @@ pub struct Row {
     pub project: String,
     pub entry: String,
     pub identity: String,
+    /// Variables it sets that decide what really runs.
+    pub steered_by: Vec<String>,
     pub standing: Standing,
+}
+
+impl Row {
+    /// What a reader of its identity has to know beside it; empty mostly.
+    pub fn note(&self) -> String {
+        match self.steered_by.as_slice() {
+            [] => String::new(),
+            names => format!("sets {}, which can make it run something else", listed(names)),
+        }
+    }
+}
+
+/// Names come from files of anybody's making: what is strange in them is escaped.
+fn listed(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| name.escape_debug().to_string()).collect();
+    names.join(", ")
 }
 
 /// The plan for one file.
@@ -279,6 +299,7 @@ fn row(entry: &Entry, standing: Standing) -> Row {
         project: entry.place.project.clone().unwrap_or_default(),
         entry: entry.place.name.clone(),
         identity: entry.identity.clone(),
+        steered_by: entry.steered_by.clone(),
         standing,
     }
 }

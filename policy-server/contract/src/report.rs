@@ -53,8 +53,9 @@ pub struct CoveredServer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Stable reason code: `entry-unwrapped` (an entry we governed was put back by hand),
-    /// `entry-direct` (a new entry that does not go through us), `config-malformed`,
-    /// `config-unwritable`, `policy-refused`, `spool-failing`.
+    /// `entry-direct` (a new entry that does not go through us), `entry-steered` (an entry's variables
+    /// may make it run something else), `config-malformed`, `config-unwritable`, `policy-refused`,
+    /// `spool-failing`.
     pub code: String,
     pub severity: Severity,
     /// What it is about, stable over time, for deduplication: `claude-code/user/github`.

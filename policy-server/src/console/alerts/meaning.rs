@@ -7,6 +7,7 @@ pub fn title(code: &str, subject: &str, device: &str) -> String {
         "device-unenrolled" => format!("{device} took itself out of the fleet"),
         "entry-unwrapped" => format!("{subject} was put back by hand on {device}"),
         "entry-direct" => format!("{subject} on {device} does not go through the guard"),
+        "entry-steered" => format!("{subject} on {device} may not run what it says"),
         "config-malformed" => format!("{subject} on {device} cannot be read"),
         "config-unwritable" => format!("{subject} on {device} cannot be written"),
         "policy-refused" => format!("{device} refused a policy bundle"),
@@ -30,6 +31,9 @@ pub fn meaning(code: &str) -> &'static str {
         }
         "entry-direct" => {
             "A new entry runs a server directly. Where policy says heal, the agent puts it behind the guard itself."
+        }
+        "entry-steered" => {
+            "Its environment sets a variable that decides what is really run: another registry, an option of the interpreter, a library loaded first, a path searched first. Policy judges by the command line and cannot see that. Ask whose idea it was, or take the variable out."
         }
         "config-malformed" => {
             "The file is not valid, so the agent leaves it alone. The client usually does as well, until somebody mends it."
