@@ -34,6 +34,7 @@ pub const STANDING_TARGET: &str = "standing.json";
 /// The version of this shape; an agent refuses one it does not know.
 pub const FORMAT: u32 = 1;
 
+const FIRST_ROOT: &str = "metadata/1.root.json";
 /// Nobody replaces keys this often between two meetings of agent and server.
 const MOST_ROOT_UPDATES: u64 = 1024;
 const LARGEST_METADATA: u64 = 1024 * 1024;
@@ -82,12 +83,17 @@ pub struct Verified {
 /// The first step that failed.
 pub async fn verify(bytes: &[u8], anchor: &Anchor, trusted: &Path) -> Result<Verified, Rejection> {
     // 1. Size and shape.
-    let bundle = parse(bytes)?;
+    let files = InMemory::new(parse(bytes)?);
     let trusted = Trusted::open(trusted, anchor)?;
     // 2. to 5. The chain of roots, timestamp, snapshot, targets: signatures, versions, expiry.
-    let loaded = load(bundle, &trusted.starting_root, Some(trusted.scratch())).await;
+    let loaded = load(&files, &trusted.starting_root, Some(trusted.scratch())).await;
     trusted.keep_time()?;
-    let repository = loaded?;
+    let repository = match loaded {
+        Err(Rejection::Forged(why)) => {
+            return Err(foreign(&files, anchor).await.unwrap_or(Rejection::Forged(why)));
+        }
+        loaded => loaded?,
+    };
     // 6. The bytes of both targets: length and hash.
     let policy_toml = read_target(&repository, POLICY_TARGET).await?;
     let standing = read_target(&repository, STANDING_TARGET).await?;
@@ -106,7 +112,7 @@ pub async fn verify(bytes: &[u8], anchor: &Anchor, trusted: &Path) -> Result<Ver
 /// # Errors
 /// The first step that failed.
 pub async fn verify_again(bytes: &[u8], anchor: &Anchor) -> Result<Verified, Rejection> {
-    let repository = load(parse(bytes)?, &anchor.root, None).await?;
+    let repository = load(&InMemory::new(parse(bytes)?), &anchor.root, None).await?;
     let policy_toml = read_target(&repository, POLICY_TARGET).await?;
     let standing = read_target(&repository, STANDING_TARGET).await?;
     let policy_version = check_facts(&repository, anchor)?;
@@ -123,7 +129,11 @@ fn parse(bytes: &[u8]) -> Result<Bundle, Rejection> {
 }
 
 /// Steps 2 to 5.
-async fn load(bundle: Bundle, root: &Vec<u8>, scratch: Option<&Path>) -> Result<Repository, Rejection> {
+async fn load(
+    files: &InMemory,
+    root: &impl AsRef<[u8]>,
+    scratch: Option<&Path>,
+) -> Result<Repository, Rejection> {
     let base = |folder| Url::parse(&format!("{}{folder}/", transport::BASE)).map_err(Rejection::internal);
     let limits = Limits {
         max_root_size: LARGEST_METADATA,
@@ -133,13 +143,24 @@ async fn load(bundle: Bundle, root: &Vec<u8>, scratch: Option<&Path>) -> Result<
         max_root_updates: MOST_ROOT_UPDATES,
     };
     let mut loader = RepositoryLoader::new(root, base("metadata")?, base("targets")?)
-        .transport(InMemory::new(bundle))
+        .transport(files.clone())
         .limits(limits)
         .expiration_enforcement(ExpirationEnforcement::Safe);
     if let Some(scratch) = scratch {
         loader = loader.datastore(scratch);
     }
     loader.load().await.map_err(|error| Rejection::from_metadata(&error))
+}
+
+/// What another organisation signed rightly for itself is no forgery, and whoever mixed them up is
+/// better told so. It is refused all the same, and nothing of it is believed but its name.
+async fn foreign(files: &InMemory, anchor: &Anchor) -> Option<Rejection> {
+    let own_root = files.get(FIRST_ROOT)?;
+    let repository = load(files, own_root, None).await.ok()?;
+    match check_facts(&repository, anchor) {
+        Err(foreign @ Rejection::ForeignOrganisation { .. }) => Some(foreign),
+        _ => None,
+    }
 }
 
 /// Step 6.

@@ -507,6 +507,18 @@ async fn policy_of_another_organisation() {
     machine.refuses(&acme.publish(edition(1)).await, "foreign-organisation").await;
 }
 
+/// With keys of its own; only one that claims to be ours is a forgery.
+#[tokio::test]
+async fn policy_of_another_organisation_with_its_own_keys() {
+    let (acme, globex) = (Organisation::new("acme").await, Organisation::new("globex").await);
+    let machine = Machine::of(&acme);
+    machine.take(&acme.publish(edition(1)).await).await.unwrap();
+    machine.refuses(&globex.publish(edition(9)).await, "foreign-organisation").await;
+    let impostor = Organisation::new("acme").await;
+    machine.refuses(&impostor.publish(edition(9)).await, "forged").await;
+    machine.take(&acme.publish(edition(2)).await).await.unwrap();
+}
+
 #[tokio::test]
 async fn unknown_format() {
     let acme = Organisation::new("acme").await;

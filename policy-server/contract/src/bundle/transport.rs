@@ -20,6 +20,10 @@ impl InMemory {
         let files = bundle.files.into_iter().map(|(name, text)| (name, Bytes::from(text))).collect();
         Self { files: Arc::new(files) }
     }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Bytes> {
+        self.files.get(name)
+    }
 }
 
 #[async_trait::async_trait]
