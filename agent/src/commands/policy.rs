@@ -29,7 +29,7 @@ enum AdoptError {
     NotEnrolled,
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("refused ({}): {}; what was in force stays in force", .0.code, .0.detail)]
+    #[error("the policy was refused ({}): {}; what was in force stays in force", .0.code, .0.detail)]
     Refused(PolicyRefused),
     #[error(transparent)]
     Resident(#[from] AskError),

@@ -140,3 +140,18 @@ impl Counter {
         all.into_iter().filter(|record| sees_all || record.os_user == peer.user).take(limit).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_user_of_the_machine_is_not_its_owner() {
+        let peer = |uid, user: &str| Peer { uid, user: user.to_owned(), pid: None };
+        assert!(is_owner(&peer(Some(0), "root")));
+        assert!(is_owner(&peer(Some(4242), &account::own_name())));
+        for other in [peer(Some(4242), "mallory"), peer(Some(4242), ""), peer(None, "mallory")] {
+            assert!(!is_owner(&other), "{other:?}");
+        }
+    }
+}
