@@ -7,6 +7,7 @@
 )]
 
 mod attacks;
+mod carried_policy;
 mod claude_code;
 mod demo;
 mod kill_loop;
