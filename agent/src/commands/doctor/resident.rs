@@ -65,6 +65,7 @@ fn answered(layout: &Layout, status: &Status) -> Vec<Check> {
 fn remedy(code: &str) -> &'static str {
     match code {
         "entry-unwrapped" | "entry-direct" => "portreeve configs apply",
+        "entry-steered" => "take the variable out of the entry's env, or ask your security team about it",
         "config-malformed" => "mend the file, then `portreeve configs apply`",
         "config-unwritable" => "make the file writable for its user, then `portreeve configs apply`",
         "spool-failing" => "make room on the disk; guards keep their records meanwhile",
