@@ -12,12 +12,14 @@ mod watching;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contract::report::{Coverage, Finding};
 use platform::Layout;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clients::Home;
@@ -60,20 +62,26 @@ const POLL: Duration = Duration::from_secs(2);
 /// How often everything is read though nothing seems to have changed.
 const FULL_LOOK: Duration = Duration::from_secs(60);
 
-/// Starts watching; ends when every receiver is dropped.
-pub fn spawn(context: DetectContext) -> watch::Receiver<DetectState> {
+/// Starts watching; ends when the settings' sender or every receiver is dropped. Once the task is
+/// over, no file is touched any more.
+pub fn spawn(context: DetectContext) -> (watch::Receiver<DetectState>, Option<JoinHandle<()>>) {
     let (sender, receiver) = watch::channel(DetectState::default());
-    match Steward::new(&context.layout, &context.home) {
+    let task = match Steward::new(&context.layout, &context.home) {
         Ok(steward) => {
-            tokio::spawn(run(steward, context.settings, context.look_again, sender));
+            let identity = context.layout.identity();
+            Some(tokio::spawn(run(steward, identity, context.settings, context.look_again, sender)))
         }
-        Err(error) => tracing::error!(%error, "detect.cannot_start"),
-    }
-    receiver
+        Err(error) => {
+            tracing::error!(%error, "detect.cannot_start");
+            None
+        }
+    };
+    (receiver, task)
 }
 
 async fn run(
     steward: Steward,
+    identity: PathBuf,
     mut settings: watch::Receiver<DetectSettings>,
     look_again: Arc<Notify>,
     state: watch::Sender<DetectState>,
@@ -81,7 +89,11 @@ async fn run(
     let mut rounds = Rounds::new(steward.clone());
     let mut watch = Watch::new(&steward);
     loop {
-        let heal = settings.borrow_and_update().heal;
+        if settings.has_changed().is_err() {
+            return;
+        }
+        // A machine that was taken out has no policy that could ask for it.
+        let heal = settings.borrow_and_update().heal && identity.exists();
         let looked = tokio::task::spawn_blocking(move || {
             let outcome = rounds.round(heal);
             watch.follow(&outcome.folders);

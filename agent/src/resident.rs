@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 /// What is not upstream at the end gets this long; it is safe on disk all the same.
 const LAST_UPLOAD: Duration = Duration::from_secs(2);
@@ -70,26 +70,34 @@ enum Ended {
     SteppedAside,
 }
 
-/// Runs until it is asked to end.
+/// How a resident ended that nothing is wrong with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    Asked,
+    /// This machine was taken out of its organisation.
+    Unenrolled,
+}
+
+/// Runs until it is asked to end, or this machine is taken out.
 ///
 /// # Errors
 /// See [`ResidentError`].
-pub async fn run(layout: Layout) -> Result<(), ResidentError> {
+pub async fn run(layout: Layout) -> Result<Rest, ResidentError> {
     let mut shutdown = Shutdown::listen()?;
     layout.create()?;
     let mut was_enrolled = false;
     loop {
         let Some(enrolment) = Enrolment::load(&layout)? else {
             tracing::info!("enrolment.none");
-            return if was_enrolled { Ok(()) } else { Err(ResidentError::NotEnrolled) };
+            return if was_enrolled { Ok(Rest::Unenrolled) } else { Err(ResidentError::NotEnrolled) };
         };
         was_enrolled = true;
         match live(&layout, enrolment, &mut shutdown).await? {
-            Ended::Asked => return Ok(()),
+            Ended::Asked => return Ok(Rest::Asked),
             Ended::EnrolmentChanged => tracing::info!("enrolment.changed"),
             Ended::SteppedAside => {
                 tokio::select! {
-                    () = shutdown.requested() => return Ok(()),
+                    () = shutdown.requested() => return Ok(Rest::Asked),
                     place = until_place_is_free(&layout) => place?,
                 }
             }
@@ -125,7 +133,7 @@ async fn live(
     let anchor = Anchor { organisation: identity.organisation.clone(), root: enrolment.trust_root.clone() };
     let policy = watch::Sender::new(remembered(layout, &anchor).await);
     let look_again = Arc::new(Notify::new());
-    let detected = detection(layout, policy.subscribe(), &look_again);
+    let detection = Detection::start(layout, policy.subscribe(), &look_again);
     let stuck = watch::Sender::new(None);
     let certificate = watch::Sender::new(enrolment.certificate);
     let overview = Arc::new(Overview {
@@ -136,7 +144,7 @@ async fn live(
         spool: keeper.state(),
         stuck: stuck.subscribe(),
         contact: upstream.contact(),
-        detected,
+        detected: detection.state.clone(),
         since: std::sync::Mutex::default(),
     });
     let farewell = policy.clone();
@@ -178,6 +186,8 @@ async fn live(
         tokio::time::sleep(FAREWELL).await;
     }
     drop(farewell);
+    // Before our place is free: whoever takes it must not find a configuration healed behind their back.
+    detection.stop().await;
     parts.shutdown().await;
     tracing::info!("resident.stopping");
     if uploader.upstream.contact().borrow().trouble.is_none() {
@@ -202,24 +212,43 @@ async fn remembered(layout: &Layout, anchor: &Anchor) -> PolicyState {
     }
 }
 
-fn detection(
-    layout: &Layout,
-    policy: watch::Receiver<PolicyState>,
-    look_again: &Arc<Notify>,
-) -> watch::Receiver<DetectState> {
-    let Some(home) = Home::current() else {
-        tracing::warn!("no home folder is known for this user: configurations are not watched");
-        return watch::channel(DetectState::default()).1;
-    };
-    let settings = watch::Sender::new(DetectSettings { heal: heals(&policy.borrow()) });
-    let context = DetectContext {
-        layout: layout.clone(),
-        home,
-        settings: settings.subscribe(),
-        look_again: Arc::clone(look_again),
-    };
-    tokio::spawn(forward_settings(policy, settings));
-    detect::spawn(context)
+/// Watches and heals the configurations until it is stopped.
+struct Detection {
+    state: watch::Receiver<DetectState>,
+    settings: Option<JoinHandle<()>>,
+    rounds: Option<JoinHandle<()>>,
+}
+
+impl Detection {
+    fn start(layout: &Layout, policy: watch::Receiver<PolicyState>, look_again: &Arc<Notify>) -> Self {
+        let Some(home) = Home::current() else {
+            tracing::warn!("no home folder is known for this user: configurations are not watched");
+            return Self { state: watch::channel(DetectState::default()).1, settings: None, rounds: None };
+        };
+        let settings = watch::Sender::new(DetectSettings { heal: heals(&policy.borrow()) });
+        let context = DetectContext {
+            layout: layout.clone(),
+            home,
+            settings: settings.subscribe(),
+            look_again: Arc::clone(look_again),
+        };
+        let (state, rounds) = detect::spawn(context);
+        Self { state, settings: Some(tokio::spawn(forward_settings(policy, settings))), rounds }
+    }
+
+    /// Returns once a round that has begun is over and no other will begin.
+    async fn stop(self) {
+        if let Some(settings) = self.settings {
+            settings.abort();
+            // With it goes the settings' sender, which is the word to end.
+            let _ = settings.await;
+        }
+        if let Some(rounds) = self.rounds
+            && let Err(error) = rounds.await
+        {
+            tracing::error!(%error, "detect.broke");
+        }
+    }
 }
 
 /// Ends with the policy's sender.

@@ -221,14 +221,18 @@ impl Steward {
     }
 }
 
-/// Takes everything of ours out of every configuration of this home, and forgets what detection
-/// remembered (for `unenroll`).
+/// Takes everything of ours out of every configuration of this home, looks whether that is so, and
+/// forgets what detection remembered (for `unenroll`).
 ///
 /// # Errors
 /// The steward's own state could not be read.
 pub fn restore_all(layout: &Layout, home: &Home) -> Result<Restored, StewardError> {
     let steward = Steward::new(layout, home)?;
-    let restored = steward.restore()?;
+    let mut restored = steward.restore()?;
+    if restored.failures.is_empty() {
+        let still = |file: PathBuf| format!("{} still starts the guard", file.display());
+        restored.failures.extend(steward.still_ours()?.into_iter().map(still));
+    }
     crate::detect::forget(&steward);
     Ok(restored)
 }

@@ -10,7 +10,10 @@ use platform::Layout;
 use serde::Serialize;
 
 use crate::clients::{Client, Home};
-use crate::ipc::ToResident;
+use crate::commands::block_on;
+use crate::enrolment::read_identity;
+use crate::ipc::client::ask;
+use crate::ipc::{FromResident, ToResident};
 use crate::out::{Exit, Out, Tone};
 use crate::steward::{Action, Applied, EntryChange, FileLook, Restored, Row, Standing, Steward};
 
@@ -44,11 +47,19 @@ pub fn run(args: ConfigsArgs, layout: Layout, out: Out) -> anyhow::Result<ExitCo
         ConfigsAction::Plan => face.plan(&steward.look()?),
         ConfigsAction::List => face.list(&steward.look()?),
         ConfigsAction::Apply => {
+            if read_identity(&layout)?.is_none() {
+                face.out.problem(NOT_ENROLLED);
+                return Ok(Exit::NotEnrolled.into());
+            }
             let applied = steward.apply()?;
             tell_resident(&layout);
             face.applied(&applied, &steward.look()?)
         }
         ConfigsAction::Restore => {
+            if resident_heals(&layout) {
+                face.out.problem(PUT_BACK);
+                return Ok(Exit::Problems.into());
+            }
             let restored = steward.restore()?;
             tell_resident(&layout);
             face.restored(&restored)
@@ -57,12 +68,22 @@ pub fn run(args: ConfigsArgs, layout: Layout, out: Out) -> anyhow::Result<ExitCo
     Ok(exit.into())
 }
 
+const NOT_ENROLLED: &str = "this machine is not enrolled, so the guard would refuse every call; \
+    run `portreeve enroll` first. Nothing was changed";
+const PUT_BACK: &str = "the resident puts these back within a second, as your organisation's policy says; \
+    to leave, use `portreeve unenroll`. Nothing was changed";
+
+/// Does a resident run that would undo a restore?
+fn resident_heals(layout: &Layout) -> bool {
+    match block_on(ask(layout, &ToResident::Status)) {
+        Ok(Ok(FromResident::Status { status })) => status["heals"] == true,
+        _ => false,
+    }
+}
+
 /// A running resident looks at once; without one there is nobody to tell.
 fn tell_resident(layout: &Layout) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return;
-    };
-    if let Err(error) = runtime.block_on(crate::ipc::client::ask(layout, &ToResident::LookAgain)) {
+    if let Ok(Err(error)) = block_on(ask(layout, &ToResident::LookAgain)) {
         tracing::debug!(%error, "resident.not_told");
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::RunArgs;
 use crate::enrolment::{EnrolError, enrol, read_identity};
 use crate::out::{Exit, Out};
-use crate::resident::{self, ResidentError};
+use crate::resident::{self, ResidentError, Rest};
 use platform::Layout;
 
 pub fn run(args: &RunArgs, layout: &Layout, out: Out) -> Exit {
@@ -13,7 +13,11 @@ pub fn run(args: &RunArgs, layout: &Layout, out: Out) -> Exit {
         Err(error) => Err(ResidentError::System(error).into()),
     };
     match ended {
-        Ok(()) => Exit::Done,
+        Ok(Rest::Asked) => Exit::Done,
+        Ok(Rest::Unenrolled) => {
+            out.say("this machine is no device of an organisation any more; the resident ends");
+            Exit::Done
+        }
         Err(error) => {
             out.problem(&error);
             error.exit()
@@ -40,7 +44,7 @@ impl RunError {
     }
 }
 
-async fn serve(args: &RunArgs, layout: Layout) -> Result<(), RunError> {
+async fn serve(args: &RunArgs, layout: Layout) -> Result<Rest, RunError> {
     if args.enroll && read_identity(&layout).map_err(ResidentError::from)?.is_none() {
         let identity = enrol(&layout).await?;
         tracing::info!(device = %identity.device_id, member = %identity.member, "enrolled");

@@ -42,7 +42,7 @@ fn goes_around(standing: &Standing) -> bool {
 
 /// What the memory of a first start looks like: everything there is known, and what the journal
 /// says we governed counts as governed.
-pub fn first_memory(looks: &[FileLook], governed: &BTreeMap<String, BTreeSet<String>>) -> Memory {
+pub fn first_memory(looks: &[FileLook], governed: &Journalled) -> Memory {
     let mut memory = Memory { begun: true, ..Memory::default() };
     let applied_before = governed.values().any(|subjects| !subjects.is_empty());
     for look in looks {
@@ -63,34 +63,56 @@ pub fn first_memory(looks: &[FileLook], governed: &BTreeMap<String, BTreeSet<Str
     memory
 }
 
+/// Subjects by file, as the journal says that they are governed.
+pub type Journalled = BTreeMap<String, BTreeSet<String>>;
+
 /// Notes what goes around us now and did not before.
-pub fn compare(memory: &mut Memory, looks: &[FileLook], now_ms: i64) {
+pub fn compare(memory: &mut Memory, looks: &[FileLook], ours: &Journalled, now_ms: i64) {
     for look in looks.iter().filter(|look| look.problem.is_none()) {
         for row in look.rows.iter().filter(|row| goes_around(&row.standing)) {
-            compare_row(memory, &look.file, look.client, row, now_ms);
+            compare_row(memory, &look.file, look.client, row, ours, now_ms);
         }
     }
 }
 
 /// Notes what came between the look and the putting right, too.
-pub fn compare_applied(memory: &mut Memory, applied: &[Applied], now_ms: i64) {
+pub fn compare_applied(memory: &mut Memory, applied: &[Applied], ours: &Journalled, now_ms: i64) {
     for file in applied {
         for row in file.changes.iter().filter_map(EntryChange::row_before) {
-            compare_row(memory, &file.file, file.client, &row, now_ms);
+            compare_row(memory, &file.file, file.client, &row, ours, now_ms);
         }
     }
 }
 
-fn compare_row(memory: &mut Memory, file: &Path, client: Client, row: &Row, now_ms: i64) {
+fn compare_row(
+    memory: &mut Memory,
+    file: &Path,
+    client: Client,
+    row: &Row,
+    ours: &Journalled,
+    now_ms: i64,
+) {
     let subject = subject(client, row);
-    let before = memory.files.get(&file.display().to_string()).and_then(|seen| seen.get(&subject));
-    let (code, severity) = match before {
-        Some(seen) if seen.governed => ("entry-unwrapped", Severity::Critical),
+    let file = file.display().to_string();
+    let before = memory.files.get(&file).and_then(|seen| seen.get(&subject));
+    // A hand that takes the guard off leaves the journal as it is; our own command does not.
+    let by_hand =
+        row.standing != Standing::Direct || ours.get(&file).is_some_and(|ours| ours.contains(&subject));
+    let (code, severity, detail) = match before {
+        Some(seen) if seen.governed && by_hand => {
+            ("entry-unwrapped", Severity::Critical, sentence("entry-unwrapped", client, row))
+        }
+        Some(seen) if seen.governed => ("entry-direct", Severity::Warning, given_back(client, row)),
         Some(seen) if seen.identity == row.identity => return,
-        _ => ("entry-direct", Severity::Warning),
+        _ => ("entry-direct", Severity::Warning, sentence("entry-direct", client, row)),
     };
-    let detail = sentence(code, client, row);
     note(memory, code, severity, subject, detail, now_ms);
+}
+
+fn given_back(client: Client, row: &Row) -> String {
+    let (name, place) = (&row.entry, place(client, row));
+    let identity = if row.identity.is_empty() { "its server" } else { &row.identity };
+    format!("the entry {name:?} ({place}) reaches {identity} directly since `portreeve configs restore`")
 }
 
 /// The sentence on an entry that runs and sets variables by which it may run something else.

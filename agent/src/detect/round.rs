@@ -1,6 +1,6 @@
 //! One look at everything: compare with memory, put right, compare again, tell.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use contract::report::{Coverage, Finding, Severity};
 use time::OffsetDateTime;
 
 use super::DetectState;
-use super::judgement::{self, HEALED_IS_TOLD_MS};
+use super::judgement::{self, HEALED_IS_TOLD_MS, Journalled};
 use super::memory::{self, Memory};
 use crate::clients::{Client, ConfigProblem};
 use crate::steward::{FileLook, LeftAlone, Steward, StewardError};
@@ -58,18 +58,19 @@ impl Rounds {
             Ok(looks) => looks,
             Err(error) => return self.without_a_look(&error, now_ms),
         };
+        let ours = self.governed_by_journal(&looks);
         let mut memory = match self.memory.take() {
             Some(memory) => memory,
-            None => judgement::first_memory(&looks, &self.governed_by_journal(&looks)),
+            None => judgement::first_memory(&looks, &ours),
         };
-        judgement::compare(&mut memory, &looks, now_ms);
+        judgement::compare(&mut memory, &looks, &ours, now_ms);
         // Known to the disk before it is put right: a crash in between must not swallow it.
         self.save(&memory);
         let mut troubles = Vec::new();
         let pending = looks.iter().any(|look| !look.changes.is_empty());
-        let looks = if heal && pending { self.heal(looks, &mut memory, &mut troubles) } else { looks };
+        let looks = if heal && pending { self.heal(looks, &mut memory, &ours, &mut troubles) } else { looks };
         // What came while we were at it is as new as what we came for.
-        judgement::compare(&mut memory, &looks, now_ms);
+        judgement::compare(&mut memory, &looks, &ours, now_ms);
         judgement::settle(&mut memory, &looks, now_ms);
         self.save(&memory);
         troubles.extend(file_troubles(&looks));
@@ -83,11 +84,12 @@ impl Rounds {
         &mut self,
         looks: Vec<FileLook>,
         memory: &mut Memory,
+        ours: &Journalled,
         troubles: &mut Vec<Trouble>,
     ) -> Vec<FileLook> {
         match self.steward.apply() {
             Ok(applied) => {
-                judgement::compare_applied(memory, &applied, now_ms());
+                judgement::compare_applied(memory, &applied, ours, now_ms());
                 if applied.iter().any(|file| !file.changes.is_empty()) {
                     self.healings.push_back(Instant::now());
                 }
@@ -174,10 +176,10 @@ impl Rounds {
     }
 
     /// What the steward's journal says we governed, by file.
-    fn governed_by_journal(&self, looks: &[FileLook]) -> BTreeMap<String, BTreeSet<String>> {
+    fn governed_by_journal(&self, looks: &[FileLook]) -> Journalled {
         let clients: HashMap<&Path, Client> =
             looks.iter().map(|look| (look.file.as_path(), look.client)).collect();
-        let mut governed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut governed = Journalled::new();
         for (file, row) in self.steward.governed_entries() {
             if let Some(client) = clients.get(file.as_path()) {
                 let subjects = governed.entry(file.display().to_string()).or_default();

@@ -28,6 +28,7 @@ impl Story {
     fn new(config: &str) -> Self {
         let story = Self { scratch: tempfile::tempdir().unwrap() };
         fs::create_dir_all(story.home().join(".claude/sessions")).unwrap();
+        fs::write(story.scratch.path().join("identity.json"), "{}").unwrap();
         story.write(config);
         story
     }
@@ -62,7 +63,8 @@ impl Story {
         let (settings, receiver) = watch::channel(DetectSettings { heal });
         let look_again = Arc::new(Notify::new());
         let (sender, mut state) = watch::channel(DetectState::default());
-        tokio::spawn(run(self.steward(), receiver, Arc::clone(&look_again), sender));
+        let identity = self.scratch.path().join("identity.json");
+        tokio::spawn(run(self.steward(), identity, receiver, Arc::clone(&look_again), sender));
         tokio::time::timeout(Duration::from_secs(10), state.changed()).await.unwrap().unwrap();
         Watched { state, settings, _look_again: look_again }
     }
@@ -165,7 +167,11 @@ async fn attack_restoring_by_command_or_losing_the_memory_is_found() {
     drop(story.watch(true).await);
     story.steward().restore().unwrap();
     let watched = story.watch(false).await;
+    // By our own command, which the journal knows: worth a look, and no sign of a hand at work.
     assert_eq!(watched.findings().len(), 4, "{:?}", watched.findings());
+    assert!(watched.findings().iter().all(|finding| finding.starts_with("entry-direct ")));
+    let said = watched.state.borrow().findings[0].detail.clone();
+    assert!(said.contains("since `portreeve configs restore`"), "{said}");
     drop(watched);
     // Without a memory, the journal tells what was governed.
     let story = Story::new(REAL);
@@ -180,6 +186,30 @@ async fn attack_restoring_by_command_or_losing_the_memory_is_found() {
         watched.findings(),
         ["entry-direct claude-code/user/new", "entry-unwrapped claude-code/user/github"]
     );
+}
+
+#[tokio::test]
+async fn a_machine_that_was_taken_out_is_not_healed_and_once_detection_ended_nothing_is() {
+    let story = Story::new(REAL);
+    let mut watched = story.watch(true).await;
+    assert_eq!(watched.governed(), 4);
+    fs::remove_file(story.scratch.path().join("identity.json")).unwrap();
+    story.steward().restore().unwrap();
+    watched.until("looked again", |state| state.coverage.servers.iter().all(|server| !server.governed)).await;
+    assert_eq!(fs::read_to_string(story.home().join(".claude.json")).unwrap(), REAL);
+}
+
+#[tokio::test]
+async fn detection_that_was_told_to_end_is_over_when_its_task_is() {
+    let story = Story::new(REAL);
+    let (settings, receiver) = watch::channel(DetectSettings { heal: true });
+    let (sender, state) = watch::channel(DetectState::default());
+    let identity = story.scratch.path().join("identity.json");
+    let task = tokio::spawn(run(story.steward(), identity, receiver, Arc::default(), sender));
+    drop(settings);
+    tokio::time::timeout(Duration::from_secs(10), task).await.unwrap().unwrap();
+    story.write(REAL);
+    assert!(state.has_changed().is_err(), "somebody still watches");
 }
 
 #[tokio::test]

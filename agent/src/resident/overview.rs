@@ -54,6 +54,7 @@ impl Overview {
             connection: Some(Connection { last_contact_ms: contact.last_ms, trouble: contact.trouble }),
             policy: policy.adopted.as_ref().map(PolicyInForce::of),
             policy_refused: policy.refused,
+            heals: policy.adopted.as_ref().is_some_and(|adopted| adopted.settings.heal),
             coverage: Some(self.detected.borrow().coverage.clone()),
             spool_depth: Some(spool.depth()),
             waiting_in_segments: 0,

@@ -25,6 +25,9 @@ pub struct Status {
     pub connection: Option<Connection>,
     pub policy: Option<PolicyInForce>,
     pub policy_refused: Option<PolicyRefused>,
+    /// A resident runs that puts the guard back wherever somebody takes it off.
+    #[serde(default)]
+    pub heals: bool,
     /// Absent where this user's configurations cannot be looked at.
     pub coverage: Option<Coverage>,
     /// Records in the device's log that are not upstream; absent where the log cannot be read.
@@ -116,6 +119,7 @@ pub async fn from_disk(layout: &Layout) -> Status {
         connection: None,
         policy,
         policy_refused,
+        heals: false,
         coverage: coverage(layout),
         spool_depth: log,
         waiting_in_segments: waiting.len() as u64,

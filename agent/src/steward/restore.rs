@@ -1,10 +1,12 @@
 //! Taking everything of ours out again: the original bytes where nobody else changed the file since,
 //! else only what is ours.
 
+use std::path::PathBuf;
+
 use super::apply::{Edit, Failure};
 use super::journal::{FileMemory, Journal, Kept, Kind};
 use super::plan::without_us;
-use super::{Restored, RestoredFile, Steward, StewardError};
+use super::{LeftAlone, Restored, RestoredFile, Steward, StewardError, target};
 use crate::clients::{ConfigFile, ConfigProblem, parse_config, read_bytes};
 
 impl Steward {
@@ -28,17 +30,53 @@ impl Steward {
         Ok(restored)
     }
 
+    /// Why a restore could not give everything back now, in sentences. Changes nothing.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn obstacles(&self) -> Result<Vec<String>, StewardError> {
+        let journal = Journal::read(&self.folder)?;
+        let of = |file: &ConfigFile| match self.holds_ours(file, &journal) {
+            Ok(false) => None,
+            Ok(true) => self.in_the_way(file).map(|problem| problem.to_string()),
+            Err(Failure::File(problem)) => Some(problem.to_string()),
+            Err(Failure::Ours(error)) => Some(error.to_string()),
+        };
+        Ok(self.home.config_files().iter().filter_map(of).collect())
+    }
+
+    fn in_the_way(&self, file: &ConfigFile) -> Option<LeftAlone> {
+        match file {
+            ConfigFile::ClaudeDesktop(path) if (self.desktop_runs)() => {
+                Some(LeftAlone::DesktopRuns { path: path.clone() })
+            }
+            _ => target::resolve(file.path(), &self.home.path).err(),
+        }
+    }
+
+    /// The files that still hold something of ours, read anew.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn still_ours(&self) -> Result<Vec<PathBuf>, StewardError> {
+        let journal = Journal::read(&self.folder)?;
+        let files = self.home.config_files();
+        let ours = files.iter().filter(|file| matches!(self.holds_ours(file, &journal), Ok(true)));
+        Ok(ours.map(|file| file.path().to_owned()).collect())
+    }
+
+    fn holds_ours(&self, file: &ConfigFile, journal: &Journal) -> Result<bool, Failure> {
+        let Some(bytes) = read_bytes(file.path())? else { return Ok(false) };
+        Ok(self.bare(file, &journal.of_file(file.path()), bytes)?.is_some())
+    }
+
     fn restore_file(
         &self,
         file: &ConfigFile,
         journal: &mut Journal,
     ) -> Result<Option<RestoredFile>, Failure> {
         let path = file.path();
-        let nothing_to_do = match read_bytes(path)? {
-            None => true,
-            Some(bytes) => self.bare(file, &journal.of_file(path), bytes)?.is_none(),
-        };
-        if nothing_to_do {
+        if !self.holds_ours(file, journal)? {
             return Ok(None);
         }
         let mut done = None;

@@ -27,6 +27,7 @@ fn healthy() -> Status {
             expires: NOW + time::Duration::days(11),
         }),
         policy_refused: None,
+        heals: true,
         coverage: Some(Coverage { servers: vec![server("github", true), server("jira", true)] }),
         spool_depth: Some(0),
         waiting_in_segments: 0,
