@@ -118,10 +118,9 @@ const NO_SOURCES: i32 = 3;
 
 fn cross() -> Result<Done> {
     let tools = ["x86_64-w64-mingw32-gcc", "wine"];
-    if tools.iter().any(|tool| tools::on_path(tool).is_none()) {
-        if let Err(error) = apt_install(&["gcc-mingw-w64-x86-64", "wine", "wine64"]) {
-            return Ok(Done::Skipped(format!("{error:#}")));
-        }
+    let missing = tools.iter().any(|tool| tools::on_path(tool).is_none());
+    if missing && let Err(error) = apt_install(&["gcc-mingw-w64-x86-64", "wine", "wine64"]) {
+        return Ok(Done::Skipped(format!("{error:#}")));
     }
     let folder = tools::target_folder()?.join("cross");
     let script = tools::repository().join("tests/verify/cross-check.sh");
