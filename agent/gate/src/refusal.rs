@@ -13,6 +13,9 @@ use serde_json::json;
 /// The longest sentence. Rule authors have room; a name a megabyte long does not.
 const MESSAGE_BYTES: usize = 4096;
 
+/// So much of a condition fits into a sentence.
+const CONDITION_BYTES: usize = 200;
+
 /// The revisions of MCP, as far as errors and notifications differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Era {
@@ -54,6 +57,7 @@ pub(crate) struct Case<'a> {
     pub(crate) server: &'a str,
     pub(crate) tool: Option<&'a str>,
     pub(crate) policy_version: u64,
+    pub(crate) not_started: bool,
 }
 
 /// How a call is named in a sentence. Names come from a model, so they are quoted and kept short.
@@ -76,15 +80,17 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
 pub(crate) fn refused(to: &Addressee, decision: &Decision, case: &Case<'_>) -> Vec<u8> {
     let Addressee { id, era, what } = to;
     let Decision { rule, reason, contact, .. } = decision;
-    let ask = match contact {
-        Some(contact) => format!("Ask {contact} if you need it."),
-        None => "Ask whoever looks after Claude in your organisation if you need it.".to_owned(),
+    let message = match (&decision.unmet, case.tool) {
+        _ if case.not_started => not_started(decision, case.server),
+        (Some(needs), Some(tool)) => unmet(decision, tool, needs, case.server),
+        _ => format!(
+            "Portreeve refused {what} on the server {server:?}{rule}: {reason} {ask}",
+            server = case.server,
+            rule = by_rule(rule),
+            reason = as_sentence(reason),
+            ask = ask(decision),
+        ),
     };
-    let message = format!(
-        "Portreeve refused {what} on the server {server:?} by the rule {rule:?}: {reason} {ask}",
-        server = case.server,
-        reason = as_sentence(reason),
-    );
     let data = json!({"portreeve": {
         "rule": rule,
         "reason": reason,
@@ -95,6 +101,51 @@ pub(crate) fn refused(to: &Addressee, decision: &Decision, case: &Case<'_>) -> V
         "tool": case.tool.map(|tool| shorten(tool, 128)),
     }});
     answer(Some(id), era.refused(), &message, Some(&data))
+}
+
+/// Why a server was not started at all.
+pub(crate) fn not_started(decision: &Decision, server: &str) -> String {
+    format!(
+        "Portreeve refused the MCP server {server:?}{rule}, and did not start it: {reason} {ask}",
+        rule = by_rule(&decision.rule),
+        reason = as_sentence(&decision.reason),
+        ask = ask(decision),
+    )
+}
+
+/// The arguments alone are in the way, so these are told.
+fn unmet(decision: &Decision, tool: &str, needs: &str, server: &str) -> String {
+    let tool = shorten(tool, 128);
+    let needs = shorten(needs, CONDITION_BYTES);
+    // Where its author gave no reason, the condition stands in its place.
+    let why = if decision.reason.contains(needs.trim_end_matches('…')) {
+        ". ".to_owned()
+    } else {
+        format!(": {} ", as_sentence(&decision.reason))
+    };
+    format!(
+        "Portreeve lets you use {tool:?} on {server:?} only under the rule {rule:?}, and these arguments do not meet it{why}It needs: `{needs}`. {ask}",
+        rule = decision.rule,
+        ask = ask(decision),
+    )
+}
+
+/// That no rule covers something is nothing that can be looked up under a name.
+fn by_rule(rule: &str) -> String {
+    if rule == "default" { String::new() } else { format!(" by the rule {rule:?}") }
+}
+
+fn ask(decision: &Decision) -> String {
+    match &decision.contact {
+        Some(contact) => format!("Ask {contact} if you need it."),
+        None => "Ask whoever looks after Claude in your organisation if you need it.".to_owned(),
+    }
+}
+
+/// To a server that asks something of a client it may not reach any more.
+pub(crate) fn server_not_heard(id: &Id) -> Vec<u8> {
+    let message = "Portreeve did not pass this on: policy does not let this server be used any more.";
+    answer(Some(id), reply::INTERNAL_ERROR, message, None)
 }
 
 /// Where policy hides refused tools: what a server says of a tool it does not have.

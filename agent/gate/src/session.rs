@@ -8,7 +8,7 @@ use crate::judged::{Judged, Left, Otherwise, Release};
 use crate::open::OpenRequests;
 use crate::refusal::{self, Addressee, Era};
 use mcp::{Id, reply};
-use policy::{Request, Ruleset, ServerIdentity};
+use policy::{Decision, Outcome, Request, Ruleset, ServerIdentity};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -47,6 +47,8 @@ pub struct Session {
     tools: Option<BTreeMap<String, bool>>,
     /// Lines of the server's that were dropped.
     noise: u64,
+    /// Policy lets the member do nothing with this server, so it was never started.
+    not_started: bool,
 }
 
 /// A request of the client's that the server has not answered.
@@ -98,7 +100,32 @@ impl Session {
             asked_client: OpenRequests::default(),
             tools: None,
             noise: 0,
+            not_started: false,
         }
+    }
+
+    /// The conversation about a server that was not started, because [`Session::bars`] it: every request
+    /// is refused, the handshake too.
+    #[must_use]
+    pub fn without_server(mut self) -> Self {
+        self.not_started = true;
+        self
+    }
+
+    /// Why the server must not be started (any more), as a sentence for the developer, if it must not be.
+    #[must_use]
+    pub fn bars(&self, rules: &Ruleset, now: Now) -> Option<String> {
+        let bar = self.bar(rules, now).filter(|bar| bar.outcome() == Outcome::Refused)?;
+        Some(refusal::not_started(&bar, self.server_name(rules)))
+    }
+
+    /// The refusal of the server as a whole, where there is one; in monitor mode it is not enforced.
+    fn bar(&self, rules: &Ruleset, now: Now) -> Option<Decision> {
+        rules.server_refusal(&self.question("", None, now))
+    }
+
+    fn is_barred(&self, rules: &Ruleset, now: Now) -> bool {
+        self.bar(rules, now).is_some_and(|bar| bar.outcome() == Outcome::Refused)
     }
 
     /// Judges one line from the client.

@@ -5,10 +5,12 @@
 //! it could only ever be an error.
 
 mod arguments;
+mod likes;
 mod observed;
 mod size;
 
 pub(crate) use arguments::restricted;
+pub(crate) use likes::LikeArgument;
 pub(crate) use observed::Observed;
 
 use crate::document::{Effect, did_you_mean};
@@ -68,6 +70,12 @@ impl Condition {
     /// The policy that holds exactly when the condition does, under a grant's name.
     pub(crate) fn policy(&self, grant: &str) -> Policy {
         self.0.policy.new_id(PolicyId::new(grant))
+    }
+
+    /// Every `like` on an argument.
+    pub(crate) fn likes(&self) -> Vec<LikeArgument> {
+        // It became JSON once already, when it was parsed.
+        self.0.policy.to_json().map_or_else(|_| Vec::new(), |policy| likes::of(&policy["conditions"]))
     }
 
     /// What of the arguments the condition can see.

@@ -32,6 +32,8 @@ pub struct Decision {
     pub reason: String,
     /// Whom to ask.
     pub contact: Option<String>,
+    /// The condition of the one grant that would have allowed it, where only that did not hold. On one line.
+    pub unmet: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! later asks again whether a name exists or a condition is Cedar. The document judges nothing: that
 //! is [`crate::Ruleset`].
 
+mod advice;
 mod cedar_text;
 mod check;
 mod diff;
@@ -112,6 +113,13 @@ impl Document {
     /// One problem a failing test, at the test's line, saying expected and got.
     pub fn run_tests(&self) -> Result<usize, Vec<Problem>> {
         trial::run(self)
+    }
+
+    /// What is no fault and yet hardly meant: conditions that let more through than they seem to, grants
+    /// without effect. In document order, mostly empty; nothing fails for it.
+    #[must_use]
+    pub fn advice(&self) -> Vec<Problem> {
+        advice::of(self)
     }
 
     /// What publishing `new` in the place of `self` would change, one sentence a change, in words.

@@ -9,6 +9,7 @@ mod explain;
 mod index;
 mod judge;
 mod members;
+mod reach;
 mod reasons;
 
 pub use explain::{Considered, Explanation};
@@ -63,6 +64,13 @@ struct Compiled {
     suspended: HashSet<String>,
     revoked: HashSet<String>,
     expires: Option<OffsetDateTime>,
+    source: Source,
+}
+
+/// Whose word the rules are, for the sentences that refer to it.
+enum Source {
+    Organisation,
+    File(String),
 }
 
 /// A grant without what the index already knows.
@@ -129,9 +137,19 @@ impl Ruleset {
             suspended: folded(&standing.suspended_members),
             revoked: folded(&standing.revoked_devices),
             expires,
+            source: Source::Organisation,
         };
         let settings = AgentSettings { heal: defaults.heal, hide: defaults.hide };
         Ok(Self { law: Law::Document(Box::new(compiled)), version, settings })
+    }
+
+    /// The rules of a local file on trial: sentences then speak of that file, and not of an organisation.
+    #[must_use]
+    pub fn of_file(mut self, path: impl Into<String>) -> Self {
+        if let Law::Document(compiled) = &mut self.law {
+            compiled.source = Source::File(path.into());
+        }
+        self
     }
 
     /// Refuses everything, by the rule `lockdown`, saying why.
@@ -209,6 +227,15 @@ fn conditional(grant: &Grant, condition: &Condition) -> Result<Box<Conditional>,
             message: format!("the condition of grant `{}` does not compile: {fault}", grant.name),
             help: String::new(),
         }),
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Organisation => f.write_str("your organisation's policy"),
+            Self::File(path) => f.write_str(path),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ tools = ["get_*"]
 name = "merge"
 roles = ["leads"]
 servers = ["github"]
+tools = ["*"]
 when = 'context.args.branch != "main"'
 
 [[grants]]
@@ -53,12 +54,12 @@ fn an_explanation_names_the_grant_its_line_and_what_else_was_considered() {
     let explained = ruleset().explain(&request("alice@acme.example", &server, "get_secret"));
     assert_eq!(explained.decision.rule, "no-secrets");
     let (grant, place) = explained.grant.expect("a grant decided");
-    assert_eq!((grant.as_str(), place.line, place.column), ("no-secrets", 28, 8));
+    assert_eq!((grant.as_str(), place.line, place.column), ("no-secrets", 29, 8));
     assert_eq!(explained.server.as_deref(), Some("github"));
     assert_eq!(explained.roles, ["engineering", "leads"]);
     let considered: Vec<_> =
         explained.considered.iter().map(|one| (one.grant.as_str(), one.line, one.denies)).collect();
-    assert_eq!(considered, [("read", 16, false), ("merge", 22, false), ("no-secrets", 28, true)]);
+    assert_eq!(considered, [("read", 16, false), ("merge", 22, false), ("no-secrets", 29, true)]);
     assert_eq!(explained.considered[1].when.as_deref(), Some("context.args.branch != \"main\""));
 }
 

@@ -219,5 +219,6 @@ proptest! {
             }
         }
         prop_assert!(ours.verdict == Verdict::Refuse || ruleset.visible(&request), "an allowed tool is visible");
+        prop_assert!(!ruleset.visible(&request) || ruleset.reachable(&request), "a visible tool's server is reachable");
     }
 }

@@ -75,7 +75,7 @@ fn no_text_makes_the_parser_panic() {
 fn with_condition(condition: &str) -> Result<Document, Vec<Problem>> {
     Document::parse(&format!(
         "[servers.s]\nmatch = ['npm:x']\n[roles.r]\nmembers = ['*']\n\
-         [[grants]]\nname = 'g'\nroles = ['r']\nservers = ['s']\nwhen = '{condition}'"
+         [[grants]]\nname = 'g'\nroles = ['r']\nservers = ['s']\ntools = ['*']\nwhen = '{condition}'"
     ))
 }
 
@@ -91,7 +91,7 @@ fn attack_a_condition_nested_beyond_reason_is_a_problem_and_not_a_crash() {
         format!("context.args{} == 1", ".a".repeat(5_000)),
     ] {
         let problems = with_condition(&condition).expect_err("it is refused");
-        assert_eq!(problems[0].line, 9, "{problems:?}");
+        assert_eq!(problems[0].line, 10, "{problems:?}");
     }
     // What is let through is as large as it may be, and still no crash.
     let (open, close, sum, chain) = ("(".repeat(16), ")".repeat(16), "+1".repeat(28), " && true".repeat(63));

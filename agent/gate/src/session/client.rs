@@ -17,21 +17,12 @@ use serde_json::value::RawValue;
 const RECORDED: &[&str] = &["resources/read", "prompts/get", "completion/complete"];
 const UNGOVERNED_RULE: &str = "default-methods";
 
-/// Rules about who and whether at all, not about a tool. They end everything but finding out.
+/// Rules about who and whether at all, not about a tool.
 const STANDING_RULES: &[&str] = &["member-suspended", "device-revoked", "policy-expired", "lockdown"];
 
-/// What a client without standing may still do: shake hands and be told what there is (nothing).
-const HARMLESS: &[&str] = &[
-    "initialize",
-    "ping",
-    "server/discover",
-    "subscriptions/listen",
-    "logging/setLevel",
-    "tools/list",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
-];
+/// What a server that may not be used (any more) is still asked: it says nothing that a model reads.
+/// The list of tools is filtered, to none.
+const HARMLESS: &[&str] = &["ping", "subscriptions/listen", "logging/setLevel", "tools/list"];
 
 /// The longest names the record keeps whole.
 const NAME_BYTES: usize = 512;
@@ -73,16 +64,20 @@ impl Session {
             self.client = Some((shorten(name, 128), shorten(version, 128)));
         }
         let waiting = match message.subject() {
-            Subject::ToolCall { .. } => return self.judge_call(message, ask),
+            Subject::ToolCall { .. } if !self.not_started => return self.judge_call(message, ask),
             Subject::ToolList { first_page } => Waiting::ToolList { first_page },
             Subject::Listen { tools } => Waiting::Listen { tools },
             Subject::Initialize => Waiting::Initialize,
             Subject::Discover => Waiting::Discover,
-            Subject::Cancelled { .. } | Subject::Acknowledged { .. } | Subject::Other => Waiting::Other,
+            Subject::ToolCall { .. }
+            | Subject::Cancelled { .. }
+            | Subject::Acknowledged { .. }
+            | Subject::Other => Waiting::Other,
         };
-        let standing = self.without_standing(ask);
-        if standing.is_some() || RECORDED.contains(&ask.method.as_str()) {
-            let decision = standing.unwrap_or_else(ungoverned);
+        let recorded = RECORDED.contains(&ask.method.as_str());
+        let barred = self.bar(ask.rules, ask.now).filter(|bar| recorded || self.ends(bar, &ask.method));
+        if barred.is_some() || recorded {
+            let decision = barred.unwrap_or_else(ungoverned);
             let params = recorded_params(&message);
             return self.enter_call(message, ask, None, params, &decision);
         }
@@ -98,14 +93,9 @@ impl Session {
         self.asked_server.admits(id)
     }
 
-    /// The refusal that holds for the member, the device or the policy as a whole, if one does.
-    fn without_standing(&self, ask: &Ask<'_>) -> Option<Decision> {
-        if HARMLESS.contains(&ask.method.as_str()) {
-            return None;
-        }
-        let decision = ask.rules.decide(&self.question(&ask.method, None, ask.now));
-        let stands = STANDING_RULES.contains(&decision.rule.as_str());
-        (stands && decision.outcome() == Outcome::Refused).then_some(decision)
+    /// Does this refusal of the server as a whole end such a request?
+    fn ends(&self, bar: &Decision, method: &str) -> bool {
+        bar.outcome() == Outcome::Refused && (self.not_started || !HARMLESS.contains(&method))
     }
 
     fn judge_call(&mut self, message: Message, ask: &Ask<'_>) -> Judged {
@@ -166,7 +156,7 @@ impl Session {
     /// Hiding is for tools that are never this member's. One refused for its arguments is on the
     /// client's list, so calling it unknown would only puzzle.
     fn refusal(&self, to: &Addressee, ask: &Ask<'_>, tool: Option<&str>, decision: &Decision) -> Vec<u8> {
-        let standing = STANDING_RULES.contains(&decision.rule.as_str());
+        let standing = self.not_started || STANDING_RULES.contains(&decision.rule.as_str());
         if let Some(tool) = tool.filter(|_| ask.rules.settings().hide && !standing)
             && !ask.rules.visible(&self.question(tool, None, ask.now))
         {
@@ -177,6 +167,7 @@ impl Session {
             server: self.server_name(ask.rules),
             tool,
             policy_version: ask.rules.version(),
+            not_started: self.not_started,
         };
         refusal::refused(to, decision, &case)
     }
@@ -268,6 +259,7 @@ fn ungoverned() -> Decision {
         rule: UNGOVERNED_RULE.to_owned(),
         reason: "Policy speaks of tools; requests of this kind pass and are recorded.".to_owned(),
         contact: None,
+        unmet: None,
     }
 }
 

@@ -36,7 +36,10 @@ impl Session {
             },
         };
         match message.kind().clone() {
-            Kind::Request { id, .. } => self.pass_server_request(message, id),
+            Kind::Request { id, method } => {
+                let barred = method != "ping" && self.is_barred(rules, now);
+                self.pass_server_request(message, id, barred)
+            }
             Kind::Notification { .. } => self.pass_server_notification(message),
             Kind::Response { id } => self.judge_answer(message, id, None, rules, now),
             Kind::Error { id: Some(id), code } => self.judge_answer(message, id, Some(code), rules, now),
@@ -125,7 +128,14 @@ impl Session {
         tools.extend(names.into_iter().take(room));
     }
 
-    fn pass_server_request(&mut self, message: Message, id: Id) -> Judged {
+    fn pass_server_request(&mut self, message: Message, id: Id, barred: bool) -> Judged {
+        if barred {
+            // It would speak to the model or the developer (sampling, elicitation).
+            let release = Release::ToServer(refusal::server_not_heard(&id));
+            let why = "the server asked something of the client, which policy does not let it reach any more";
+            let noise = self.noise_entry("server-barred", why);
+            return Judged::pass(release).and(noise);
+        }
         if self.asked_client.admits(&id).is_err() {
             let why = format!("the server's request {} uses an id that is still open", id.as_json());
             return self.drop_noise("id-in-use", &why);

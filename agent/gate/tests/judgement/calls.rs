@@ -3,7 +3,7 @@
 use crate::stage::{
     POLICY, Stage, call, compile, error, heard, modern, parsed, result, rules, to_client, to_server,
 };
-use gate::{EntryKind, Fate};
+use gate::{EntryKind, Fate, Release};
 use policy::{Outcome, Ruleset, Standing};
 use serde_json::json;
 use std::time::Duration;
@@ -150,28 +150,120 @@ fn requests_about_no_tool_pass_and_some_are_recorded() {
     }
 }
 
-#[test]
-fn a_leaver_may_shake_hands_and_nothing_else() {
+/// Whoever has left, a policy that is missing, and one that took the server off the member's list.
+fn barred() -> [(Ruleset, &'static str); 3] {
     let mut standing = Standing::default();
     standing.suspended_members.insert("alice@acme.example".to_owned());
     let monitor = POLICY.replace("\"enforce\"", "\"monitor\"");
-    let ended: [fn(&str, &Standing) -> Ruleset; 2] =
-        [|text, standing| compile(text, standing, 9), |_, _| Ruleset::lockdown("The policy is missing.")];
-    for rules in ended {
-        let mut stage = Stage::under(rules(&monitor, &standing));
-        for (id, method) in
-            ["tools/call", "resources/read", "prompts/get", "tasks/result", "vendor/run"].iter().enumerate()
-        {
-            let text = format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"read_file"}}}}"#
-            );
-            assert_eq!(error(&stage.client(&text), &json!(id)).0, -32003, "{method}");
+    let elsewhere = POLICY.replace("npm:@modelcontextprotocol/server-filesystem", "npm:other");
+    [
+        (compile(&monitor, &standing, 9), "member-suspended"),
+        (Ruleset::lockdown("The policy is missing."), "lockdown"),
+        (rules(&elsewhere, 9), "default"),
+    ]
+}
+
+const WORDS_OF_THE_SERVER: [&str; 11] = [
+    "tools/call",
+    "initialize",
+    "server/discover",
+    "resources/read",
+    "resources/list",
+    "resources/subscribe",
+    "prompts/get",
+    "prompts/list",
+    "completion/complete",
+    "tasks/result",
+    "vendor/run",
+];
+
+fn request(id: usize, method: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"read_file"}}}}"#)
+}
+
+#[test]
+fn a_running_server_that_policy_takes_away_says_nothing_more_to_the_model() {
+    for (rules, rule) in barred() {
+        let mut stage = Stage::new();
+        assert_eq!(stage.client(&request(0, "resources/read")), to_server(&request(0, "resources/read")));
+        let _ = stage.policy_changes_to(rules);
+        for (id, method) in (1..).zip(WORDS_OF_THE_SERVER) {
+            let release = stage.client(&request(id, method));
+            assert_eq!(error(&release, &json!(id)).0, -32003, "{method}");
+            assert_eq!(heard(&release)["error"]["data"]["portreeve"]["rule"], rule, "{method}");
             assert!(matches!(&stage.last().kind, EntryKind::Call { outcome: Outcome::Refused, .. }));
         }
-        for (id, method) in ["initialize", "ping", "tools/list"].iter().enumerate() {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#);
-            assert_eq!(stage.client(&text), to_server(&text), "{method}");
+        for (id, method) in (50..).zip(["ping", "tools/list"]) {
+            assert_eq!(stage.client(&request(id, method)), to_server(&request(id, method)), "{method}");
         }
+        let asks = r#"{"jsonrpc":"2.0","id":"s","method":"sampling/createMessage","params":{}}"#;
+        let Release::ToServer(answer) = stage.server(asks) else { panic!("it reached the client") };
+        assert!(String::from_utf8(answer).unwrap().contains(r#""id":"s""#));
+        let pings = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+        assert_eq!(stage.server(pings), to_client(pings));
+    }
+}
+
+#[test]
+fn of_a_server_that_was_not_started_even_the_handshake_is_refused_and_says_why() {
+    for (rules, rule) in barred() {
+        let mut stage = Stage::under(rules);
+        let sentence = stage.session.bars(&stage.rules, stage.now()).expect("it is barred");
+        stage.session = stage.session.without_server();
+        for (id, method) in (1..).zip(WORDS_OF_THE_SERVER.into_iter().chain(["ping", "tools/list"])) {
+            let release = stage.client(&request(id, method));
+            assert_eq!(error(&release, &json!(id)), (-32003, sentence.clone()), "{method}");
+            let EntryKind::Call { outcome, rule: recorded, .. } = &stage.last().kind else {
+                panic!("{method}")
+            };
+            assert_eq!((*outcome, recorded.as_str()), (Outcome::Refused, rule));
+            assert_eq!(stage.last().method, method);
+        }
+        assert!(sentence.contains("did not start it"), "{sentence}");
+        assert_eq!(sentence.contains(&format!("by the rule {rule:?}")), rule != "default", "{sentence}");
+    }
+}
+
+#[test]
+fn in_monitor_mode_what_is_read_of_an_unlisted_server_would_be_refused_and_passes() {
+    let elsewhere = POLICY.replace("npm:@modelcontextprotocol/server-filesystem", "npm:other");
+    let mut stage = Stage::under(rules(&elsewhere.replace("\"enforce\"", "\"monitor\""), 7));
+    assert_eq!(stage.session.bars(&stage.rules, stage.now()), None);
+    assert_eq!(stage.client(&request(1, "initialize")), to_server(&request(1, "initialize")));
+    assert_eq!(stage.client(&request(2, "resources/read")), to_server(&request(2, "resources/read")));
+    assert!(matches!(&stage.last().kind, EntryKind::Call { outcome: Outcome::WouldRefuse, .. }));
+}
+
+#[test]
+fn a_refusal_by_no_rule_names_the_member_and_no_rule() {
+    let mut stage = Stage::new();
+    let release = stage.client(&call(1, "format_disk", "{}"));
+    let (_, message) = error(&release, &json!(1));
+    assert_eq!(
+        message,
+        "Portreeve refused the tool \"format_disk\" on the server \"files\": No rule of your organisation's policy \
+         lets alice@acme.example (staff) call \"format_disk\" on \"files\". Ask it@acme.example if you need it."
+    );
+    assert_eq!(heard(&release)["error"]["data"]["portreeve"]["rule"], "default");
+}
+
+#[test]
+fn a_call_refused_for_its_arguments_is_told_what_they_need() {
+    let explained =
+        POLICY.replace("like \"/work/*\"'", "like \"/work/*\"'\nreason = \"Only work is for models\"");
+    for (policy, why) in [
+        (POLICY, "do not meet it. It needs"),
+        (&explained, "do not meet it: Only work is for models. It needs"),
+    ] {
+        let mut stage = Stage::under(rules(policy, 7));
+        let (_, message) = error(&stage.client(&call(1, "write_file", r#"{"path":"/etc"}"#)), &json!(1));
+        assert_eq!(
+            message,
+            format!(
+                "Portreeve lets you use \"write_file\" on \"files\" only under the rule \"writing-at-work\", and these arguments \
+                 {why}: `context.args.path like \"/work/*\"`. Ask it@acme.example if you need it."
+            )
+        );
     }
 }
 

@@ -122,7 +122,7 @@ fn has_members(node: &Value) -> bool {
 }
 
 /// `context.a.b`, `context.a has b` and `context has a.b` as `["a", "b"]`.
-fn path(node: &Value) -> Option<Vec<&str>> {
+pub(super) fn path(node: &Value) -> Option<Vec<&str>> {
     let members = node.as_object()?;
     if members.get("Var").is_some_and(|name| name == "context") {
         return Some(Vec::new());

@@ -30,9 +30,13 @@ pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
     let (root, faults) = DeTable::parse_recoverable(text);
     let mut reader = Reader::new(text);
     if !faults.is_empty() {
+        let single = single_brackets(&mut reader);
         for fault in faults {
             let offset = fault.span().map_or(0, |span| span.start);
-            reader.problem(offset, fault.message(), "this is not TOML");
+            // Of one table that was meant to be many, every key is "duplicate".
+            if !(single && fault.message() == "duplicate key") {
+                reader.problem(offset, fault.message(), "this is not TOML");
+            }
         }
         return Err(reader.into_problems().unwrap_or_default());
     }
@@ -52,6 +56,25 @@ pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
         tests: tests.into_iter().map(|named| named.item).collect(),
     };
     reader.into_problems().map_or(Ok(document), Err)
+}
+
+/// `[grants]` where `[[grants]]` is meant: told once, at the first. Is there any?
+fn single_brackets(reader: &mut Reader<'_>) -> bool {
+    let mut found = false;
+    for key in ["grants", "tests"] {
+        let mut offset = 0;
+        for line in reader.text().split_inclusive('\n') {
+            let header = line.split('#').next().unwrap_or_default();
+            if header.trim() == format!("[{key}]") {
+                let message = format!("`[{key}]` is one table, and there are to be several");
+                reader.problem(offset, message, format!("write [[{key}]] above each of them"));
+                found = true;
+                break;
+            }
+            offset += line.len();
+        }
+    }
+    found
 }
 
 /// The tables of `[key.NAME]`.
@@ -174,11 +197,8 @@ fn grant(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Gra
     reader.required(section, "servers", "servers = [\"github\"]");
     let roles = reader.strings(section, "roles");
     let servers = reader.strings(section, "servers");
-    let mut tools = each(reader, section, "tools", check::tool_pattern);
-    if !section.table.contains_key("tools") {
-        tools.push(Pattern::new("*"));
-    }
     let effect = reader.choice(section, "effect", EFFECTS).unwrap_or(Effect::Allow);
+    let tools = tools(reader, section, effect);
     let when = reader.words(section, "when").and_then(|text| condition(reader, section, &text, effect));
     let reason = reader.words(section, "reason").map(Spanned::into_inner);
     let contact = reader.words(section, "contact").map(Spanned::into_inner);
@@ -195,6 +215,20 @@ fn grant(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Gra
         contact,
     };
     Some(Named { item, name, roles, servers, rule: None })
+}
+
+/// An allow says what it allows; a deny that names no tool denies all of them.
+fn tools(reader: &mut Reader<'_>, section: &Section<'_>, effect: Effect) -> Vec<Pattern> {
+    let tools = each(reader, section, "tools", check::tool_pattern);
+    if section.table.contains_key("tools") {
+        return tools;
+    }
+    if effect == Effect::Allow {
+        let message = format!("{} has no `tools`", section.what);
+        let help = "for example: tools = [\"read_*\"]; say tools = [\"*\"] if you mean all";
+        reader.problem(section.span.start, message, help);
+    }
+    vec![Pattern::new("*")]
 }
 
 fn condition(

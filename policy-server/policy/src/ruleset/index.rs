@@ -119,6 +119,24 @@ impl Index {
         }
     }
 
+    /// The tools that grants name for these roles on this server, each with its grant. For questions that
+    /// are asked once in a while: it looks at every tool's name.
+    pub fn spoken(&self, server: usize, roles: &[usize]) -> Vec<(&str, usize)> {
+        let mut names = vec![""; self.tools.len()];
+        for (name, number) in &self.tools {
+            names[*number as usize] = name;
+        }
+        let rooms = roles.iter().filter_map(|role| self.rooms.get(&(number(server), number(*role))));
+        let mut spoken = Vec::new();
+        for room in rooms {
+            let starred = |pattern: u32| self.patterns[pattern as usize].as_str();
+            spoken.extend(room.any.iter().map(|grant| ("*", *grant as usize)));
+            spoken.extend(room.exact.iter().map(|(tool, grant)| (names[*tool as usize], *grant as usize)));
+            spoken.extend(room.starred.iter().map(|(tools, grant)| (starred(*tools), *grant as usize)));
+        }
+        spoken
+    }
+
     /// Every grant that speaks of this call, in document order, each once.
     pub fn candidates(&self, server: usize, roles: &[usize], tool: &str) -> Vec<usize> {
         let mut found: Vec<usize> = Vec::new();

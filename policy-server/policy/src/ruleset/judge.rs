@@ -3,6 +3,7 @@
 use super::{Compiled, Rule, reasons};
 use crate::decision::{Decision, Mode, Request, Verdict};
 use crate::document::Effect;
+use crate::identity::ServerIdentity;
 use serde_json::Value;
 use std::borrow::Cow;
 use time::OffsetDateTime;
@@ -13,6 +14,7 @@ pub(super) struct Subject<'a> {
     pub device: &'a str,
     pub client: &'a str,
     pub server: Option<usize>,
+    pub identity: &'a ServerIdentity,
     pub tool: &'a str,
     pub arguments: Option<&'a Value>,
     pub now: OffsetDateTime,
@@ -25,8 +27,8 @@ impl<'a> Subject<'a> {
         } else {
             Cow::Borrowed(request.member)
         };
-        let Request { device, client, tool, arguments, now, .. } = *request;
-        Self { member, device, client, server, tool, arguments, now }
+        let Request { device, client, server: identity, tool, arguments, now, .. } = *request;
+        Self { member, device, client, server, identity, tool, arguments, now }
     }
 }
 
@@ -60,7 +62,7 @@ impl Compiled {
         let roles = self.members.roles(&subject.member);
         let mode = self.mode(subject.server, &roles);
         let Some(server) = subject.server else {
-            let decision = reasons::not_in_catalogue(mode, self.contact.clone());
+            let decision = self.not_in_catalogue(mode, subject);
             return Judgement { decision, grant: None, roles, candidates: Vec::new() };
         };
         let candidates = self.index.candidates(server, &roles, subject.tool);
@@ -87,7 +89,7 @@ impl Compiled {
     }
 
     /// Access that has ended, in every mode and whatever the grants say.
-    fn standing(&self, subject: &Subject<'_>) -> Option<Decision> {
+    pub(super) fn standing(&self, subject: &Subject<'_>) -> Option<Decision> {
         let contact = || self.contact.clone();
         if self.suspended.contains(subject.member.trim()) {
             return Some(reasons::suspended(&subject.member, contact()));
@@ -145,30 +147,15 @@ impl Compiled {
         server: usize,
         roles: &[usize],
     ) -> (Decision, Option<usize>) {
-        let by = |number: usize, verdict, reason: fn(&Rule) -> String| {
-            let rule = &self.grants[number];
-            let decision = Decision {
-                verdict,
-                mode,
-                rule: rule.name.clone(),
-                reason: rule.reason.clone().unwrap_or_else(|| reason(rule)),
-                contact: rule.contact.clone().or_else(|| self.contact.clone()),
-            };
-            (decision, Some(number))
-        };
-        let ours = |rule: &str, reason: String| Decision {
-            verdict: Verdict::Refuse,
-            mode,
-            rule: rule.to_owned(),
-            reason,
-            contact: self.contact.clone(),
-        };
+        let by = |number, verdict, reason| (self.by(number, mode, verdict, reason), Some(number));
+        let ours = |rule: &str, reason| reasons::refused(mode, rule, reason, self.contact.clone());
         match finding {
             Finding::Allowed(number) => by(number, Verdict::Allow, reasons::allowed),
             Finding::Denied(number) => by(number, Verdict::Refuse, reasons::denied),
             Finding::Unmet(unmet) => {
                 if let [only] = unmet[..] {
-                    return by(only, Verdict::Refuse, reasons::unmet);
+                    let (decision, grant) = by(only, Verdict::Refuse, reasons::unmet);
+                    return (Decision { unmet: reasons::needs(&self.grants[only]), ..decision }, grant);
                 }
                 let names = unmet.iter().map(|number| self.grants[*number].name.as_str());
                 (ours("default", reasons::all_unmet(names)), None)
@@ -178,10 +165,38 @@ impl Compiled {
                 (ours("undecidable", reasons::undecidable(name, &why)), grant)
             }
             Finding::Nothing => {
-                let roles: Vec<_> = roles.iter().map(|role| self.members.name(*role)).collect();
-                let server = self.catalogue.name(server);
-                (ours("default", reasons::no_grant(&roles, &subject.member, subject.tool, server)), None)
+                let (who, server) = (self.who(subject, roles), self.catalogue.name(server));
+                (ours("default", reasons::no_grant(&self.source, &who, subject.tool, server)), None)
             }
         }
+    }
+
+    /// A grant's decision, in its author's words where there are any.
+    pub(super) fn by(
+        &self,
+        number: usize,
+        mode: Mode,
+        verdict: Verdict,
+        reason: fn(&Rule) -> String,
+    ) -> Decision {
+        let rule = &self.grants[number];
+        Decision {
+            verdict,
+            mode,
+            rule: rule.name.clone(),
+            reason: rule.reason.clone().unwrap_or_else(|| reason(rule)),
+            contact: rule.contact.clone().or_else(|| self.contact.clone()),
+            unmet: None,
+        }
+    }
+
+    pub(super) fn not_in_catalogue(&self, mode: Mode, subject: &Subject<'_>) -> Decision {
+        let reason = reasons::not_in_catalogue(subject.identity, &self.source);
+        reasons::refused(mode, "default", reason, self.contact.clone())
+    }
+
+    pub(super) fn who(&self, subject: &Subject<'_>, roles: &[usize]) -> String {
+        let roles: Vec<_> = roles.iter().map(|role| self.members.name(*role)).collect();
+        reasons::who(&subject.member, &roles)
     }
 }

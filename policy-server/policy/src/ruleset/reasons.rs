@@ -1,14 +1,19 @@
 //! Every sentence a ruleset says of itself, where the rule's author said none.
 
-use super::Rule;
+use super::{Rule, Source};
 use crate::condition::Condition;
 use crate::decision::{Decision, Mode, Verdict};
+use crate::identity::ServerIdentity;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+pub(super) fn refused(mode: Mode, rule: &str, reason: String, contact: Option<String>) -> Decision {
+    Decision { verdict: Verdict::Refuse, mode, rule: rule.to_owned(), reason, contact, unmet: None }
+}
+
 /// A refusal that no mode softens.
 fn ended(rule: &str, reason: String, contact: Option<String>) -> Decision {
-    Decision { verdict: Verdict::Refuse, mode: Mode::Enforce, rule: rule.to_owned(), reason, contact }
+    refused(Mode::Enforce, rule, reason, contact)
 }
 
 pub(super) fn lockdown(why: &str) -> Decision {
@@ -31,20 +36,34 @@ pub(super) fn expired(expires: OffsetDateTime, contact: Option<String>) -> Decis
     ended("policy-expired", reason, contact)
 }
 
-pub(super) fn not_in_catalogue(mode: Mode, contact: Option<String>) -> Decision {
-    let reason = "This server is not in your organisation's catalogue.".to_owned();
-    Decision { verdict: Verdict::Refuse, mode, rule: "default".to_owned(), reason, contact }
+pub(super) fn not_in_catalogue(server: &ServerIdentity, source: &Source) -> String {
+    match source {
+        Source::Organisation => "This server is not in your organisation's catalogue.".to_owned(),
+        Source::File(path) => {
+            let line = shown(server.as_str(), 400);
+            format!("No server of {path} is this one; the line to add to one: match = [\"{line}\"].")
+        }
+    }
 }
 
-pub(super) fn no_grant(roles: &[&str], member: &str, tool: &str, server: &str) -> String {
-    let who = match roles {
-        [] => format!("{member}, who has no role,"),
-        [only] => (*only).to_owned(),
-        [first, second] => format!("{first} or {second}"),
-        [first, second, rest @ ..] => format!("{first}, {second} or {} more roles of yours", rest.len()),
-    };
+pub(super) fn no_grant(source: &Source, who: &str, tool: &str, server: &str) -> String {
     let tool = shown(tool, 120);
-    format!("No grant of your organisation's policy lets {who} call `{tool}` on `{server}`.")
+    format!("No rule of {source} lets {who} call \"{tool}\" on \"{server}\".")
+}
+
+pub(super) fn no_grant_at_all(source: &Source, who: &str, server: &str) -> String {
+    format!("No rule of {source} lets {who} use anything of \"{server}\".")
+}
+
+/// `alice@acme.example (engineering)`
+pub(super) fn who(member: &str, roles: &[&str]) -> String {
+    let member = shown(member, 120);
+    match roles {
+        [] => format!("{member} (no role)"),
+        [only] => format!("{member} ({only})"),
+        [first, second] => format!("{member} ({first}, {second})"),
+        [first, second, rest @ ..] => format!("{member} ({first}, {second} and {} more roles)", rest.len()),
+    }
 }
 
 pub(super) fn allowed(rule: &Rule) -> String {
@@ -53,11 +72,19 @@ pub(super) fn allowed(rule: &Rule) -> String {
 
 pub(super) fn denied(rule: &Rule) -> String {
     match rule.condition() {
-        None => format!("The rule `{}` of your organisation's policy denies this tool.", rule.name),
+        None => format!("The rule `{}` denies this tool.", rule.name),
         Some(condition) => {
             format!("The rule `{}` denies this tool when: {}", rule.name, one_line(condition.text()))
         }
     }
+}
+
+pub(super) fn denied_wholly(rule: &Rule) -> String {
+    format!("The rule `{}` denies everything of this server that other rules allow.", rule.name)
+}
+
+pub(super) fn needs(rule: &Rule) -> Option<String> {
+    rule.condition().map(|condition| one_line(condition.text()))
 }
 
 pub(super) fn unmet(rule: &Rule) -> String {
