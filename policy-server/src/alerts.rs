@@ -3,7 +3,7 @@
 mod courier;
 pub mod signature;
 
-pub use courier::deliver;
+pub use courier::{FAILING_AFTER, deliver};
 
 use crate::app::App;
 use crate::secret::Secret;
@@ -18,8 +18,15 @@ use uuid::Uuid;
 /// Alerts that the server raises itself; a device's report neither opens nor resolves them.
 pub const CHAIN_BROKEN: &str = "record-chain-broken";
 pub const MISATTRIBUTED: &str = "record-misattributed";
+pub const RECORD_GAP: &str = "record-gap";
+pub const STORE_ALTERED: &str = "record-store-altered";
 pub const UNENROLLED: &str = "device-unenrolled";
-const OWN: [&str; 4] = [crate::fleet::DARK, CHAIN_BROKEN, MISATTRIBUTED, UNENROLLED];
+pub const SECOND_DEVICE: &str = "second-device";
+pub const SUSPENDED_TRIED: &str = "suspended-member-enrolled-try";
+pub const REVOKED_ENROLLED_AGAIN: &str = "revoked-device-enrolled-again";
+pub const WEBHOOK_FAILING: &str = "webhook-failing";
+const OWN: [&str; 6] =
+    [crate::fleet::DARK, CHAIN_BROKEN, MISATTRIBUTED, UNENROLLED, SECOND_DEVICE, REVOKED_ENROLLED_AGAIN];
 
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
@@ -92,11 +99,32 @@ fn is_about(alert: &Alert, finding: &Finding) -> bool {
     finding.code == alert.code && finding.subject == alert.subject
 }
 
-/// `false`: no open alert has this id.
-pub async fn acknowledge(app: &App, by: &str, id: &str) -> Result<bool, StoreError> {
-    let done = app.store.acknowledge_alert(id, by).await?;
-    if done {
+/// What acknowledging an alert came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acknowledgement {
+    Done,
+    /// It was acknowledged or resolved before; as it stands.
+    Already(Box<Alert>),
+    Unknown,
+}
+
+/// Somebody looks after it.
+pub async fn acknowledge(app: &App, by: &str, id: &str) -> Result<Acknowledgement, StoreError> {
+    if app.store.acknowledge_alert(id, by).await? {
         app.store.add_deed(by, "alert-acknowledged", id, "").await?;
+        return Ok(Acknowledgement::Done);
+    }
+    let known = app.store.alert(id).await?;
+    Ok(known.map_or(Acknowledgement::Unknown, |alert| Acknowledgement::Already(Box::new(alert))))
+}
+
+/// Somebody looks after every open alert, or every one of this code. Gives how many.
+pub async fn acknowledge_all(app: &App, by: &str, code: Option<&str>) -> Result<u64, StoreError> {
+    let done = app.store.acknowledge_alerts(code, by).await?;
+    if done > 0 {
+        app.store
+            .add_deed(by, "alerts-acknowledged", code.unwrap_or("all"), &format!("{done} alerts"))
+            .await?;
     }
     Ok(done)
 }
@@ -128,8 +156,12 @@ pub async fn add_webhook(
 
 /// Removes a target by id or address. `false`: there is none.
 pub async fn remove_webhook(app: &App, by: &str, id_or_url: &str) -> Result<bool, StoreError> {
+    let known = app.store.webhooks().await?;
     let done = app.store.remove_webhook(id_or_url).await?;
     if done {
+        for webhook in known.iter().filter(|known| known.id == id_or_url || known.url == id_or_url) {
+            app.store.resolve_alert("", WEBHOOK_FAILING, &webhook.id).await?;
+        }
         app.store.add_deed(by, "webhook-removed", id_or_url, "").await?;
     }
     Ok(done)

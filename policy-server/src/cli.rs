@@ -8,10 +8,10 @@ mod commands;
 mod connection;
 mod output;
 mod policy_file;
+mod record_file;
 mod running;
 
 use arguments::{Arguments, Command};
-use clap::Parser as _;
 use output::Out;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +28,8 @@ pub enum CliError {
     Answered { code: String, detail: String, problems: Vec<policy::Problem> },
     #[error("{0} has {n} problem(s)", n = .1.len())]
     Policy(PathBuf, Vec<policy::Problem>),
+    #[error("the record has {0} problem(s)")]
+    Record(u64),
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
     #[error("the running server cannot be reached: {0}")]
@@ -46,9 +48,10 @@ impl CliError {
     /// Listed in `--help`.
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Policy(..) => 3,
+            Self::Policy(..) | Self::Record(_) => 3,
             Self::Answered { problems, .. } if !problems.is_empty() => 3,
             Self::NoData => 2,
+            Self::Serve(error) if error.is_usage() => 2,
             _ => 1,
         }
     }
@@ -57,7 +60,7 @@ impl CliError {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::of_process();
     let out = Out::new(arguments.json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -78,6 +81,9 @@ async fn run(arguments: Arguments, out: Out) -> Result<(), CliError> {
         Command::Policy(arguments::Policy::Check { file }) => policy_file::check(&file, out),
         Command::Policy(arguments::Policy::Explain(explain)) if !explain.current => {
             policy_file::explain(&explain, out)
+        }
+        Command::Records(arguments::Records::Verify { file: Some(file), partial }) => {
+            record_file::verify(&file, partial, out)
         }
         Command::Openapi => Ok(out.json(&crate::http::openapi::document())?),
         command => {

@@ -24,7 +24,13 @@ mod words;
 
 use crate::app::Shared;
 use axum::Router;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+
+/// The page for an address that is none of ours. It says no more than that, so anybody may see it.
+pub fn nothing_here() -> Response {
+    problem::Problem::NotFound("page at this address").into_response()
+}
 
 /// Every page and every form of the console.
 pub fn routes() -> Router<Shared> {

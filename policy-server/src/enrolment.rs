@@ -1,47 +1,25 @@
 //! How a machine becomes a device: tokens, certificates, renewal, leaving.
 
+mod oddity;
 pub mod profile;
+mod token;
+
+pub use token::{MadeToken, NewToken, Withdrawal, caution, meaning, new_token, withdraw_token};
 
 use crate::admin_auth::AuthError;
 use crate::app::App;
 use crate::clock::{now_ms, to_ms};
-use crate::secret::{self, Secret};
+use crate::secret;
 use crate::store::StoreError;
 use crate::store::alerts::NewAlert;
 use crate::store::devices::{Device, NewDevice};
 use crate::store::tokens::EnrolmentToken;
 use crate::tls::CertificateError;
-use contract::enrolment::{EnrolReply, EnrolRequest, ManagedProfile, RenewRequest};
+use contract::enrolment::{EnrolReply, EnrolRequest, RenewRequest};
 use contract::report::Severity;
-use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
 use uuid::Uuid;
-
-/// What an enrolment token is good for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct NewToken {
-    /// The member its devices will belong to, whatever the machine says; `null` for a fleet-wide token.
-    pub member: Option<String>,
-    /// How many machines it enrols.
-    pub uses: u32,
-    pub expires_in_seconds: u64,
-}
-
-impl Default for NewToken {
-    fn default() -> Self {
-        Self { member: None, uses: 1, expires_in_seconds: 24 * 3600 }
-    }
-}
-
-/// A token that was just made, with the secret in it: shown once.
-#[derive(Debug, Clone)]
-pub struct MadeToken {
-    pub token: EnrolmentToken,
-    /// What IT places on the machines; holds the secret.
-    pub profile: ManagedProfile,
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolmentError {
@@ -59,61 +37,26 @@ pub enum EnrolmentError {
     BadMember(String),
     #[error("the access of {0} has ended; they cannot enrol a device")]
     MemberSuspended(String),
+    #[error("this enrolment token is not for {0}; ask your IT for one that is")]
+    MemberNotOfToken(String),
     #[error("the certificate request cannot be used: {0}")]
     BadRequest(#[from] CertificateError),
     #[error("an enrolment token is good for 1 to 100000 machines and for at most a year")]
     BadToken,
+    #[error("{0:?} is not a pattern of members; write one such as *@acme.example")]
+    BadPattern(String),
+    #[error(
+        "a token is for one member, or for members that fit a pattern, or for any member: say one of them"
+    )]
+    TokenForWhom,
+    #[error(
+        "whoever has a token for several machines could enrol as any member; say whose machines they are (member), which members may be named (members: *@acme.example), or that anybody is meant (any member)"
+    )]
+    TokenForAnybody,
     #[error(transparent)]
     TooMany(#[from] AuthError),
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Makes an enrolment token and the managed profile that carries it.
-pub async fn new_token(app: &App, by: &str, wanted: &NewToken) -> Result<MadeToken, EnrolmentError> {
-    if !(1..=100_000).contains(&wanted.uses) || !(1..=366 * 86_400).contains(&wanted.expires_in_seconds) {
-        return Err(EnrolmentError::BadToken);
-    }
-    let member = wanted.member.as_deref().map(address).transpose()?;
-    let secret = Secret::generate().map_err(AuthError::from)?;
-    let lasts = i64::try_from(wanted.expires_in_seconds).map_err(|_| EnrolmentError::BadToken)? * 1000;
-    let now = now_ms();
-    let token = EnrolmentToken {
-        id: Uuid::now_v7().to_string(),
-        member: member.clone(),
-        uses: i64::from(wanted.uses),
-        used: 0,
-        expires_ms: now + lasts,
-        created_ms: now,
-        created_by: by.to_owned(),
-        withdrawn_ms: None,
-    };
-    app.store.add_enrolment_token(&token, &secret.hash()).await?;
-    let whose = member.as_deref().unwrap_or("any member");
-    app.store
-        .add_deed(by, "enrolment-token-made", &token.id, &format!("{} uses, {whose}", wanted.uses))
-        .await?;
-    Ok(MadeToken { profile: profile(app, &secret, member.clone()), token })
-}
-
-/// `false`: there is no such token that could be withdrawn.
-pub async fn withdraw_token(app: &App, by: &str, id: &str) -> Result<bool, StoreError> {
-    let done = app.store.withdraw_enrolment_token(id).await?;
-    if done {
-        app.store.add_deed(by, "enrolment-token-withdrawn", id, "").await?;
-    }
-    Ok(done)
-}
-
-fn profile(app: &App, secret: &Secret, member: Option<String>) -> ManagedProfile {
-    ManagedProfile {
-        organisation: app.organisation.clone(),
-        server: app.public_url.as_str().trim_end_matches('/').to_owned(),
-        server_ca: app.authority.vouches_for_listener().then(|| app.authority.certificate_pem().to_owned()),
-        trust_root: app.publisher.trust_root().to_owned(),
-        enrolment_token: secret.reveal().to_owned(),
-        member,
-    }
 }
 
 /// Enrols a machine: counts the token, issues the certificate, adds the device.
@@ -124,7 +67,16 @@ pub async fn enrol(app: &App, peer: IpAddr, request: &EnrolRequest) -> Result<En
     check_token(&token)?;
     let member = token.member.as_ref().or(request.member.as_ref()).ok_or(EnrolmentError::NoMember)?;
     let member = address(member)?;
-    check_standing(app, &member).await?;
+    if !token.admits(&member) {
+        return Err(EnrolmentError::MemberNotOfToken(member));
+    }
+    if let Err(refused) = check_standing(app, &member).await {
+        if matches!(refused, EnrolmentError::MemberSuspended(_)) {
+            oddity::tell_of_suspended(app, &token, &member, &request.machine).await?;
+        }
+        return Err(refused);
+    }
+    let before = oddity::before(app, &member, &request.machine).await?;
     let device = Uuid::now_v7().to_string();
     let issued = app.authority.issue(&request.csr_pem, &device, &app.organisation)?;
     let added = app
@@ -142,6 +94,7 @@ pub async fn enrol(app: &App, peer: IpAddr, request: &EnrolRequest) -> Result<En
     if !added {
         return Err(EnrolmentError::TokenUsed);
     }
+    oddity::tell(app, &before, &token, &device, &member, &request.machine).await?;
     tracing::info!(device, member, "device enrolled");
     Ok(EnrolReply {
         device_id: device,
@@ -210,10 +163,11 @@ async fn check_standing(app: &App, member: &str) -> Result<(), EnrolmentError> {
 }
 
 /// An address in its one spelling: a word that a policy can name, in small letters. Whether somebody
-/// reads mail there is not ours to know.
+/// reads mail there is not ours to know. A `$` is a placeholder that no management system filled in.
 pub fn address(member: &str) -> Result<String, EnrolmentError> {
     let member = member.trim().to_ascii_lowercase();
-    let strange = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '*');
+    let strange =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '*' | '$');
     if member.is_empty() || member.len() > 254 || member.contains(strange) {
         return Err(EnrolmentError::BadMember(member));
     }

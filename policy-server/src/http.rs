@@ -11,12 +11,13 @@ pub use problem::Failure;
 
 use crate::app::Shared;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use std::time::Duration;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -62,8 +63,18 @@ fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
 }
 
 /// The path is not repeated: it may be a mistyped one-time link.
-async fn unknown() -> Failure {
+async fn unknown(asked: Request) -> Response {
+    if !asked.uri().path().starts_with("/v1/") && wants_a_page(asked.headers()) {
+        return crate::console::nothing_here();
+    }
     Failure::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this address; see /openapi.json")
+        .into_response()
+}
+
+/// A browser asks for HTML by name; programs ask for JSON or for anything.
+fn wants_a_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|kind| kind.trim().starts_with("text/html"))
 }
 
 async fn wrong_method() -> Failure {

@@ -49,6 +49,16 @@ pub enum ServeError {
     OtherOrganisation { kept: String, asked: String },
     #[error("{0:?} cannot be an organisation's name: it needs 1 to 64 visible characters")]
     BadOrganisation(String),
+    #[error(
+        "a new server needs its organisation's name: say --organisation NAME. It sticks for ever: certificates and signatures carry it"
+    )]
+    NoOrganisation,
+    #[error(
+        "{0} is every address of this machine, and profiles would name localhost: say --public-url https://HOST:PORT, where agents and admins reach this server"
+    )]
+    NoPublicUrl(SocketAddr),
+    #[error("{0} does not begin with https://, and agents speak to nothing else")]
+    NotHttps(Url),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
     #[error("{0} is not an address that agents can reach this server at")]
@@ -69,6 +79,21 @@ pub enum ServeError {
     Signal(std::io::Error),
 }
 
+impl ServeError {
+    /// Something else has to be said on the command line.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::NoOrganisation
+                | Self::BadOrganisation(_)
+                | Self::OtherOrganisation { .. }
+                | Self::NoPublicUrl(_)
+                | Self::NotHttps(_)
+        )
+    }
+}
+
 /// A server that listens.
 pub struct Server {
     pub app: Shared,
@@ -85,7 +110,13 @@ pub struct Server {
 /// Opens (or makes) the folder and listens; nothing is answered before [`Server::run`].
 pub async fn start(settings: Settings) -> Result<Server, ServeError> {
     tls::install_provider();
+    check_reachable(&settings)?;
     let folder = DataFolder::lock(&settings.data)?;
+    let first = !folder.database().exists();
+    if first {
+        // Before anything is made: what is half made would not be a first start any more.
+        named(settings.organisation.as_deref())?;
+    }
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|error| ServeError::Listen(settings.listen, error))?;
@@ -94,7 +125,6 @@ pub async fn start(settings: Settings) -> Result<Server, ServeError> {
         Some(url) => url,
         None => own_url(listening)?,
     };
-    let first = !folder.database().exists();
     let app = open(&settings, &folder, public_url).await?;
     let given = settings.tls.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
     let tls = tls::server_config(&app.authority, given, &names(listening, &app.public_url))?;
@@ -115,6 +145,8 @@ impl Server {
         self.tasks.spawn(crate::fleet::watch(app.clone()));
         self.tasks.spawn(crate::alerts::deliver(app.clone()));
         self.tasks.spawn(crate::publish::keep_fresh(app.clone()));
+        self.tasks.spawn(crate::ingest::watch_runs(app.clone()));
+        self.tasks.spawn(crate::ledger::watch(app.clone()));
         let router = crate::http::router(app.clone());
         tls::serve(
             self.listener,
@@ -188,14 +220,26 @@ async fn organisation(store: &Store, asked: Option<&str>) -> Result<String, Serv
         }
         (Some(kept), _) => Ok(kept),
         (None, asked) => {
-            let name = asked.unwrap_or("example").trim();
-            let fits = (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-            if !fits {
-                return Err(ServeError::BadOrganisation(name.to_owned()));
-            }
+            let name = named(asked)?;
             store.set_fact(FACT, name).await?;
             Ok(name.to_owned())
         }
+    }
+}
+
+fn named(asked: Option<&str>) -> Result<&str, ServeError> {
+    let name = asked.ok_or(ServeError::NoOrganisation)?.trim();
+    let fits = (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if fits { Ok(name) } else { Err(ServeError::BadOrganisation(name.to_owned())) }
+}
+
+/// Profiles carry the address to machines, where nobody corrects it any more.
+fn check_reachable(settings: &Settings) -> Result<(), ServeError> {
+    match &settings.public_url {
+        None if settings.listen.ip().is_unspecified() => Err(ServeError::NoPublicUrl(settings.listen)),
+        Some(url) if url.scheme() != "https" => Err(ServeError::NotHttps(url.clone())),
+        Some(url) if url.host_str().is_none() => Err(ServeError::PublicUrl(url.to_string())),
+        _ => Ok(()),
     }
 }
 

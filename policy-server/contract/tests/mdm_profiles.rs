@@ -126,4 +126,9 @@ fn registry_file() {
         .map(str::to_owned)
         .collect();
     assert_eq!(named, keys(&whole()));
+    let admx = read("group-policy/portreeve.admx");
+    for key in &named {
+        let lines = admx.contains(&format!("<multiText id=\"{key}\""));
+        assert_eq!(file.contains(&format!("\"{key}\"=hex(7):")), lines, "{key} is of the template's kind");
+    }
 }

@@ -19,6 +19,8 @@ pub struct Preview {
     /// The version it was compared with, to be given to `publish` as the base.
     pub base: u64,
     pub problems: Vec<Problem>,
+    /// What is no fault and yet hardly meant.
+    pub advice: Vec<Problem>,
     pub tests: usize,
     /// What would change, one sentence a change; empty while there are problems.
     pub sentences: Vec<String>,
@@ -68,6 +70,7 @@ pub async fn preview(app: &App, text: &str) -> Result<Preview, StoreError> {
     let mut preview = Preview {
         base,
         problems: checked.problems,
+        advice: checked.advice,
         tests: checked.tests,
         diff: if text.len() > MAX_POLICY_BYTES { Vec::new() } else { diff(&before, text) },
         sentences: sentences(&before, text),

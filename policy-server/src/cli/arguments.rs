@@ -1,17 +1,19 @@
 //! What can be typed.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use crate::store::records::{DECISIONS, KINDS};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use url::Url;
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 not done, and the last line says why; 2 wrong usage; \
-    3 the policy has problems.";
+/// Below every `--help`.
+pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 not done, and the last line says why; 2 wrong usage; \
+    3 the policy or the record has problems.";
 
 /// Portreeve's policy server: one signed policy for the MCP servers of a whole organisation, one record
 /// of what was called, and alerts when something goes around it.
 #[derive(Debug, Parser)]
-#[command(name = "portreeve-server", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "portreeve-server", version, arg_required_else_help = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -21,6 +23,21 @@ pub struct Arguments {
     /// Print JSON for programs.
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+impl Arguments {
+    /// What the process was started with; usage errors end it with exit code 2.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let mut command = explained(Self::command());
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+/// The exit codes stand below the help of every command, not of the first only.
+fn explained(command: clap::Command) -> clap::Command {
+    command.after_help(EXIT_CODES).mut_subcommands(explained)
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,9 +105,16 @@ pub enum Enrolment {
 pub enum Token {
     /// Make a token, and print the managed profile that carries it.
     Create {
-        /// The member its machines belong to.
-        #[arg(long, value_name = "ADDRESS")]
+        /// The member its machines belong to, whatever the machine says.
+        #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["members", "any_member"])]
         member: Option<String>,
+        /// The machine says whose it is, and that member has to fit: '*@acme.example'. Repeatable.
+        #[arg(long, value_name = "PATTERN", conflicts_with = "any_member")]
+        members: Vec<String>,
+        /// The machine says whose it is, whoever that may be: whoever has the token can enrol as any
+        /// member. Needed for more than one use without --member or --members.
+        #[arg(long)]
+        any_member: bool,
         /// How many machines it enrols.
         #[arg(long, default_value_t = 1)]
         uses: u32,
@@ -111,8 +135,10 @@ pub enum Token {
 pub enum ProfileForm {
     /// `/etc/portreeve/managed.json` on Linux.
     Json,
-    /// Managed preferences on macOS.
+    /// Managed preferences on macOS: the settings alone, for Jamf's custom schema.
     Plist,
+    /// A whole configuration profile for macOS, to be uploaded to any MDM.
+    Mobileconfig,
     /// Registry on Windows.
     Reg,
 }
@@ -133,6 +159,8 @@ pub enum Devices {
     List,
     /// End one machine's access, for good.
     Revoke { id: String },
+    /// Forget a machine that is gone: closes its alerts; its records stay. Not while it is live.
+    Remove { id: String },
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,7 +175,7 @@ pub enum Policy {
     Publish {
         file: PathBuf,
         /// Why, for those who read the history.
-        #[arg(long)]
+        #[arg(long, value_parser = note)]
         note: String,
         /// The version it was written against; refused if another one is in force.
         #[arg(long, value_name = "VERSION")]
@@ -213,6 +241,16 @@ pub enum Records {
         #[arg(long, value_enum, default_value_t = RecordForm::Raw)]
         format: RecordForm,
     },
+    /// Verify that nothing was changed, removed or put in: every log from its first link to its head,
+    /// every run without a hole. Needs no server with FILE.
+    Verify {
+        /// What `records export --format chained` wrote; - for standard input. Without it, the
+        /// server's own store.
+        file: Option<PathBuf>,
+        /// FILE was exported with filters: what is not in it is no problem.
+        #[arg(long, requires = "file")]
+        partial: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -221,6 +259,9 @@ pub enum RecordForm {
     Raw,
     /// OCSF API Activity.
     Ocsf,
+    /// With place and link, one line each: SHA-256(previous link || bytes of record) is its link.
+    /// Without filters it is the whole record, which `records verify FILE` verifies anywhere.
+    Chained,
 }
 
 #[derive(Debug, Args)]
@@ -234,11 +275,9 @@ pub struct Filter {
     pub server: Option<String>,
     #[arg(long)]
     pub tool: Option<String>,
-    /// allowed, refused, would-refuse
-    #[arg(long)]
+    #[arg(long, value_parser = DECISIONS)]
     pub decision: Option<String>,
-    /// started, stopped, call, outcome, listed, malformed
-    #[arg(long)]
+    #[arg(long, value_parser = KINDS)]
     pub kind: Option<String>,
     /// RFC 3339 (2026-11-20T08:00:00Z), or how long ago: 15m, 24h, 7d.
     #[arg(long, value_name = "TIME", value_parser = moment)]
@@ -254,12 +293,20 @@ pub struct Filter {
 pub enum Alerts {
     /// Alerts, newest first.
     List {
-        /// open, acknowledged, resolved
-        #[arg(long)]
+        #[arg(long, value_parser = ["open", "acknowledged", "resolved"])]
         state: Option<String>,
     },
     /// Say that somebody looks after it.
-    Ack { id: String },
+    Ack {
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// Every open alert.
+        #[arg(long)]
+        all: bool,
+        /// With --all: only those of this code (device-dark, entry-unwrapped, …).
+        #[arg(long, requires = "all")]
+        code: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -281,6 +328,12 @@ pub enum Webhooks {
 pub enum Admin {
     /// A new link into the console: works once, for 15 minutes.
     Link,
+}
+
+/// What the history shows; nothing but blanks says nothing.
+fn note(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("say why this version is published".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// `90s`, `30m`, `24h`, `7d`, in seconds.
@@ -311,11 +364,38 @@ fn moment(text: &str) -> Result<i64, String> {
 #[cfg(test)]
 mod tests {
     use super::{Arguments, duration, moment};
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     #[test]
     fn command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_ends_with_the_exit_codes() {
+        fn look(command: &mut clap::Command) {
+            let name = command.get_name().to_owned();
+            if name == "help" {
+                return; // clap's own
+            }
+            assert!(command.render_long_help().to_string().contains("Exit codes: 0 done"), "{name}");
+            command.get_subcommands_mut().for_each(look);
+        }
+        look(&mut super::explained(Arguments::command()));
+    }
+
+    #[test]
+    fn filters_that_name_nothing_are_wrong_usage_and_the_values_are_listed() {
+        for (line, listed) in [
+            ("s records search --decision would-refused", "would-refuse"),
+            ("s records export --kind bogus", "outcome"),
+            ("s alerts list --state opne", "acknowledged"),
+            ("s policy publish p.toml --note=", "say why"),
+        ] {
+            let error = Arguments::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(listed), "{error}");
+        }
     }
 
     #[test]

@@ -45,7 +45,18 @@ async fn alerts(alerts: Alerts, server: &Connection, out: Out) -> Result<(), Cli
             let found = server.get(&format!("/v1/admin/alerts?limit=1000{state}")).await?;
             Ok(out.table(&found.value()?, COLUMNS, "No alerts.")?)
         }
-        Alerts::Ack { id } => {
+        Alerts::Ack { all: true, code, .. } => {
+            let asked = json!({"code": code});
+            let acknowledged = server.post("/v1/admin/alerts/acknowledge", &asked).await?.value()?;
+            let sentence = match acknowledged["acknowledged"].as_u64() {
+                Some(0) => "No alert was open.".to_owned(),
+                Some(1) => "1 alert is acknowledged.".to_owned(),
+                _ => format!("{} alerts are acknowledged.", acknowledged["acknowledged"]),
+            };
+            done(out, &sentence, &acknowledged)
+        }
+        Alerts::Ack { id, .. } => {
+            let id = id.unwrap_or_default();
             server.post(&format!("/v1/admin/alerts/{}/acknowledge", encoded(&id)), &json!({})).await?;
             done(out, &format!("Alert {id} is acknowledged."), &json!({"acknowledged": id}))
         }
@@ -56,7 +67,15 @@ async fn webhooks(webhooks: Webhooks, server: &Connection, out: Out) -> Result<(
     const COLUMNS: &[Column] = &[
         ("ID", |webhook| text(webhook, "id")),
         ("URL", |webhook| text(webhook, "url")),
+        ("STATE", |webhook| match webhook["failures"].as_i64() {
+            None | Some(0) => "fine".to_owned(),
+            Some(1) => "failed once".to_owned(),
+            Some(failures) => {
+                format!("failed {failures} times since {}", when(webhook, "failing_since_ms"))
+            }
+        }),
         ("WAITING", |webhook| text(webhook, "pending")),
+        ("GIVEN UP", |webhook| text(webhook, "abandoned")),
         ("LAST ERROR", |webhook| text(webhook, "last_error")),
     ];
     match webhooks {

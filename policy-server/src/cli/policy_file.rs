@@ -19,7 +19,11 @@ pub fn check(file: &Path, out: Out) -> Result<(), CliError> {
         return Err(CliError::Policy(file.to_owned(), checked.problems));
     }
     if out.for_programs {
-        return Ok(out.json(&json!({"file": file, "problems": [], "tests": checked.tests}))?);
+        let found = json!({"file": file, "problems": [], "advice": checked.advice, "tests": checked.tests});
+        return Ok(out.json(&found)?);
+    }
+    for advice in &checked.advice {
+        out.line(&format!("advice: {advice}"))?;
     }
     Ok(out.line(&format!("{}: no problems, {} test(s) passed", file.display(), checked.tests))?)
 }
@@ -65,6 +69,10 @@ pub fn tell(answer: &Value, out: Out) -> Result<(), CliError> {
     };
     let line = answer["line"].as_u64().map(|line| format!(", line {line}")).unwrap_or_default();
     out.line(&format!("{outcome} by {}{line}", text(answer, "rule")))?;
+    // Reason and contact are for whoever is refused: a grant's are about what it does not allow.
+    if answer["outcome"] == "allowed" {
+        return Ok(());
+    }
     out.line(&text(answer, "reason"))?;
     match answer["contact"].as_str() {
         Some(contact) => Ok(out.line(&format!("ask: {contact}"))?),

@@ -22,6 +22,7 @@ pub fn routes() -> Router<Shared> {
         .route("/alerts", get(list))
         .route("/alerts/webhooks", get(webhooks::show).post(webhooks::add))
         .route("/alerts/webhooks/remove", form(webhooks::remove, "/alerts/webhooks"))
+        .route("/alerts/acknowledge", form(acknowledge_all, "/alerts"))
         .route("/alerts/{id}", get(show))
         .route("/alerts/{id}/acknowledge", form(acknowledge, "/alerts"))
 }
@@ -34,6 +35,8 @@ const SHOWN: u32 = 200;
 struct AlertsPage {
     frame: Frame,
     open: Vec<AlertRow>,
+    /// Open ones that nobody looks after; the button for all of them needs more than one.
+    unattended: usize,
     resolved: Vec<AlertRow>,
 }
 
@@ -99,10 +102,12 @@ async fn list(visit: Visit) -> Result<Response, Problem> {
     let names = Names::new(&store.devices().await?);
     let mut open = store.alerts(Some(AlertState::Open), SHOWN).await?;
     open.sort_by_key(|alert| rank(&alert.severity));
+    let unattended = open.len();
     open.extend(store.alerts(Some(AlertState::Acknowledged), SHOWN).await?);
     let resolved = store.alerts(Some(AlertState::Resolved), SHOWN).await?;
     page(&AlertsPage {
         frame: visit.frame(Some(Place::Alerts)).await?,
+        unattended,
         open: open.into_iter().map(|alert| AlertRow::new(&visit, &names, alert)).collect(),
         resolved: resolved.into_iter().map(|alert| AlertRow::new(&visit, &names, alert)).collect(),
     })
@@ -130,6 +135,11 @@ async fn show(visit: Visit, Named(id): Named<String>) -> Result<Response, Proble
 
 #[derive(Deserialize)]
 struct Nothing {}
+
+async fn acknowledge_all(Posted { visit, .. }: Posted<Nothing>) -> Result<Response, Problem> {
+    crate::alerts::acknowledge_all(&visit.app, visit.by(), None).await?;
+    Ok(see("/alerts?done=all-acknowledged"))
+}
 
 /// One that was acknowledged or resolved meanwhile is no fault: the page says how it stands.
 async fn acknowledge(

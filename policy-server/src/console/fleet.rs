@@ -25,6 +25,7 @@ pub fn routes() -> Router<Shared> {
         .route("/fleet/enrol/withdraw", form(enrol::withdraw, "/fleet/enrol"))
         .route("/fleet/{id}", get(device::show))
         .route("/fleet/{id}/revoke", form(device::revoke, "/fleet"))
+        .route("/fleet/{id}/remove", form(device::remove, "/fleet"))
 }
 
 /// Host names by device id, for pages that list records or alerts.
@@ -103,6 +104,10 @@ const STATUSES: [(&str, &str); 5] =
     [("", "any"), ("live", "live"), ("dark", "dark"), ("revoked", "revoked"), ("unenrolled", "unenrolled")];
 
 async fn list(visit: Visit, Asked(wanted): Asked<Wanted>) -> Result<Response, Problem> {
+    if !STATUSES.iter().any(|(status, _)| *status == wanted.status) {
+        let fault = format!("there is no status {:?}; say live, dark, revoked or unenrolled", wanted.status);
+        return Err(Problem::Unreadable(fault));
+    }
     let devices = visit.app.store.devices().await?;
     let in_force = in_force(&visit).await?;
     let mut found: Vec<_> = devices.iter().filter(|device| wanted.fits(device)).collect();

@@ -65,6 +65,8 @@ pub fn notice(done: &str) -> Option<&'static str> {
         "offboarded" => "Access ended. Every call of theirs is refused within seconds.",
         "restored" => "Access restored.",
         "acknowledged" => "Acknowledged.",
+        "all-acknowledged" => "Every open alert is acknowledged.",
+        "removed" => "The device is forgotten. Its records stay.",
         "password" => "Your password is set. Your other sessions are ended.",
         "webhook-removed" => "The webhook is removed.",
         "token-withdrawn" => "The token is withdrawn.",

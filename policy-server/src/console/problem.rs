@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use crate::admin_auth::AuthError;
+use crate::author::PublishError;
 use crate::members::MemberError;
 use crate::store::StoreError;
 use askama::Template;
@@ -21,7 +22,7 @@ pub enum Problem {
     #[error("{0}")]
     Member(#[from] MemberError),
     #[error("{0}")]
-    Publish(#[from] crate::author::PublishError),
+    Publish(#[from] PublishError),
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("the page could not be made: {0}")]
@@ -43,6 +44,9 @@ impl Problem {
         match self {
             Self::NotFound(_) | Self::Member(MemberError::Unknown(_) | MemberError::UnknownDevice(_)) => {
                 StatusCode::NOT_FOUND
+            }
+            Self::Member(MemberError::StillLive(_)) | Self::Publish(PublishError::NoSuchBase { .. }) => {
+                StatusCode::CONFLICT
             }
             Self::Unreadable(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -121,6 +121,10 @@ impl From<EnrolmentError> for Failure {
             E::NoMember => (StatusCode::UNPROCESSABLE_ENTITY, "member-missing"),
             E::BadMember(_) => (StatusCode::UNPROCESSABLE_ENTITY, "member-malformed"),
             E::BadRequest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "certificate-request-malformed"),
+            E::MemberNotOfToken(_) => (StatusCode::FORBIDDEN, "member-not-of-token"),
+            E::BadPattern(_) => (StatusCode::UNPROCESSABLE_ENTITY, "member-pattern-malformed"),
+            E::TokenForWhom => (StatusCode::UNPROCESSABLE_ENTITY, "token-for-whom"),
+            E::TokenForAnybody => (StatusCode::UNPROCESSABLE_ENTITY, "token-for-anybody"),
             E::BadToken => (StatusCode::UNPROCESSABLE_ENTITY, "token-out-of-bounds"),
         };
         Self::new(status, code, error.to_string())
@@ -139,6 +143,10 @@ impl From<PublishError> for Failure {
                 more: More { current: Some(current), ..More::default() },
                 ..Self::new(StatusCode::CONFLICT, "policy-changed-meanwhile", detail)
             },
+            PublishError::NoSuchBase { current, .. } => Self {
+                more: More { current: Some(current), ..More::default() },
+                ..Self::new(StatusCode::CONFLICT, "policy-base-unknown", detail)
+            },
             PublishError::Sign(error) => Self::ours(&error),
             PublishError::CutShort => Self::ours(&PublishError::CutShort),
             PublishError::Store(error) => error.into(),
@@ -152,6 +160,7 @@ impl From<MemberError> for Failure {
         match error {
             MemberError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "member-unknown", detail),
             MemberError::UnknownDevice(_) => Self::new(StatusCode::NOT_FOUND, "device-unknown", detail),
+            MemberError::StillLive(_) => Self::new(StatusCode::CONFLICT, "device-live", detail),
             MemberError::Publish(error) => error.into(),
             MemberError::Store(error) => error.into(),
         }

@@ -7,6 +7,9 @@ use contract::report::Severity;
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, Transaction};
 
+/// Deliveries that wait for one webhook at the most.
+pub const MOST_WAITING: i64 = 500;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AlertState {
@@ -220,6 +223,20 @@ impl Store {
         .await?;
         Ok(done.rows_affected() == 1)
     }
+
+    /// Acknowledges what is open, of one code or of all. Gives how many.
+    pub async fn acknowledge_alerts(&self, code: Option<&str>, by: &str) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "UPDATE alerts SET state = 'acknowledged', acknowledged_ms = $1, acknowledged_by = $2
+             WHERE state = 'open' AND ($3 IS NULL OR code = $3)",
+        )
+        .bind(now_ms())
+        .bind(by)
+        .bind(code)
+        .execute(&self.writer)
+        .await?;
+        Ok(done.rows_affected())
+    }
 }
 
 async fn insert(
@@ -275,6 +292,18 @@ async fn notify(
     .bind(&alert.id)
     .bind(body)
     .bind(now)
+    .execute(&mut **transaction)
+    .await?;
+    // A target that takes nothing does not fill the disk: the oldest give way.
+    sqlx::query(
+        "UPDATE deliveries SET abandoned_ms = $1
+         WHERE delivered_ms IS NULL AND abandoned_ms IS NULL AND n <= (
+             SELECT d.n FROM deliveries d
+             WHERE d.webhook = deliveries.webhook AND d.delivered_ms IS NULL AND d.abandoned_ms IS NULL
+             ORDER BY d.n DESC LIMIT 1 OFFSET $2)",
+    )
+    .bind(now)
+    .bind(MOST_WAITING)
     .execute(&mut **transaction)
     .await?;
     Ok(())

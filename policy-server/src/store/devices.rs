@@ -94,7 +94,7 @@ impl Row {
 
 const DEVICES: &str = "SELECT id, member, hostname, os, os_version, agent_version, enrolled_ms,
     certificate_expires_ms, contact_ms, dark, revoked_ms, unenrolled_ms, policy_version, policy_refused,
-    spool_depth, coverage, findings FROM devices";
+    spool_depth, coverage, findings FROM (SELECT * FROM devices WHERE removed_ms IS NULL) AS kept";
 
 /// A machine about to be a device.
 #[derive(Debug)]
@@ -128,8 +128,9 @@ impl Store {
             .await?;
         sqlx::query(
             "INSERT INTO devices (id, member, hostname, os, os_version, agent_version, enrolled_ms,
-                 certificate_expires_ms, contact_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7)",
+                 certificate_expires_ms, contact_ms, token)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7,
+                 (SELECT id FROM enrolment_tokens WHERE hash = $9))",
         )
         .bind(device.id)
         .bind(device.member)
@@ -139,6 +140,7 @@ impl Store {
         .bind(&device.machine.agent_version)
         .bind(now)
         .bind(device.certificate_expires_ms)
+        .bind(token_hash)
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -154,9 +156,44 @@ impl Store {
             .transpose()
     }
 
-    /// Every device that ever enrolled, by member and host name.
+    /// Was a machine of this name and member revoked before? One that was removed since counts, too.
+    pub async fn was_revoked(&self, member: &str, hostname: &str) -> Result<bool, StoreError> {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM devices
+             WHERE member = $1 AND LOWER(hostname) = LOWER($2) AND revoked_ms IS NOT NULL",
+        )
+        .bind(member)
+        .bind(hostname)
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(found > 0)
+    }
+
+    /// Forgets a device; its records stay. `false`: there is no such device.
+    pub async fn remove_device(&self, id: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query("UPDATE devices SET removed_ms = $1 WHERE id = $2 AND removed_ms IS NULL")
+            .bind(now_ms())
+            .bind(id)
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Every device that enrolled and was not removed, by member and host name.
     pub async fn devices(&self) -> Result<Vec<Device>, StoreError> {
         sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(format!("{DEVICES} ORDER BY member, hostname, id")))
+            .fetch_all(&self.reader)
+            .await?
+            .into_iter()
+            .map(Row::read)
+            .collect()
+    }
+
+    /// The member's machines that are neither revoked nor unenrolled.
+    pub async fn devices_of(&self, member: &str) -> Result<Vec<Device>, StoreError> {
+        let at_work = "WHERE member = $1 AND revoked_ms IS NULL AND unenrolled_ms IS NULL";
+        sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(format!("{DEVICES} {at_work} ORDER BY enrolled_ms")))
+            .bind(member)
             .fetch_all(&self.reader)
             .await?
             .into_iter()

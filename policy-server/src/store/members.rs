@@ -20,6 +20,7 @@ const MEMBERS: &str = "SELECT m.address, m.created_ms, m.suspended_ms,
     COUNT(d.id) AS devices, MAX(d.contact_ms) AS contact_ms
     FROM members m LEFT JOIN devices d
       ON d.member = m.address AND d.revoked_ms IS NULL AND d.unenrolled_ms IS NULL
+        AND d.removed_ms IS NULL
     GROUP BY m.address, m.created_ms, m.suspended_ms ORDER BY m.address";
 
 impl Store {

@@ -13,7 +13,12 @@ pub struct Webhook {
     pub created_by: String,
     /// Deliveries that have not arrived yet.
     pub pending: i64,
-    /// What the last unsuccessful attempt met; `null` where all is well.
+    /// Given up on: too old, or too many before them.
+    pub abandoned: i64,
+    /// Unsuccessful attempts in a row, since when, and what the last of them met; 0 and `null` where
+    /// all is well.
+    pub failures: i64,
+    pub failing_since_ms: Option<i64>,
     pub last_error: Option<String>,
 }
 
@@ -31,8 +36,11 @@ pub struct Delivery {
 const WEBHOOKS: &str = "SELECT w.id, w.url, w.created_ms, w.created_by,
     (SELECT COUNT(*) FROM deliveries d
        WHERE d.webhook = w.id AND d.delivered_ms IS NULL AND d.abandoned_ms IS NULL) AS pending,
+    (SELECT COUNT(*) FROM deliveries d
+       WHERE d.webhook = w.id AND d.delivered_ms IS NULL AND d.abandoned_ms IS NOT NULL) AS abandoned,
+    w.failures, w.failing_since_ms,
     (SELECT d.last_error FROM deliveries d
-       WHERE d.webhook = w.id AND d.delivered_ms IS NULL AND d.last_error IS NOT NULL
+       WHERE d.webhook = w.id AND d.delivered_ms IS NULL AND d.last_error IS NOT NULL AND w.failures > 0
        ORDER BY d.n DESC LIMIT 1) AS last_error
     FROM webhooks w ORDER BY w.created_ms";
 
@@ -92,17 +100,48 @@ impl Store {
         .await?)
     }
 
-    pub async fn delivered(&self, n: i64) -> Result<(), StoreError> {
+    /// Gives up on deliveries that wait since before `before_ms`. Gives how many.
+    pub async fn abandon_deliveries(&self, before_ms: i64) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "UPDATE deliveries SET abandoned_ms = $1
+             WHERE created_ms < $2 AND delivered_ms IS NULL AND abandoned_ms IS NULL",
+        )
+        .bind(now_ms())
+        .bind(before_ms)
+        .execute(&self.writer)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Gives how many attempts at this webhook had failed in a row before.
+    pub async fn delivered(&self, n: i64) -> Result<i64, StoreError> {
+        let mut transaction = self.writer.begin().await?;
         sqlx::query("UPDATE deliveries SET delivered_ms = $1, attempts = attempts + 1 WHERE n = $2")
             .bind(now_ms())
             .bind(n)
-            .execute(&self.writer)
+            .execute(&mut *transaction)
             .await?;
-        Ok(())
+        let webhook = "id = (SELECT webhook FROM deliveries WHERE n = $1)";
+        let failures: Option<i64> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT failures FROM webhooks WHERE {webhook}")))
+                .bind(n)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!(
+            "UPDATE webhooks SET failures = 0, failing_since_ms = NULL WHERE failures > 0 AND {webhook}"
+        )))
+        .bind(n)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(failures.unwrap_or(0))
     }
 
-    /// An attempt that failed: due again at `due_ms`, or never where that is `None`.
-    pub async fn not_delivered(&self, n: i64, error: &str, due_ms: Option<i64>) -> Result<(), StoreError> {
+    /// An attempt that failed: due again at `due_ms`, or never where that is `None`. Gives how many
+    /// failed in a row at this webhook.
+    pub async fn not_delivered(&self, n: i64, error: &str, due_ms: Option<i64>) -> Result<i64, StoreError> {
+        let now = now_ms();
+        let mut transaction = self.writer.begin().await?;
         sqlx::query(
             "UPDATE deliveries SET attempts = attempts + 1, last_error = $1,
                  due_ms = COALESCE($2, due_ms),
@@ -111,10 +150,19 @@ impl Store {
         )
         .bind(error)
         .bind(due_ms)
-        .bind(now_ms())
+        .bind(now)
         .bind(n)
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await?;
-        Ok(())
+        let failures: Option<i64> = sqlx::query_scalar(
+            "UPDATE webhooks SET failures = failures + 1, failing_since_ms = COALESCE(failing_since_ms, $1)
+             WHERE id = (SELECT webhook FROM deliveries WHERE n = $2) RETURNING failures",
+        )
+        .bind(now)
+        .bind(n)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(failures.unwrap_or(0))
     }
 }

@@ -27,7 +27,9 @@ async fn finding_opens_one_alert_and_its_absence_resolves_it() {
     assert_eq!((alerts.len(), &alerts[0]["state"]), (1, &json!("open")));
     let id = alerts[0]["id"].as_str().unwrap();
     organisation.post(&format!("/v1/admin/alerts/{id}/acknowledge"), json!({})).await.expect(204);
-    organisation.post(&format!("/v1/admin/alerts/{id}/acknowledge"), json!({})).await.expect(404);
+    let again = organisation.post(&format!("/v1/admin/alerts/{id}/acknowledge"), json!({})).await.expect(409);
+    assert_eq!(again.code(), "alert-acknowledged");
+    assert!(again.text.contains("is already acknowledged by admin"), "{}", again.text);
     organisation.report(&device, json!([finding(false, 5)])).await;
     assert_eq!(organisation.alerts("entry-unwrapped").await[0]["state"], "acknowledged");
     organisation.report(&device, json!([])).await;
@@ -76,6 +78,7 @@ async fn refused_policy_is_an_alert_even_where_the_agent_lists_no_finding() {
 /// A receiver that fails as often as it is told to.
 struct Receiver {
     url: String,
+    failures: Arc<Mutex<usize>>,
     taken: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
@@ -83,7 +86,7 @@ impl Receiver {
     async fn start(failures: usize) -> Self {
         let taken = Arc::new(Mutex::new(Vec::new()));
         let left = Arc::new(Mutex::new(failures));
-        let inside = taken.clone();
+        let (inside, failures) = (taken.clone(), left.clone());
         let take = post(async move |headers: HeaderMap, body: String| {
             let mut left = left.lock().unwrap();
             if *left > 0 {
@@ -100,7 +103,11 @@ impl Receiver {
         tokio::spawn(
             async move { axum::serve(listener, Router::new().route("/alerts", take)).await.unwrap() },
         );
-        Self { url, taken }
+        Self { url, failures, taken }
+    }
+
+    fn mend(&self) {
+        *self.failures.lock().unwrap() = 0;
     }
 
     fn taken(&self) -> Vec<Value> {
@@ -170,4 +177,64 @@ async fn address_that_is_no_web_address_is_no_webhook() {
         let reply = organisation.post("/v1/admin/webhooks", json!({"url": url})).await.expect(422);
         assert_eq!(reply.code(), "webhook-malformed", "{url}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhook_that_takes_nothing_is_an_alert_until_it_takes_one() {
+    use policy_server::alerts::FAILING_AFTER;
+    let receiver = Receiver::start(usize::MAX).await;
+    let organisation = Organisation::found().await;
+    let webhook = json!({"url": receiver.url, "secret": "whsec"});
+    organisation.post("/v1/admin/webhooks", webhook).await.expect(201);
+    let device = organisation.device("ada@acme.example").await;
+    organisation.report(&device, json!([finding(false, 5)])).await;
+    let store = &organisation.app.store;
+    let waiting = async || organisation.get("/v1/admin/webhooks").await[0].clone();
+    let first = store.due_deliveries().await.unwrap()[0].n;
+    for _ in 1..FAILING_AFTER {
+        store.not_delivered(first, "answered 503", Some(0)).await.unwrap();
+    }
+    assert_eq!(waiting().await["failures"], FAILING_AFTER - 1);
+    let mut organisation = organisation;
+    organisation.run();
+    eventually("an alert about the webhook", Duration::from_secs(15), async || {
+        (organisation.alerts("webhook-failing").await.len() == 1).then_some(())
+    })
+    .await;
+    let webhook = organisation.get("/v1/admin/webhooks").await[0].clone();
+    assert!(webhook["failures"].as_i64().unwrap() >= FAILING_AFTER, "{webhook}");
+    assert!(webhook["failing_since_ms"].is_i64() && webhook["last_error"] == "answered 503", "{webhook}");
+
+    receiver.mend();
+    let store = &organisation.app.store;
+    store.not_delivered(first, "answered 503", Some(0)).await.unwrap();
+    organisation.app.courier.notify_one();
+    eventually("the end of that alert", Duration::from_secs(15), async || {
+        (organisation.alerts("webhook-failing").await[0]["state"] == "resolved").then_some(())
+    })
+    .await;
+    assert_eq!(organisation.get("/v1/admin/webhooks").await[0]["failures"], 0);
+}
+
+#[tokio::test]
+async fn dead_webhook_keeps_no_more_than_the_latest_deliveries_and_none_that_are_old() {
+    use policy_server::store::alerts::MOST_WAITING;
+    let organisation = Organisation::found().await;
+    for port in [1, 2] {
+        let webhook = json!({"url": format!("http://127.0.0.1:{port}/"), "secret": "whsec"});
+        organisation.post("/v1/admin/webhooks", webhook).await.expect(201);
+    }
+    let device = organisation.device("ada@acme.example").await;
+    for since in 0..MOST_WAITING / 2 + 5 {
+        organisation.report(&device, json!([finding(false, since)])).await;
+        organisation.report(&device, json!([])).await;
+    }
+    let webhooks = organisation.get("/v1/admin/webhooks").await;
+    for webhook in webhooks.as_array().unwrap() {
+        assert_eq!((&webhook["pending"], &webhook["abandoned"]), (&json!(MOST_WAITING), &json!(10)));
+    }
+    let store = &organisation.app.store;
+    assert_eq!(store.abandon_deliveries(0).await.unwrap(), 0, "none is that old");
+    let tomorrow = policy_server::clock::now_ms() + 86_400_000;
+    assert_eq!(store.abandon_deliveries(tomorrow).await.unwrap(), 2 * MOST_WAITING.unsigned_abs());
 }

@@ -49,6 +49,11 @@ async fn token_that_is_unknown_expired_or_withdrawn_enrols_nothing() {
         .admin(Method::DELETE, &format!("/v1/admin/enrolment-tokens/{id}"), json!(null))
         .await
         .expect(204);
+    let path = format!("/v1/admin/enrolment-tokens/{id}");
+    let again = organisation.admin(Method::DELETE, &path, json!(null)).await.expect(409);
+    assert_eq!(again.code(), "token-withdrawn");
+    let unknown = path.replace(&id, "nothing");
+    organisation.admin(Method::DELETE, &unknown, json!(null)).await.expect(404);
     assert_eq!(organisation.enrol(&token, None).await.expect(403).code(), "token-expired");
     assert_eq!(organisation.get("/v1/admin/devices").await.as_array().unwrap().len(), 0);
 }
@@ -60,11 +65,11 @@ async fn member_of_the_token_wins_over_what_the_machine_says() {
     let reply = organisation.enrol(&token, Some("boss@acme.example")).await.expect(200).json();
     assert_eq!(reply["member"], "ada@acme.example");
 
-    let open = organisation.token(json!({"uses": 4})).await;
+    let open = organisation.token(json!({"uses": 4, "any_member": true})).await;
     let reply = organisation.enrol(&open, Some(" Bob@Acme.Example ")).await.expect(200).json();
     assert_eq!(reply["member"], "bob@acme.example", "one spelling of one person");
     assert_eq!(organisation.enrol(&open, None).await.expect(422).code(), "member-missing");
-    for strange in ["", "a b", "\"", "*@acme.example", "x\ny"] {
+    for strange in ["", "a b", "\"", "*@acme.example", "x\ny", "$EMAIL"] {
         let reply = organisation.enrol(&open, Some(strange)).await.expect(422);
         assert_eq!(reply.code(), "member-malformed", "{strange:?}");
     }
@@ -158,4 +163,28 @@ async fn device_that_took_itself_out_is_unknown_and_a_person_hears_of_it() {
         organisation.by_device(&device, Method::GET, "/v1/agent/policy", json!(null)).await.expect(403);
     assert_eq!(reply.code(), "device-unknown");
     assert_eq!(organisation.alerts("device-unenrolled").await.len(), 1);
+}
+
+#[tokio::test]
+async fn profile_of_another_organisation_or_server_is_refused_while_its_token_is_good() {
+    let organisation = Organisation::found().await;
+    let made = organisation.post("/v1/admin/enrolment-tokens", json!({"member": "ada@acme.example"})).await;
+    let profile = made.expect(201).json()["profile"].clone();
+    let ours = contract::enrolment::trust_root_digest(profile["trust_root"].as_str().unwrap()).unwrap();
+    let ask = async |name: &str, trust_root: &str| {
+        let machine = json!({"hostname": "ada", "os": "linux", "os_version": "12", "agent_version": "0.1.0"});
+        let csr = csr(&rcgen::KeyPair::generate().unwrap());
+        let body = json!({
+            "token": profile["enrolment_token"], "csr_pem": csr, "machine": machine,
+            "organisation": name, "trust_root_digest": trust_root,
+        });
+        organisation.ask(request(Method::POST, "/v1/enrol", body, PeerCertificate::None).body_of()).await
+    };
+    let foreign = ask("umbrella", &ours).await.expect(409);
+    assert_eq!(foreign.code(), "organisation-mismatch");
+    let detail = foreign.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("umbrella") && !detail.contains("acme"), "{detail}");
+    assert_eq!(ask("acme", "0123").await.expect(409).code(), "trust-root-mismatch");
+    assert_eq!(organisation.get("/v1/admin/devices").await.as_array().unwrap().len(), 0);
+    ask("acme", &ours).await.expect(200);
 }

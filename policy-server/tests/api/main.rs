@@ -8,10 +8,15 @@
 
 mod admins;
 mod alerts;
+mod command_line;
 mod connection;
 mod enrolment;
+mod first_start;
 mod fleet;
 mod ingest;
+mod ledger;
 mod openapi;
 mod organisation;
 mod policy;
+mod shared_tokens;
+mod typos;

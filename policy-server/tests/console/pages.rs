@@ -265,21 +265,89 @@ async fn records_are_found_paged_and_taken_out_with_the_same_filters() {
 }
 
 #[tokio::test]
-async fn a_token_is_shown_once_in_all_three_forms() {
+async fn a_token_is_shown_once_in_all_its_forms() {
     let console = Console::start().await;
     let admin = Admin::log_in(&console).await;
-    let wish = [("member", ""), ("uses", "25"), ("hours", "168")];
+    let wish = [("member", ""), ("members", "*@acme.example, *@acme.test"), ("uses", "25"), ("hours", "168")];
     let page = admin.post("/fleet/enrol", &wish).await.text().await.unwrap();
+    assert!(page.contains("good for 25 machines of members like *@acme.example or *@acme.test"), "{page}");
     let token = page.split("<pre id=\"token\">").nth(1).unwrap().split('<').next().unwrap();
     assert!(token.len() >= 40, "{token}");
-    for form in ["profile-json", "profile-plist", "profile-reg"] {
+    for form in ["profile-json", "profile-mobileconfig", "profile-plist", "profile-reg"] {
         let text = page.split(&format!("<pre id=\"{form}\"")).nth(1).unwrap().split("</pre>").next().unwrap();
         assert!(text.contains(token), "{form}");
     }
     let later = admin.page("/fleet/enrol").await;
     assert!(!later.contains(token) && later.contains("0 of 25"));
+    assert!(later.contains("*@acme.example, *@acme.test"));
     let bad = admin.post("/fleet/enrol", &[("member", ""), ("uses", "0"), ("hours", "1")]).await;
     assert_eq!(bad.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_for_anybody_is_made_only_by_whoever_says_so() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    let wish = [("member", ""), ("uses", "25"), ("hours", "168")];
+    let refused = admin.post("/fleet/enrol", &wish).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().await.unwrap().contains("could enrol as any member"));
+    let said = [wish.as_slice(), &[("any_member", "yes")]].concat();
+    let page = admin.post("/fleet/enrol", &said).await.text().await.unwrap();
+    assert!(page.contains("Whoever has it can enrol a machine as any member"), "{page}");
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn a_browser_at_an_unknown_address_gets_a_page_and_a_program_a_problem() {
+    let console = Console::start().await;
+    let ask = |path: &str, accept: &'static str| {
+        client().get(format!("{}{path}", console.base)).header("Accept", accept).send()
+    };
+    let page = ask("/nowhere", "text/html,application/xhtml+xml;q=0.9").await.unwrap();
+    assert_eq!(page.status(), StatusCode::NOT_FOUND);
+    assert!(page.text().await.unwrap().contains("There is no page at this address"));
+    for (path, accept) in [("/nowhere", "*/*"), ("/v1/nowhere", "text/html")] {
+        let problem = ask(path, accept).await.unwrap().text().await.unwrap();
+        assert!(problem.contains("\"code\":\"not-found\""), "{path}: {problem}");
+    }
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn filters_that_name_nothing_are_said_to_and_not_answered_with_an_empty_page() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    let page = admin.page("/record?decision=would-refused").await;
+    assert!(page.contains("say one of allowed, refused, would-refuse"), "{page}");
+    assert!(admin.page("/record?kind=bogus").await.contains("say one of started"));
+    let fleet = admin.get("/fleet?status=drak").await;
+    assert_eq!(fleet.status(), StatusCode::BAD_REQUEST);
+    assert!(fleet.text().await.unwrap().contains("live, dark, revoked or unenrolled"));
+    console.stop().await;
+}
+
+#[tokio::test]
+async fn open_alerts_are_acknowledged_at_once_and_a_dark_device_is_forgotten() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    let devices = seed::fill(&console.app).await;
+    assert!(admin.page("/alerts").await.contains("Acknowledge all"));
+    let answer = admin.post("/alerts/acknowledge", &[]).await;
+    assert_eq!(location(&answer), "/alerts?done=all-acknowledged");
+    let open =
+        console.app.store.alerts(Some(policy_server::store::alerts::AlertState::Open), 10).await.unwrap();
+    assert!(open.is_empty(), "{open:?}");
+
+    let (dark, live) = (&devices[7], &devices[0]);
+    assert!(!admin.page(&format!("/fleet/{live}")).await.contains("Forget this device"));
+    assert_eq!(admin.post(&format!("/fleet/{live}/remove"), &[]).await.status(), StatusCode::CONFLICT);
+    assert!(admin.page(&format!("/fleet/{dark}")).await.contains("Forget this device"));
+    let answer = admin.post(&format!("/fleet/{dark}/remove"), &[]).await;
+    assert_eq!(location(&answer), "/fleet?done=removed");
+    assert_eq!(admin.get(&format!("/fleet/{dark}")).await.status(), StatusCode::NOT_FOUND);
+    assert!(admin.page("/people/actions").await.contains("device removed"));
     console.stop().await;
 }
 

@@ -64,9 +64,9 @@ pub async fn fill(app: &App) -> Vec<String> {
     publish(app, 1, POLICY, "Engineering may read; production deploys need release").await;
     let later = POLICY.replace("head = 200", "head = 500");
     publish(app, 2, &later, "Longer reads for the data team").await;
-    let made = new_token(app, "admin", &NewToken { member: None, uses: 50, expires_in_seconds: 30 * 86_400 })
-        .await
-        .unwrap();
+    let wanted =
+        NewToken { any_member: true, uses: 50, expires_in_seconds: 30 * 86_400, ..NewToken::default() };
+    let made = new_token(app, "admin", &wanted).await.unwrap();
     let token = secret::hash(&made.profile.enrolment_token);
     let mut ids = Vec::new();
     for (i, (member, host, os, version)) in PEOPLE.iter().enumerate() {
@@ -267,14 +267,22 @@ fn decision(tool: &str, n: u64) -> Outcome {
 
 async fn append(app: &App, device: &str, records: &[Record]) {
     let texts: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
-    let rows: Vec<NewRecord<'_>> =
-        records.iter().zip(&texts).zip(1..).map(|((record, json), n)| row(record, json, n)).collect();
-    let before = ChainHead { through: 0, head: [0; 32] };
-    let after = ChainHead { through: rows.len() as u64, head: [1; 32] };
+    let mut head = contract::record::START;
+    let rows: Vec<NewRecord<'_>> = records
+        .iter()
+        .zip(&texts)
+        .zip(1..)
+        .map(|((record, json), n)| {
+            head = contract::record::link(&head, json.as_bytes());
+            row(record, json, n, head)
+        })
+        .collect();
+    let before = ChainHead { through: 0, head: contract::record::START };
+    let after = ChainHead { through: rows.len() as u64, head };
     assert!(app.store.append_records(device, Uuid::now_v7(), &before, &after, &rows).await.unwrap());
 }
 
-fn row<'a>(record: &'a Record, json: &'a str, chain_seq: u64) -> NewRecord<'a> {
+fn row<'a>(record: &'a Record, json: &'a str, chain_seq: u64, link: [u8; 32]) -> NewRecord<'a> {
     let (tool, kind, decision, call) = match &record.what {
         What::Call { tool, decision, call, .. } => (tool.as_deref(), "call", Some(*decision), Some(*call)),
         What::Outcome { tool, call, .. } => (tool.as_deref(), "outcome", None, Some(*call)),
@@ -283,6 +291,7 @@ fn row<'a>(record: &'a Record, json: &'a str, chain_seq: u64) -> NewRecord<'a> {
     NewRecord {
         id: record.id,
         chain_seq,
+        link,
         time_ms: record.time_ms,
         member: &record.member,
         device: &record.device,
@@ -295,6 +304,7 @@ fn row<'a>(record: &'a Record, json: &'a str, chain_seq: u64) -> NewRecord<'a> {
             Outcome::WouldRefuse => "would-refuse",
         }),
         run: record.run,
+        seq: Some(record.seq),
         call,
         json,
     }

@@ -7,23 +7,30 @@ use crate::cli::connection::Connection;
 use crate::cli::output::{Column, Out, text, when};
 use crate::enrolment::profile;
 use contract::enrolment::ManagedProfile;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub async fn run(token: Token, server: &Connection, out: Out) -> Result<(), CliError> {
     const COLUMNS: &[Column] = &[
         ("ID", |token| text(token, "id")),
-        ("MEMBER", |token| text(token, "member")),
+        ("MEMBER", whose),
         ("USED", |token| format!("{} of {}", token["used"], token["uses"])),
         ("EXPIRES", |token| when(token, "expires_ms")),
         ("WITHDRAWN", |token| when(token, "withdrawn_ms")),
         ("MADE BY", |token| text(token, "created_by")),
     ];
     match token {
-        Token::Create { member, uses, expires, profile } => {
-            let wanted = json!({"member": member, "uses": uses, "expires_in_seconds": expires});
+        Token::Create { member, members, any_member, uses, expires, profile } => {
+            let wanted = json!({
+                "member": member, "members": members, "any_member": any_member,
+                "uses": uses, "expires_in_seconds": expires,
+            });
             let made = server.post("/v1/admin/enrolment-tokens", &wanted).await?.value()?;
             if out.for_programs {
                 return Ok(out.json(&made)?);
+            }
+            out.aside(&format!("This token is {}.", text(&made, "meaning")))?;
+            for warning in made["warnings"].as_array().into_iter().flatten() {
+                out.aside(warning.as_str().unwrap_or_default())?;
             }
             print(&serde_json::from_value(made["profile"].clone())?, profile, out)
         }
@@ -38,11 +45,22 @@ pub async fn run(token: Token, server: &Connection, out: Out) -> Result<(), CliE
     }
 }
 
+fn whose(token: &Value) -> String {
+    let patterns = token["members"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let patterns: Vec<&str> = patterns.collect();
+    match token["member"].as_str() {
+        Some(member) => member.to_owned(),
+        None if patterns.is_empty() => "any member".to_owned(),
+        None => patterns.join(" "),
+    }
+}
+
 fn print(profile: &ManagedProfile, form: ProfileForm, out: Out) -> Result<(), CliError> {
     let text = match form {
         ProfileForm::Json => profile::as_json(profile),
-        ProfileForm::Plist => profile::as_plist(profile),
+        ProfileForm::Plist => profile::as_plist(&profile::for_mdm(profile)),
+        ProfileForm::Mobileconfig => profile::as_mobileconfig(profile),
         ProfileForm::Reg => profile::as_registry_file(profile),
     };
-    Ok(out.line(text.trim_end())?)
+    Ok(out.bytes(format!("{}\n", text.trim_end()).as_bytes())?)
 }

@@ -48,9 +48,33 @@ pub async fn devices(devices: Devices, server: &Connection, out: Out) -> Result<
         }
         Devices::Revoke { id } => {
             let change = act(server, &format!("devices/{}/revoke", encoded(&id))).await?;
-            done(out, &sentence(&change, &format!("The access of device {id} has ended")), &change)
+            done(out, &sentence(&change, &format!("The access of device {id} has ended")), &change)?;
+            tell_of_tokens(&change, out)
+        }
+        Devices::Remove { id } => {
+            server.delete(&format!("/v1/admin/devices/{}", encoded(&id))).await?;
+            done(out, &format!("Device {id} is forgotten; its records stay."), &json!({"removed": id}))
         }
     }
+}
+
+/// What a revoked machine could still come back by.
+fn tell_of_tokens(revocation: &Value, out: Out) -> Result<(), CliError> {
+    if let Some(id) = revocation["withdrawn"].as_str() {
+        out.aside(&format!("The enrolment token it came by ({id}) is withdrawn."))?;
+    }
+    let tokens = revocation["could_enrol_again"].as_array().into_iter().flatten();
+    let ids: Vec<&str> = tokens.filter_map(|token| token["id"].as_str()).collect();
+    if !ids.is_empty() {
+        out.aside(&format!(
+            "Tokens that could still enrol this machine: {}; withdraw them with",
+            ids.join(", ")
+        ))?;
+    }
+    for id in ids {
+        out.aside(&format!("  portreeve-server enrolment token withdraw {id}"))?;
+    }
+    Ok(())
 }
 
 fn governed(device: &Value) -> String {

@@ -49,7 +49,17 @@ async fn publish(
     };
     let asked = json!({"text": policy_file::read(file)?, "note": note, "base": base});
     let published = server.post("/v1/admin/policy/publish", &asked).await?.value()?;
-    done(out, &format!("Policy version {} is published.", published["version"]), &published)
+    let version = &published["version"];
+    let sentence = if published["changed"] == true {
+        format!("Policy version {version} is published.")
+    } else {
+        format!("Nothing changed: the text is that of version {version}, and no new version was made.")
+    };
+    let advice: Vec<::policy::Problem> = serde_json::from_value(published["advice"].clone())?;
+    for advice in advice {
+        out.aside(&format!("advice: {advice}"))?;
+    }
+    done(out, &sentence, &published)
 }
 
 async fn explain(explain: &Explain, server: &Connection, out: Out) -> Result<(), CliError> {

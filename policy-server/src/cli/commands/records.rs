@@ -4,7 +4,8 @@ use super::encoded;
 use crate::cli::CliError;
 use crate::cli::arguments::{Filter, RecordForm, Records};
 use crate::cli::connection::Connection;
-use crate::cli::output::{Column, Out, text, when};
+use crate::cli::output::{Column, Out, shortened, text, when};
+use crate::cli::record_file::{Pieces, say};
 use serde_json::Value;
 
 pub async fn run(records: Records, server: &Connection, out: Out) -> Result<(), CliError> {
@@ -18,9 +19,22 @@ pub async fn run(records: Records, server: &Connection, out: Out) -> Result<(), 
             let format = match format {
                 RecordForm::Raw => "raw",
                 RecordForm::Ocsf => "ocsf",
+                RecordForm::Chained => "chained",
             };
             let path = format!("/v1/admin/records/export?format={format}{}", query(&filter));
             server.stream(&path, |part| Ok(out.bytes(part)?)).await
+        }
+        // With a file it needs no server and does not come here.
+        Records::Verify { .. } => {
+            let mut pieces = Pieces::default();
+            let all = "/v1/admin/records/export?format=chained";
+            server
+                .stream(all, |part| {
+                    pieces.take(part);
+                    Ok(())
+                })
+                .await?;
+            say(&pieces.finish(), out)
         }
     }
 }
@@ -30,7 +44,8 @@ async fn search(path: &str, server: &Connection, out: Out) -> Result<(), CliErro
         ("TIME", |record| when(record, "time_ms")),
         ("MEMBER", |record| text(record, "member")),
         ("KIND", |record| text(record, "kind")),
-        ("SERVER", |record| text(&record["server"], "identity")),
+        ("METHOD", |record| text(record, "method")),
+        ("SERVER", |record| shortened(&text(&record["server"], "identity"), 48)),
         ("TOOL", |record| text(record, "tool")),
         ("DECISION", |record| text(record, "decision")),
         ("RULE", |record| text(record, "rule")),
@@ -38,7 +53,7 @@ async fn search(path: &str, server: &Connection, out: Out) -> Result<(), CliErro
     let found = server.get(path).await?;
     if out.for_programs {
         // As it came: reading and writing it again would change numbers in arguments.
-        return Ok(out.line(found.text())?);
+        return Ok(out.document(found.text())?);
     }
     let page: Value = found.value()?;
     out.table(&page["records"], COLUMNS, "No record matches.")?;

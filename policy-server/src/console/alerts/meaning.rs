@@ -14,6 +14,12 @@ pub fn title(code: &str, subject: &str, device: &str) -> String {
         "spool-failing" => format!("{device} cannot keep its audit spool"),
         "record-chain-broken" => format!("the record of {device} does not join up"),
         "record-misattributed" => format!("{device} sent records in another's name"),
+        "second-device" => format!("{device} is another device of its member"),
+        "suspended-member-enrolled-try" => format!("{subject} tried to enrol after access had ended"),
+        "revoked-device-enrolled-again" => format!("{device} was revoked and has enrolled again"),
+        "webhook-failing" => "A webhook takes no alerts".to_owned(),
+        "record-gap" => format!("records of a run on {device} are missing"),
+        "record-store-altered" => format!("stored records of {device} were changed or removed"),
         _ => format!("{code}: {subject}"),
     }
 }
@@ -52,6 +58,24 @@ pub fn meaning(code: &str) -> &'static str {
         }
         "record-misattributed" => {
             "The records name another device or member than the certificate they came under."
+        }
+        "second-device" => {
+            "A member who has a live device has enrolled another one. New hardware is the usual reason; a token in the wrong hands is the other. Ask the member, and revoke the device if it is not theirs."
+        }
+        "suspended-member-enrolled-try" => {
+            "Somebody whose access was ended still has a usable enrolment token, and tried it. It was refused. Withdraw the token if nobody else needs it."
+        }
+        "revoked-device-enrolled-again" => {
+            "A machine that an admin revoked came back under the same host name and member, by a token that still worked. If nobody meant that, revoke it again and withdraw the token."
+        }
+        "webhook-failing" => {
+            "Several attempts in a row failed. Alerts for it wait, at most 500 and at most 7 days; what is older is given up. The console has them all. It resolves by itself when the webhook takes one again."
+        }
+        "record-gap" => {
+            "A guard numbers its records from 1 in each run, and some numbers never came: they were lost or removed on the device before they were sent. Ask what happened on that machine; if the missing records still come, this resolves itself."
+        }
+        "record-store-altered" => {
+            "What is in this server's database is not what the devices sent: a record does not match its link, or is no longer there. Somebody with access to the server's disk changed it, or the disk is failing. “portreeve-server records verify” lists every place; compare with an export or a backup taken before."
         }
         _ => "This version of the server has no more to say about this code.",
     }

@@ -1,7 +1,8 @@
 //! Where alerts are sent besides this console.
 
-use crate::alerts::{self, WebhookError};
+use crate::alerts::{self, FAILING_AFTER, WebhookError};
 use crate::console::frame::{Frame, Place};
+use crate::console::mark::Mark;
 use crate::console::problem::{Problem, sentence};
 use crate::console::visit::{Posted, Visit, page, page_again, see};
 use crate::console::when::When;
@@ -25,6 +26,7 @@ struct HookRow {
     added: When,
     by: String,
     pending: u64,
+    state: Mark,
     trouble: String,
 }
 
@@ -69,6 +71,11 @@ async fn webhooks(
             .map(|hook| HookRow {
                 added: visit.when(hook.created_ms),
                 pending: hook.pending.unsigned_abs(),
+                state: match hook.failures {
+                    0 => Mark::ok("fine"),
+                    1..FAILING_AFTER => Mark::warn("trying again"),
+                    _ => Mark::bad("failing"),
+                },
                 trouble: hook.last_error.unwrap_or_default(),
                 id: hook.id,
                 url: hook.url,

@@ -7,6 +7,8 @@ use crate::console::problem::Problem;
 use crate::console::record::{EntryRow, rows};
 use crate::console::visit::{Named, Posted, Visit, page, see};
 use crate::console::when::When;
+use crate::enrolment::meaning;
+use crate::fleet::{DeviceStatus, status};
 use crate::members;
 use crate::store::alerts::severity_name;
 use crate::store::records::RecordFilter;
@@ -26,6 +28,10 @@ struct DevicePage {
     enrolled: When,
     policy_refused: String,
     revocable: bool,
+    /// It is gone or dark, so it may be forgotten.
+    removable: bool,
+    /// Tokens by which it could come back.
+    could_enrol_again: Vec<String>,
 }
 
 struct ServerRow {
@@ -51,6 +57,7 @@ pub struct Nothing {}
 
 pub async fn show(visit: Visit, Named(id): Named<String>) -> Result<Response, Problem> {
     let device = visit.app.store.device(&id).await?.ok_or(Problem::NotFound("device"))?;
+    let could_enrol_again = members::tokens_for(&visit.app, &device.member).await?;
     let filter = RecordFilter { device: Some(id), kind: Some("call".into()), ..RecordFilter::default() };
     let records = visit.app.store.search_records(&filter, None, 15).await?.records;
     let names = Names::new(std::slice::from_ref(&device));
@@ -64,6 +71,8 @@ pub async fn show(visit: Visit, Named(id): Named<String>) -> Result<Response, Pr
             .map(|refused| refused.detail.clone())
             .unwrap_or_default(),
         revocable: is_there(&device),
+        removable: status(&device) != DeviceStatus::Live,
+        could_enrol_again: could_enrol_again.iter().map(meaning).collect(),
         servers: device.coverage.servers.iter().map(ServerRow::from).collect(),
         findings: device.findings.iter().map(|finding| FindingRow::new(&visit, finding)).collect(),
         device: DeviceRow::new(&visit, &device, in_force(&visit).await?),
@@ -76,6 +85,14 @@ pub async fn revoke(
 ) -> Result<Response, Problem> {
     members::revoke_device(&visit.app, visit.by(), &id).await?;
     Ok(see(&format!("/fleet/{id}?done=revoked")))
+}
+
+pub async fn remove(
+    Named(id): Named<String>,
+    Posted { visit, .. }: Posted<Nothing>,
+) -> Result<Response, Problem> {
+    members::remove_device(&visit.app, visit.by(), &id).await?;
+    Ok(see("/fleet?done=removed"))
 }
 
 impl From<&CoveredServer> for ServerRow {

@@ -45,6 +45,7 @@ struct GutterLine {
 
 struct CheckOutcome {
     problems: Vec<ProblemRow>,
+    advice: Vec<ProblemRow>,
     /// `Its 4 tests pass.`
     tests: String,
 }
@@ -152,7 +153,7 @@ pub async fn publish(Posted { visit, fields }: Posted<Draft>) -> Result<Response
         Ok(_) => Ok(see("/policy?done=published")),
         Err(PublishError::Problems(problems)) => {
             let mut editor = editor(&visit, draft).await?;
-            editor.take(&Checked { problems, tests: 0 });
+            editor.take(&Checked::faulty(problems));
             editor.answer()
         }
         Err(PublishError::Conflict { .. }) => {
@@ -186,7 +187,7 @@ async fn previewed(visit: &Visit, draft: Draft) -> Result<EditorPage, Problem> {
     let preview = author::preview(&visit.app, &draft.text).await?;
     let mut editor = editor(visit, draft).await?;
     let valid = preview.problems.is_empty();
-    editor.take(&Checked { problems: preview.problems, tests: preview.tests });
+    editor.take(&Checked { problems: preview.problems, advice: preview.advice, tests: preview.tests });
     if valid {
         editor.preview = Some(PreviewView {
             changes: in_words(&current.text, &editor.text),
@@ -231,6 +232,7 @@ impl EditorPage {
                 n => format!("Its {n} tests pass."),
             },
             problems: checked.problems.iter().map(ProblemRow::new).collect(),
+            advice: checked.advice.iter().map(ProblemRow::new).collect(),
         });
     }
 

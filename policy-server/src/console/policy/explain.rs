@@ -8,7 +8,7 @@ use crate::console::visit::{Asked, Visit, page};
 use crate::store::policies::PolicyVersion;
 use askama::Template;
 use axum::response::Response;
-use policy::{Document, Explanation, Mode, Request, Ruleset, ServerIdentity};
+use policy::{Document, Explanation, Mode, Outcome, Request, Ruleset, ServerIdentity};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -26,6 +26,8 @@ struct ExplainPage {
 
 struct Answer {
     mark: Mark,
+    /// Then reason and contact are not shown: they are for whoever is refused.
+    allowed: bool,
     rule: String,
     /// Where the deciding grant stands.
     line: Option<usize>,
@@ -124,8 +126,10 @@ impl Question {
 impl Answer {
     fn new(explanation: Explanation) -> Self {
         let decision = explanation.decision;
+        let outcome = decision.outcome();
         Self {
-            mark: Mark::outcome(decision.outcome()),
+            allowed: outcome == Outcome::Allowed,
+            mark: Mark::outcome(outcome),
             rule: decision.rule,
             line: explanation.grant.map(|(_, place)| place.line),
             reason: decision.reason,

@@ -105,7 +105,7 @@ impl Search {
                 .find(|device| device.machine.hostname == wanted)
                 .map_or(wanted, |device| device.id.clone())
         });
-        Ok(RecordFilter {
+        let filter = RecordFilter {
             member: given(&self.member),
             device,
             server: given(&self.server),
@@ -115,7 +115,8 @@ impl Search {
             since: moment::parse(&self.since, now_ms)?,
             until: moment::parse(&self.until, now_ms)?,
             text: given(&self.text),
-        })
+        };
+        filter.check().map_err(|fault| crate::console::problem::sentence(&fault))
     }
 
     /// A damaged cursor begins at the beginning.
@@ -190,5 +191,7 @@ mod tests {
         let filter = Search::default().filter(&[], 0).unwrap();
         assert_eq!(filter, RecordFilter { kind: Some("call".into()), ..RecordFilter::default() });
         assert!(Search { since: "soon".into(), ..Search::default() }.filter(&[], 0).is_err());
+        let typo = Search { decision: "would-refused".into(), ..Search::default() };
+        assert!(typo.filter(&[], 0).unwrap_err().contains("allowed, refused, would-refuse"));
     }
 }

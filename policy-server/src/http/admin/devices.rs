@@ -5,10 +5,11 @@ use crate::app::Shared;
 use crate::fleet::{self, DeviceStatus};
 use crate::http::Failure;
 use crate::http::input::Path;
-use crate::members::{self, StandingChange};
+use crate::members::{self, Revocation};
 use crate::store::devices::Device;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -82,12 +83,26 @@ pub(super) async fn one(
 /// End one device's access, for good.
 #[utoipa::path(
     post, path = "/v1/admin/devices/{id}/revoke", tag = "admin", params(("id" = String, Path)),
-    responses((status = 200, body = StandingChange), (status = 404, description = "device-unknown"))
+    responses((status = 200, body = Revocation), (status = 404, description = "device-unknown"))
 )]
 pub(super) async fn revoke(
     State(app): State<Shared>,
     Principal(by): Principal,
     Path(id): Path<String>,
-) -> Result<Json<StandingChange>, Failure> {
+) -> Result<Json<Revocation>, Failure> {
     Ok(Json(members::revoke_device(&app, &by, &id).await?))
+}
+
+/// Forget a machine that is gone for good. Its alerts are closed; its records stay.
+#[utoipa::path(
+    delete, path = "/v1/admin/devices/{id}", tag = "admin", params(("id" = String, Path)),
+    responses((status = 204), (status = 404, description = "device-unknown"), (status = 409, description = "device-live"))
+)]
+pub(super) async fn remove(
+    State(app): State<Shared>,
+    Principal(by): Principal,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
+    members::remove_device(&app, &by, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

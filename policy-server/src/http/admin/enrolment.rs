@@ -2,7 +2,7 @@
 
 use super::Principal;
 use crate::app::Shared;
-use crate::enrolment::{self, NewToken};
+use crate::enrolment::{self, NewToken, Withdrawal};
 use crate::http::Failure;
 use crate::http::input::{Body, Path};
 use crate::store::tokens::EnrolmentToken;
@@ -18,6 +18,10 @@ pub(super) struct Made {
     /// What IT places on the machines. Holds the secret, and is shown this once.
     #[schema(value_type = Object)]
     profile: contract::enrolment::ManagedProfile,
+    /// What it is good for, in words.
+    meaning: String,
+    /// Sentences about what may surprise whoever made it.
+    warnings: Vec<String>,
 }
 
 /// Every token, without its secret.
@@ -40,21 +44,28 @@ pub(super) async fn create(
     Body(wanted): Body<NewToken>,
 ) -> Result<(StatusCode, Json<Made>), Failure> {
     let made = enrolment::new_token(&app, &by, &wanted).await?;
-    Ok((StatusCode::CREATED, Json(Made { token: made.token, profile: made.profile })))
+    let meaning = enrolment::meaning(&made.token);
+    let caution = enrolment::caution(&made.token).map(str::to_owned);
+    let warnings = made.warnings.into_iter().chain(caution).collect();
+    Ok((StatusCode::CREATED, Json(Made { token: made.token, profile: made.profile, meaning, warnings })))
 }
 
 /// Make a token useless. Devices that enrolled by it stay.
 #[utoipa::path(
     delete, path = "/v1/admin/enrolment-tokens/{id}", tag = "admin", params(("id" = String, Path)),
-    responses((status = 204), (status = 404))
+    responses((status = 204), (status = 404), (status = 409, description = "token-withdrawn: it was before"))
 )]
 pub(super) async fn withdraw(
     State(app): State<Shared>,
     Principal(by): Principal,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    if enrolment::withdraw_token(&app, &by, &id).await? {
-        return Ok(StatusCode::NO_CONTENT);
+    match enrolment::withdraw_token(&app, &by, &id).await? {
+        Withdrawal::Done => Ok(StatusCode::NO_CONTENT),
+        Withdrawal::Already => {
+            let detail = format!("the enrolment token {id} is already withdrawn");
+            Err(Failure::new(StatusCode::CONFLICT, "token-withdrawn", detail))
+        }
+        Withdrawal::Unknown => Err(Failure::not_found(&format!("an enrolment token {id}"))),
     }
-    Err(Failure::not_found(&format!("a usable enrolment token {id}")))
 }

@@ -3,12 +3,13 @@
 use super::Principal;
 use super::overview::Limit;
 use crate::app::Shared;
-use crate::author::{self, PublishError, Question};
+use crate::author::{self, PublishError, Published, Question};
 use crate::http::Failure;
 use crate::http::input::{Body, Path, Query};
 use crate::store::policies::PolicyVersion;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -51,11 +52,6 @@ pub(super) struct Publish {
     note: String,
     /// The version it was written against; another one in force is a conflict.
     base: u64,
-}
-
-#[derive(Serialize, ToSchema)]
-pub(super) struct Published {
-    version: u64,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -101,7 +97,7 @@ pub(super) async fn version(
 /// Parse, compile and test a text.
 #[utoipa::path(
     post, path = "/v1/admin/policy/validate", tag = "admin", request_body = Text,
-    responses((status = 200, body = serde_json::Value, description = "problems (line, column, message, help), tests"))
+    responses((status = 200, body = serde_json::Value, description = "problems and advice (line, column, message, help), tests"))
 )]
 pub(super) async fn validate(_: Principal, Body(asked): Body<Text>) -> Json<author::Checked> {
     Json(author::check(&asked.text).await)
@@ -110,7 +106,7 @@ pub(super) async fn validate(_: Principal, Body(asked): Body<Text>) -> Json<auth
 /// What publishing a text would change, tried on the latest recorded calls.
 #[utoipa::path(
     post, path = "/v1/admin/policy/preview", tag = "admin", request_body = Text,
-    responses((status = 200, body = serde_json::Value, description = "base, problems, tests, sentences, diff, replayed, changes"))
+    responses((status = 200, body = serde_json::Value, description = "base, problems, advice, tests, sentences, diff, replayed, changes"))
 )]
 pub(super) async fn preview(
     State(app): State<Shared>,
@@ -125,8 +121,8 @@ pub(super) async fn preview(
     post, path = "/v1/admin/policy/publish", tag = "admin", request_body = Publish,
     responses(
         (status = 200, body = Published),
-        (status = 409, description = "policy-changed-meanwhile, with `current`"),
-        (status = 422, description = "policy-has-problems, with `problems`"),
+        (status = 409, description = "policy-changed-meanwhile or policy-base-unknown, with `current`"),
+        (status = 422, description = "policy-has-problems, with `problems`; note-missing"),
     )
 )]
 pub(super) async fn publish(
@@ -134,8 +130,12 @@ pub(super) async fn publish(
     Principal(by): Principal,
     Body(asked): Body<Publish>,
 ) -> Result<Json<Published>, Failure> {
-    let version = author::publish(&app, &by, &asked.text, &asked.note, asked.base).await?;
-    Ok(Json(Published { version }))
+    let note = asked.note.trim();
+    if note.is_empty() {
+        let why = "say in the note why this version is published; the history keeps it";
+        return Err(Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "note-missing", why));
+    }
+    Ok(Json(author::publish(&app, &by, &asked.text, note, asked.base).await?))
 }
 
 /// What the policy says to one call, and why.
