@@ -3,36 +3,67 @@
 //! Two ways to know one: the key it stands under, and its own shape. Neither is complete; the
 //! record is protected as well, and this keeps the usual ones out of it.
 
+mod phrases;
 mod shapes;
+mod shorten;
 
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::{Map, Value};
 
 const REDACTED: &str = "[redacted]";
-
-/// Arguments longer than this are recorded by their digest only.
-const MAX_RECORDED_BYTES: usize = 64 * 1024;
 
 /// What is recorded of arguments: the text they came as, and the value parsed from it. Where masking
 /// is not possible, `null`: never in clear.
 pub(crate) fn masked(text: &str, value: Value) -> Box<RawValue> {
-    let recorded = if text.len() > MAX_RECORDED_BYTES { digest(text) } else { mask(value) };
+    let recorded = mask(shorten::to_fit(text, value));
     to_raw_value(&recorded).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-fn digest(text: &str) -> Value {
-    let sha256 = format!("{:x}", Sha256::digest(text));
-    json!({"truncated": true, "bytes": text.len(), "sha256": sha256})
 }
 
 fn mask(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(mask_text(text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(mask).collect()),
-        Value::Object(members) => Value::Object(members.into_iter().map(mask_member).collect::<Map<_, _>>()),
+        Value::Array(items) => Value::Array(mask_items(items)),
+        Value::Object(members) => Value::Object(mask_members(members)),
         other => other,
     }
+}
+
+/// `["--token", "…"]`: a command line in pieces is one all the same.
+fn mask_items(items: Vec<Value>) -> Vec<Value> {
+    let mut after_flag = false;
+    let mask_item = |item: Value| {
+        let is_value = std::mem::replace(&mut after_flag, item.as_str().is_some_and(phrases::is_secret_flag));
+        if is_value && !after_flag && item.is_string() { Value::from(REDACTED) } else { mask(item) }
+    };
+    items.into_iter().map(mask_item).collect()
+}
+
+/// Two keys that are masked to the same text stay two.
+fn mask_members(members: Map<String, Value>) -> Map<String, Value> {
+    let names_secret = members.iter().any(|(key, value)| is_name(key) && names_secret(value));
+    let mut masked = Map::new();
+    for member in members {
+        let is_named = names_secret && is_value(&member.0);
+        let (mut key, value) = mask_member(member);
+        if masked.contains_key(&key) {
+            key = format!("{key} {}", masked.len() + 1);
+        }
+        masked.insert(key, if is_named { Value::from(REDACTED) } else { value });
+    }
+    masked
+}
+
+/// `{"name": "API_KEY", "value": "…"}`, as lists of variables and headers have it.
+fn is_name(key: &str) -> bool {
+    ["name", "key", "variable", "header", "field"].iter().any(|name| key.eq_ignore_ascii_case(name))
+}
+
+fn is_value(key: &str) -> bool {
+    ["value", "val", "content"].iter().any(|name| key.eq_ignore_ascii_case(name))
+}
+
+fn names_secret(value: &Value) -> bool {
+    value.as_str().is_some_and(|name| name.len() <= 64 && !name.contains(' ') && is_secret_key(name))
 }
 
 fn mask_member((key, value): (String, Value)) -> (String, Value) {

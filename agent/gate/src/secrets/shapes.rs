@@ -1,6 +1,6 @@
 //! The shapes of secrets that give themselves away inside any text.
 
-use super::is_secret_key;
+use super::{is_secret_key, phrases};
 use std::ops::Range;
 
 /// A prefix its issuer reserved, and how many characters of the token alphabet follow at least.
@@ -53,7 +53,7 @@ pub(super) fn find(text: &str, from: usize) -> Option<Range<usize>> {
         let starts_word = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
         match bytes[at] {
             b':' => url_password(text, at),
-            b'-' => private_key(text, at),
+            b'-' => private_key(text, at).or_else(|| phrases::short_flag(text, at)),
             b if b.is_ascii_alphabetic() && starts_word => {
                 let issued = issued(text, at).or_else(|| after_scheme(text, at));
                 if issued.is_some() || !starts_run(bytes, at) {
@@ -148,6 +148,10 @@ fn url_password(text: &str, at: usize) -> Option<Range<usize>> {
 fn assigned(text: &str, at: usize) -> Option<Range<usize>> {
     let name_end = at + run(text, at, is_token);
     let is_quote = |b: u8| matches!(b, b'"' | b'\'' | b'\\');
+    let spoken = phrases::flag_value(text, at, name_end).or_else(|| phrases::said(text, at, name_end));
+    if spoken.is_some() {
+        return spoken;
+    }
     let sign = name_end + run(text, name_end, |b| is_quote(b) || b == b' ');
     matches!(text.as_bytes().get(sign), Some(b'=' | b':')).then_some(())?;
     is_secret_key(&text[at..name_end]).then_some(())?;

@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::json;
 
 fn recorded(json: Value) -> Value {
     let text = json.to_string();
@@ -73,18 +74,57 @@ fn a_secret_used_as_a_key_is_masked() {
 }
 
 #[test]
-fn long_arguments_are_recorded_by_digest() {
-    let json = json!({"x": "a".repeat(70_000)});
-    let bytes = json.to_string().len();
+fn two_secrets_used_as_keys_stay_two_members() {
+    let json = json!({"ghp_0123456789abcdefABCDEF": 1, "ghp_0123456789abcdefABCDEG": 2});
+    assert_eq!(recorded(json), json!({REDACTED: 1, "[redacted] 2": 2}));
+}
+
+#[test]
+fn a_value_beside_its_secret_name_is_masked() {
+    for (name, value) in [("name", "value"), ("key", "value"), ("header", "content"), ("Name", "Value")] {
+        let json = json!({"env": [{name: "API_KEY", value: "plain"}, {name: "HOME", value: "/root"}]});
+        let masked = json!({"env": [{name: "API_KEY", value: REDACTED}, {name: "HOME", value: "/root"}]});
+        assert_eq!(recorded(json), masked);
+    }
+    let prose = json!({"name": "how to reset a password", "content": "click there"});
+    assert_eq!(recorded(prose.clone()), prose);
+}
+
+#[test]
+fn a_command_line_in_pieces_is_masked() {
+    let json = json!({"args": ["login", "--token", "plainwords", "--force", "--max-tokens", "12"]});
+    assert_eq!(
+        recorded(json),
+        json!({"args": ["login", "--token", REDACTED, "--force", "--max-tokens", "12"]})
+    );
+}
+
+#[test]
+fn long_arguments_are_shortened_and_their_secrets_masked() {
+    let json = json!({"x": "a".repeat(70_000), "password": "b".repeat(70_000), "path": "/etc/passwd"});
     let got = recorded(json);
-    assert_eq!((got["truncated"].as_bool(), got["bytes"].as_u64()), (Some(true), Some(bytes as u64)));
-    assert_eq!(got["sha256"].as_str().map(str::len), Some(64));
+    assert_eq!((&got["path"], &got["password"]), (&json!("/etc/passwd"), &json!(REDACTED)));
+    assert_eq!(got["x"]["bytes"], 70_000);
 }
 
 /// A scan that is quadratic in any of these runs for minutes.
 #[test]
 fn hostile_text_costs_no_more_than_its_length() {
-    for part in ["sk-", "eyJ-", "a-", "-----BEGIN ", "://", "token ", "a:", "bearer ", "-_"] {
+    for part in [
+        "sk-",
+        "eyJ-",
+        "a-",
+        "-----BEGIN ",
+        "://",
+        "token ",
+        "a:",
+        "bearer ",
+        "-_",
+        "mysql -p ",
+        " -p",
+        "password is ",
+        "--token ",
+    ] {
         let text = part.repeat(60_000 / part.len());
         assert_eq!(mask_text(text.clone()), text, "{part}");
     }
