@@ -14,15 +14,17 @@ use platform::files::{FileError, Owner, read_trusted};
 use platform::layout::Kind;
 use policy::{Document, Problem, Ruleset};
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 const LARGEST_ROOT: u64 = 1024 * 1024;
 /// So long before signatures run out, the disk is looked at for fresh ones.
 const RENEWAL: time::Duration = time::Duration::minutes(10);
 const RENEWAL_RETRY: Duration = Duration::from_secs(60);
-const CLOCK_CHECK: Duration = Duration::from_secs(300);
+/// So often the disk is looked at, in case that nobody says that something changed there.
+const DISK_CHECK: Duration = Duration::from_secs(2);
 
 /// A ruleset, and for whom it judges.
 pub struct InForce {
@@ -46,8 +48,6 @@ pub enum NotInForce {
     Rejected(#[from] Rejection),
     #[error("the policy on this machine cannot be applied: {0}")]
     Unusable(Problem),
-    #[error("the policy cannot be verified, because no temporary folder can be made: {0}")]
-    NoScratch(std::io::Error),
 }
 
 /// Says that another policy may be in force; the link hears it, the pipeline waits for it.
@@ -72,7 +72,14 @@ pub struct ActivePolicy<'a> {
     signal: &'a PolicySignal,
     /// What was last verified; within one enrolment no older one takes its place.
     adopted: Option<Adopted>,
+    /// How the files stood when they were last read.
+    stamps: Stamps,
+    next_check: Instant,
+    next_renewal: Instant,
 }
+
+/// The last change and the length of each file that decides which policy is in force.
+type Stamps = [Option<(SystemTime, u64)>; 3];
 
 struct Adopted {
     of: Identity,
@@ -88,11 +95,13 @@ struct Found {
 
 impl<'a> ActivePolicy<'a> {
     pub fn of(layout: &'a Layout, signal: &'a PolicySignal) -> Self {
-        Self { layout, signal, adopted: None }
+        let now = Instant::now();
+        Self { layout, signal, adopted: None, stamps: Stamps::default(), next_check: now, next_renewal: now }
     }
 
     /// The policy in force now; the lockdown where there is none.
     pub async fn now(&mut self) -> InForce {
+        self.stamps = stamps(self.layout);
         match read(self.layout).await {
             Ok(Found { adopted, ruleset }) => {
                 let (member, device) = (adopted.of.member.clone(), adopted.of.device_id.clone());
@@ -132,20 +141,27 @@ impl<'a> ActivePolicy<'a> {
         }
     }
 
-    /// The resident spoke, or signatures run out that were made afresh meanwhile (under the same version).
-    async fn worth_a_look(&self) {
+    /// The resident spoke, or other files stand there (whoever holds up the resident's line does not
+    /// hold up the policy), or signatures run out that were made afresh meanwhile. Its times outlive
+    /// a call that is dropped, as every message of the guard's does.
+    async fn worth_a_look(&mut self) {
         loop {
-            let until = match &self.adopted {
-                Some(adopted) => adopted.expires - OffsetDateTime::now_utc() - RENEWAL,
-                None => time::Duration::MAX,
-            };
-            let due = !until.is_positive();
-            // A machine that slept has a clock that jumped: look at it every so often.
-            let pause = if due { RENEWAL_RETRY } else { CLOCK_CHECK.min(until.unsigned_abs()) };
-            if tokio::time::timeout(pause, self.signal.look.notified()).await.is_ok() || due {
+            let told = tokio::time::timeout_at(self.next_check, self.signal.look.notified()).await.is_ok();
+            let (now, stamps) = (Instant::now(), stamps(self.layout));
+            self.next_check = now + DISK_CHECK;
+            let due = self.runs_out() && now >= self.next_renewal;
+            if due {
+                self.next_renewal = now + RENEWAL_RETRY;
+            }
+            if std::mem::replace(&mut self.stamps, stamps) != stamps || told || due {
                 return;
             }
         }
+    }
+
+    /// By the wall clock, which jumps where a machine slept.
+    fn runs_out(&self) -> bool {
+        self.adopted.as_ref().is_some_and(|adopted| adopted.expires - OffsetDateTime::now_utc() <= RENEWAL)
     }
 
     fn is_next(&self, found: &Adopted) -> bool {
@@ -162,6 +178,13 @@ impl<'a> ActivePolicy<'a> {
     }
 }
 
+fn stamps(layout: &Layout) -> Stamps {
+    [layout.adopted_policy(), layout.trust_root(), layout.identity()].map(|path| {
+        let found = path.symlink_metadata().ok()?;
+        Some((found.modified().ok()?, found.len()))
+    })
+}
+
 async fn read(layout: &Layout) -> Result<Found, NotInForce> {
     let of = read_identity(layout)?.ok_or(NotInForce::NotEnrolled)?;
     let owner = match layout.kind {
@@ -175,10 +198,9 @@ async fn read(layout: &Layout) -> Result<Found, NotInForce> {
         Err(error) => return Err(error.into()),
     };
     // The resident keeps the version floors; a guard starts from the anchor each time.
-    let scratch = tempfile::tempdir().map_err(NotInForce::NoScratch)?;
     let anchor = Anchor { organisation: of.organisation.clone(), root };
     let Verified { policy_version: version, policy_toml, standing, expires } =
-        bundle::verify(&bytes, &anchor, scratch.path()).await?;
+        bundle::verify_again(&bytes, &anchor).await?;
     let ruleset = Document::parse(&policy_toml)
         .and_then(|document| Ruleset::compile(&document, &standing, version, Some(expires)))
         .map_err(|problems| NotInForce::Unusable(first(problems)))?;

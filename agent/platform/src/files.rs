@@ -101,6 +101,49 @@ pub fn append_private(path: &Path) -> Result<File, FileError> {
     os::private_options().create(true).append(true).open(path).map_err(FileError::io("append to", path))
 }
 
+/// Makes the file (empty) where it is not there yet, and closes one that is there to everybody but its
+/// owner. For files that a library opens by their path.
+///
+/// # Errors
+/// It cannot be made or closed, or is no plain file.
+pub fn make_private(path: &Path) -> Result<(), FileError> {
+    match os::private_options().create_new(true).write(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tighten(path),
+        Err(error) => Err(FileError::io("create", path)(error)),
+    }
+}
+
+/// Closes a file to everybody but its owner; one that is not there is well.
+///
+/// # Errors
+/// It cannot be closed, or is no plain file.
+pub fn tighten(path: &Path) -> Result<(), FileError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(FileError::io("read", path)(error)),
+    };
+    if !found.is_file() {
+        let rule = "it is no plain file".to_owned();
+        return Err(FileError::Untrusted { path: path.to_path_buf(), rule });
+    }
+    match os::mode_of_others(&found) {
+        Some(_) => os::close_to_others(path).map_err(FileError::io("set the mode of", path)),
+        None => Ok(()),
+    }
+}
+
+/// The mode of a file that others than its owner may read or write; `None` where they may not, and
+/// where modes say nothing.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn mode_of_others(path: &Path) -> Result<Option<u32>, FileError> {
+    let found = fs::symlink_metadata(path).map_err(FileError::io("read", path))?;
+    Ok(os::mode_of_others(&found))
+}
+
 /// Makes a folder (and those above it) that only we enter; one that is there must be ours, and is
 /// closed to others.
 ///
@@ -204,6 +247,14 @@ mod os {
         options
     }
 
+    pub(super) fn mode_of_others(found: &fs::Metadata) -> Option<u32> {
+        (found.mode() & 0o077 != 0).then_some(found.mode() & 0o7777)
+    }
+
+    pub(super) fn close_to_others(path: &Path) -> io::Result<()> {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+    }
+
     pub(super) fn folder(path: &Path, mode: u32) -> Result<(), FileError> {
         fs::DirBuilder::new()
             .recursive(true)
@@ -288,6 +339,16 @@ mod os {
         fs::OpenOptions::new()
     }
 
+    /// Who may read a file here is its folder's access list's to say.
+    pub(super) fn mode_of_others(_: &fs::Metadata) -> Option<u32> {
+        None
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+    pub(super) fn close_to_others(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     pub(super) fn folder(path: &Path, _mode: u32) -> Result<(), FileError> {
         fs::create_dir_all(path).map_err(FileError::io("create", path))
     }
@@ -367,6 +428,22 @@ mod tests {
         assert!(append_private(&scratch.path().join("segment")).is_err());
         assert!(create_private(&scratch.path().join("segment")).is_err());
         assert!(!scratch.path().join("victim").exists());
+    }
+
+    #[test]
+    fn a_private_file_is_made_or_closed_and_a_symlink_is_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("db");
+        make_private(&file).unwrap();
+        assert_eq!((mode(&file), mode_of_others(&file).unwrap()), (0o600, None));
+        fs::write(&file, "kept").unwrap();
+        set_mode(&file, 0o644);
+        assert_eq!(mode_of_others(&file).unwrap(), Some(0o644));
+        make_private(&file).unwrap();
+        assert_eq!((mode(&file), fs::read(&file).unwrap()), (0o600, b"kept".to_vec()));
+        symlink("db", scratch.path().join("link")).unwrap();
+        assert!(make_private(&scratch.path().join("link")).is_err());
+        tighten(&scratch.path().join("absent")).unwrap();
     }
 
     #[test]

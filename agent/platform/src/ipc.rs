@@ -111,19 +111,16 @@ impl AsyncWrite for Stream {
 }
 
 /// The one thing of each layout that tells a living resident from a dead one: the system lets go of
-/// the lock when the holder ends, however it ends.
+/// the lock when the holder ends, however it ends. Whoever could open the file could hold it for ever
+/// and there would be no resident, so nobody else may; its folder is ours alone to write in.
 fn take_resident_lock(layout: &Layout) -> Result<std::fs::File, IpcError> {
     let path = layout.resident_lock();
     let io = |doing| {
         let path = path.clone();
         move |source| IpcError::Io { doing, path, source }
     };
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(io("open"))?;
+    crate::files::make_private(&path)?;
+    let file = std::fs::OpenOptions::new().write(true).open(&path).map_err(io("open"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(IpcError::AnotherResident { lock: path }),

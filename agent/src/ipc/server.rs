@@ -6,14 +6,18 @@
 use super::{FromResident, Lines, ToResident, write_message};
 use crate::sync::PolicyState;
 use platform::ipc::{Listener, Peer, Stream};
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::io::WriteHalf;
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 
-/// A machine with more guards than this has other troubles.
-const CONNECTIONS: usize = 1024;
+/// A user with more guards than this has other troubles, and is not to trouble the other users. The
+/// administrator has no limit: they could end us anyway.
+const CONNECTIONS: usize = 128;
+/// Whoever dials has something to say.
+const FIRST_LINE: Duration = Duration::from_secs(5);
 
 /// Who answers.
 pub trait Desk: Send + Sync + 'static {
@@ -26,15 +30,22 @@ pub trait Desk: Send + Sync + 'static {
 }
 
 /// Accepts for ever; the resident drops it.
-pub async fn serve(mut listener: Listener, desk: Arc<impl Desk>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+pub async fn serve(listener: Listener, desk: Arc<impl Desk>) {
+    serve_within(FIRST_LINE, listener, desk).await;
+}
+
+async fn serve_within(first_line: Duration, mut listener: Listener, desk: Arc<impl Desk>) {
+    let places = Places::default();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let Some(place) = places.take(&peer) else {
+                    tracing::debug!(user = %peer.user, "socket.full");
+                    continue;
+                };
                 let desk = Arc::clone(&desk);
                 tokio::spawn(async move {
-                    if let Err(error) = converse(stream, &peer, &*desk).await {
+                    if let Err(error) = converse(stream, &peer, &*desk, first_line).await {
                         tracing::debug!(%error, peer.pid = ?peer.pid, "socket.ended");
                     }
                     desk.left(&peer);
@@ -50,17 +61,60 @@ pub async fn serve(mut listener: Listener, desk: Arc<impl Desk>) {
     }
 }
 
-async fn converse(stream: Stream, peer: &Peer, desk: &impl Desk) -> io::Result<()> {
+/// How many connections each user holds. Where the system tells no id, the name is the user.
+#[derive(Debug, Clone, Default)]
+struct Places(Arc<std::sync::Mutex<HashMap<(Option<u32>, String), usize>>>);
+
+/// One connection's place; free again when it is dropped.
+struct Place {
+    places: Places,
+    of: (Option<u32>, String),
+}
+
+impl Places {
+    /// `None` where this user holds all of theirs.
+    fn take(&self, peer: &Peer) -> Option<Place> {
+        let of = (peer.uid, peer.user.clone());
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = held.entry(of.clone()).or_default();
+        if *held >= CONNECTIONS && peer.uid != Some(0) {
+            return None;
+        }
+        *held += 1;
+        Some(Place { places: self.clone(), of })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.of) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.of);
+            }
+        }
+    }
+}
+
+async fn converse(
+    stream: Stream,
+    peer: &Peer,
+    desk: &impl Desk,
+    first_line: Duration,
+) -> io::Result<()> {
     let (read, write) = tokio::io::split(stream);
     let write = Mutex::new(write);
     let mut policy = desk.policy();
     let mut lines = Lines::new(read);
     let hear = async {
-        while let Some(line) = lines.next().await? {
+        let mut heard = tokio::time::timeout(first_line, lines.next()).await??;
+        while let Some(line) = heard {
             let said = serde_json::from_slice(&line)?;
             if let Some(answer) = desk.answer(peer, said).await {
                 write_message(&mut *write.lock().await, &answer).await?;
             }
+            heard = lines.next().await?;
         }
         Ok(())
     };

@@ -104,6 +104,23 @@ async fn a_running_session_is_judged_by_the_new_policy() {
     assert_eq!(guard.call(5, "echo", &json!({})).get("error"), None);
 }
 
+/// Somebody may hold every place at the resident's socket, or the resident may hang.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn attack_a_resident_kept_from_speaking_does_not_freeze_policy() {
+    let acme = Organisation::new().await;
+    acme.adopt(1, POLICY, &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.guard();
+    let _silent = Line::accept(&mut listener).await;
+    assert_eq!(guard.call(1, "echo", &json!({})).get("error"), None);
+    guard.ask(2, "tools/list", &json!({}));
+
+    acme.adopt(2, &without_echo(), &Standing::default()).await;
+    assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
+    let refused = guard.call(3, "echo", &json!({}));
+    assert_eq!(refused["error"]["data"]["portreeve"]["policyVersion"], 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn whoever_has_left_is_refused_in_a_running_session() {
     let acme = Organisation::new().await;
@@ -121,6 +138,60 @@ async fn whoever_has_left_is_refused_in_a_running_session() {
     assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
     let refused = guard.call(3, "echo", &json!({}));
     assert_eq!(refused["error"]["data"]["portreeve"]["rule"], "member-suspended");
+}
+
+/// Everything of a running server, not its tools alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_server_that_policy_takes_away_in_a_session_is_not_read_either() {
+    let acme = Organisation::new().await;
+    acme.adopt(1, POLICY, &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.guard();
+    let mut resident = Line::accept(&mut listener).await;
+    assert_eq!(guard.ask(1, "resources/read", &json!({"uri": "a:b"})).get("error"), None);
+    guard.ask(2, "tools/list", &json!({}));
+
+    acme.adopt(2, &elsewhere(), &Standing::default()).await;
+    resident.say(&json!({"policy-changed": {"version": 2}})).await;
+    assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
+    for (id, method) in (3..).zip([
+        "resources/read",
+        "resources/subscribe",
+        "prompts/get",
+        "completion/complete",
+        "tools/call",
+    ]) {
+        let refused = guard.ask(id, method, &json!({"name": "echo"}));
+        assert_eq!(refused["error"]["data"]["portreeve"]["rule"], "default", "{method}: {refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_guard_whose_server_is_let_in_ends_so_that_the_client_starts_it_anew() {
+    let acme = Organisation::new().await;
+    acme.adopt(1, &elsewhere(), &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.guard();
+    let mut resident = Line::accept(&mut listener).await;
+    resident.hear().await;
+    let refused = guard.call(1, "echo", &json!({}));
+    assert!(message_of(&refused).contains("did not start it"), "{refused}");
+
+    let still = elsewhere().replace("security@", "desk@");
+    acme.adopt(2, &still, &Standing::default()).await;
+    resident.say(&json!({"policy-changed": {"version": 2}})).await;
+    let mut id = 2;
+    while !message_of(&guard.call(id, "echo", &json!({}))).contains("desk@") {
+        id += 1;
+    }
+    acme.adopt(3, POLICY, &Standing::default()).await;
+    resident.say(&json!({"policy-changed": {"version": 3}})).await;
+    assert_eq!(guard.wait().code(), Some(0));
+    assert_eq!(acme.guard().call(1, "echo", &json!({})).get("error"), None);
+}
+
+fn elsewhere() -> String {
+    POLICY.replace("exec:*misbehaving-server", "exec:/opt/acme/another")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

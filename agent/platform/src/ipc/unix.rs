@@ -121,6 +121,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn attack_another_user_holds_the_residents_lock() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut layout = trial(scratch.path());
+        layout.kind = Kind::System;
+        let mode = || fs::metadata(layout.resident_lock()).unwrap().mode() & 0o777;
+        // Whoever can open it can hold it: nobody else may, nor where an older version let them.
+        drop(Listener::bind(&layout).unwrap());
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(layout.resident_lock(), Permissions::from_mode(0o644)).unwrap();
+        drop(Listener::bind(&layout).unwrap());
+        assert_eq!(mode(), 0o600);
+        assert_eq!(fs::metadata(&layout.run).unwrap().mode() & 0o022, 0, "its folder is ours alone");
+    }
+
+    #[tokio::test]
     async fn only_a_system_wide_socket_is_open_to_everybody() {
         let scratch = tempfile::tempdir().unwrap();
         let mut layout = trial(scratch.path());

@@ -32,18 +32,30 @@ impl Desk for Door {
 }
 
 fn stage() -> (TempDir, Layout, Arc<Door>) {
+    stage_within(FIRST_LINE)
+}
+
+fn stage_within(first_line: Duration) -> (TempDir, Layout, Arc<Door>) {
     let folder = tempfile::tempdir().unwrap();
     let layout = Layout::under(folder.path()).unwrap();
     layout.create().unwrap();
     let door = Arc::new(Door { policy: watch::Sender::default(), gone: AtomicUsize::new(0) });
-    tokio::spawn(serve(Listener::bind(&layout).unwrap(), Arc::clone(&door)));
+    tokio::spawn(serve_within(first_line, Listener::bind(&layout).unwrap(), Arc::clone(&door)));
     (folder, layout, door)
 }
 
 fn version(version: u64) -> PolicyState {
     let now = OffsetDateTime::now_utc();
     let settings = AgentSettings { heal: false, hide: false };
-    let adopted = Adopted { version, since: now, expires: now, mode: Mode::Enforce, settings };
+    let adopted = Adopted {
+        version,
+        since: now,
+        expires: now,
+        mode: Mode::Enforce,
+        settings,
+        standing: policy::Standing::default(),
+        contact: None,
+    };
     PolicyState { adopted: Some(adopted), refused: None }
 }
 
@@ -90,4 +102,35 @@ async fn lines_are_put_together_from_pieces_and_end_at_their_limit() {
     assert_eq!(pieces.next().await.unwrap(), None, "half a line is no line");
     let endless = tokio::io::repeat(b'x');
     assert!(Lines::new(endless).next().await.is_err());
+}
+
+#[test]
+fn attack_one_user_takes_every_place_at_the_resident() {
+    let peer = |uid, user: &str| Peer { uid: Some(uid), user: user.to_owned(), pid: None };
+    let places = Places::default();
+    let mut mallory: Vec<_> = (0..1100).filter_map(|_| places.take(&peer(1000, "mallory"))).collect();
+    assert_eq!(mallory.len(), CONNECTIONS);
+    assert!(places.take(&peer(1001, "alice")).is_some());
+    let root: Vec<_> = (0..1100).filter_map(|_| places.take(&peer(0, "root"))).collect();
+    assert_eq!(root.len(), 1100);
+    mallory.pop();
+    assert!(places.take(&peer(1000, "mallory")).is_some(), "a place is free again");
+}
+
+#[tokio::test]
+async fn attack_connections_that_say_nothing_do_not_stay() {
+    let (_folder, layout, _door) = stage_within(Duration::from_millis(500));
+    let (read, mut write) = tokio::io::split(Stream::connect(&layout).await.unwrap());
+    let mut speaker = Lines::new(read);
+    write_message(&mut write, &ToResident::LookAgain).await.unwrap();
+    assert!(matches!(next(&mut speaker).await, FromResident::Done));
+    for begun in [&b""[..], b"\"sta"] {
+        let (read, mut write) = tokio::io::split(Stream::connect(&layout).await.unwrap());
+        tokio::io::AsyncWriteExt::write_all(&mut write, begun).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(20), async { Lines::new(read).next().await });
+        assert!(ended.await.unwrap().unwrap().is_none(), "{begun:?}");
+    }
+    // Whoever has spoken may be silent as long as they like.
+    write_message(&mut write, &ToResident::LookAgain).await.unwrap();
+    assert!(matches!(next(&mut speaker).await, FromResident::Done));
 }
