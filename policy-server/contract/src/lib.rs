@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod enrolment;
 pub mod ocsf;
+pub mod printable;
 pub mod record;
 pub mod report;
 pub mod signing;
