@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::clients::{
-    Beyond, ConfigFile, ConfigText, Entries, Entry, Malformed, Node, Place, Scope, Shape, Surroundings,
+    Beyond, ConfigFile, ConfigText, Entries, Entry, Launch, Malformed, Node, Place, Scope, Shape, Surroundings,
 };
 
 use super::journal::{FileMemory, Kept, Kind};
@@ -135,7 +135,8 @@ impl Planner<'_> {
     /// # Errors
     /// The file's lists of servers cannot be read.
     pub fn plan(&self, text: &ConfigText) -> Result<FilePlan, Malformed> {
-        let entries = self.file.entries(text, self.around, &self.guard.program)?;
+        let mut entries = self.file.entries(text, self.around, &self.guard.program)?;
+        recognise(&mut entries.all, self.memory)?;
         let mut plan = FilePlan { clean: true, ..FilePlan::default() };
         let team: HashMap<&Place, &Entry> = entries
             .all
@@ -181,14 +182,15 @@ impl Planner<'_> {
             Shape::Guarded(guarded) if self.guard.is(&entry.place.name, guarded) => {
                 (Standing::Governed, None)
             }
-            Shape::Guarded(_) if self.wrote(entry) => (Standing::Outdated, Some(Action::Move)),
+            Shape::Guarded(_) if self.is_moved(entry) => (Standing::Outdated, Some(Action::Move)),
             Shape::Guarded(_) => (Standing::Altered, Some(Action::Repair)),
             Shape::Beyond(reason) => (Standing::LeftAlone(reason.clone()), None),
         };
         plan.rows.push(row(entry, standing));
         if let Some(action) = action {
             let original = self.original_of(entry)?;
-            plan.changes.extend(self.change(entry, action, Some(original), &entry.text)?);
+            let bare = bare_of(entry, self.guard)?;
+            plan.changes.extend(self.change(entry, action, Some(original), &bare)?);
         }
         Ok(())
     }
@@ -198,9 +200,8 @@ impl Planner<'_> {
         if matches!(entry.shape, Shape::Direct(_)) {
             return Ok(entry.text.clone());
         }
-        let bare = self.guard.unwrap(&entry.text)?;
-        let kept = self.memory.entries.get(&entry.place).and_then(|kept| kept.original.clone());
-        Ok(kept.filter(|original| same_value(original, &bare)).unwrap_or(bare))
+        let kept = self.memory.entries.get(&entry.place);
+        Ok(original_or(kept, bare_of(entry, self.guard)?))
     }
 
     /// A shadow of ours, with the team's entry it stands before, if that is still there.
@@ -217,7 +218,7 @@ impl Planner<'_> {
         let standing = match exact {
             // Behind the team's entry or not, while our guard stands there nothing goes around it.
             true => Standing::Governed,
-            false if self.wrote(entry) => Standing::Outdated,
+            false if self.is_moved(entry) => Standing::Outdated,
             false => Standing::Altered,
         };
         let team = team.filter(|team| !matches!(team.shape, Shape::Beyond(_)));
@@ -259,10 +260,16 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Is the entry as the journal says we wrote it?
-    fn wrote(&self, entry: &Entry) -> bool {
+    /// Is the entry as the journal says we wrote it, and can it be true? The journal is a file of the
+    /// developer's own: the arguments must be ours all the same, and the guard gone from that place.
+    fn is_moved(&self, entry: &Entry) -> bool {
+        let Shape::Guarded(guarded) = &entry.shape else { return false };
+        let from_there = Guard { program: guarded.program.clone(), root: self.guard.root.clone() };
         let kept = self.memory.entries.get(&entry.place);
-        kept.and_then(|kept| kept.written.as_ref()).is_some_and(|written| same_value(written, &entry.text))
+        let written = kept.and_then(|kept| kept.written.as_ref());
+        from_there.is(&entry.place.name, guarded)
+            && self.guard.stood_at(&guarded.program)
+            && written.is_some_and(|written| same_value(written, &entry.text))
     }
 
     fn made_list(&self, place: &Place) -> bool {
@@ -291,6 +298,44 @@ impl Planner<'_> {
             kept,
         }))
     }
+}
+
+/// A guard of ours may bear another name by now (the program was renamed, an edit replaced its path).
+/// The journal knows it: by the program, or by the place where the very arguments stand that only we
+/// write. Whatever else merely looks like a guard is a program like any other.
+fn recognise(entries: &mut [Entry], memory: &FileMemory) -> Result<(), Malformed> {
+    let programs: HashSet<String> = memory.entries.values().filter_map(written_program).collect();
+    for entry in entries.iter_mut().filter(|entry| entry.scope != Scope::Project) {
+        let Shape::Direct(Launch::Stdio { command, .. }) = &entry.shape else { continue };
+        let text = ConfigText::parse(entry.text.as_bytes().to_vec())?;
+        let Shape::Guarded(guarded) = Shape::of(text.root(), command) else { continue };
+        let of_ours = memory.entries.get(&entry.place).is_some_and(|kept| {
+            let untouched = kept.original.as_ref().is_some_and(|it| same_value(it, &entry.text));
+            !untouched && guarded.as_written && guarded.name == entry.place.name
+        });
+        if of_ours || programs.contains(command) {
+            entry.shape = Shape::Guarded(guarded);
+        }
+    }
+    Ok(())
+}
+
+fn written_program(kept: &Kept) -> Option<String> {
+    let written: serde_json::Value = serde_json::from_str(kept.written.as_ref()?).ok()?;
+    written["command"].as_str().map(str::to_owned)
+}
+
+/// The entry's text without a guard of ours, whatever the guard is called.
+fn bare_of(entry: &Entry, guard: &Guard) -> Result<String, Malformed> {
+    let Shape::Guarded(guarded) = &entry.shape else { return Ok(entry.text.clone()) };
+    let theirs = Guard { program: guarded.program.clone(), root: None };
+    guard.unwrap(&theirs.unwrap(&entry.text)?)
+}
+
+/// The journal's text where it says the same, because it has the developer's own spelling.
+fn original_or(kept: Option<&Kept>, bare: String) -> String {
+    let original = kept.and_then(|kept| kept.original.clone());
+    original.filter(|original| same_value(original, &bare)).unwrap_or(bare)
 }
 
 fn row(entry: &Entry, standing: Standing) -> Row {
@@ -394,7 +439,8 @@ pub fn without_us(
     memory: &FileMemory,
     guard: &Guard,
 ) -> Result<Option<(String, usize)>, Malformed> {
-    let entries = file.entries(text, &Surroundings::none(), &guard.program)?;
+    let mut entries = file.entries(text, &Surroundings::none(), &guard.program)?;
+    recognise(&mut entries.all, memory)?;
     let mut changes = Vec::new();
     let ours = |entry: &&Entry| entry.scope != Scope::Project && matches!(entry.shape, Shape::Guarded(_));
     for entry in entries.all.iter().filter(ours) {
@@ -404,7 +450,7 @@ pub fn without_us(
         let bare = match (known, as_we_wrote.and_then(|kept| kept.original.clone())) {
             (Some(Kept { kind: Kind::Shadow, .. }), _) => None,
             (_, Some(original)) => Some(guard.unwrap(&original)?),
-            (_, None) => Some(guard.unwrap(&entry.text)?),
+            (_, None) => Some(original_or(known, bare_of(entry, guard)?)),
         };
         let mut kept = kept_of(entry, Kind::Gone, None, bare);
         kept.made_list = known.is_some_and(|kept| kept.made_list);

@@ -4,6 +4,7 @@
 //! becomes a stdio entry; its headers travel in the environment, where no process list shows them.
 
 use std::io;
+use std::path::Path;
 
 use platform::Layout;
 
@@ -26,7 +27,7 @@ impl Guard {
     /// # Errors
     /// Its path is not known, or is no text.
     pub fn of_this_program(layout: &Layout) -> io::Result<Self> {
-        let text = |path: &std::path::Path| {
+        let text = |path: &Path| {
             path.to_str()
                 .map(str::to_owned)
                 .ok_or_else(|| io::Error::other("our own path is no Unicode text"))
@@ -43,6 +44,18 @@ impl Guard {
             && guarded.program == self.program
             && guarded.name == name
             && guarded.root == self.root
+    }
+
+    /// Can this guard have been there before it was here? A program that lives there now and is not this
+    /// one is somebody else's, whatever a journal says that the developer can write to.
+    pub fn stood_at(&self, program: &str) -> bool {
+        let path = Path::new(program);
+        match path.symlink_metadata() {
+            Ok(_) => path.canonicalize().is_ok_and(|there| {
+                Path::new(&self.program).canonicalize().is_ok_and(|here| here == there)
+            }),
+            Err(error) => path.is_absolute() && error.kind() == io::ErrorKind::NotFound,
+        }
     }
 
     /// The entry with this guard in front; `None` for an entry that is left alone.

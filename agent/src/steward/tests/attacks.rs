@@ -33,6 +33,21 @@ fn attack_a_program_that_bears_our_name() {
     );
 }
 
+/// The journal is the developer's own file: it can say that we wrote anything.
+#[test]
+fn attack_a_journal_that_says_we_wrote_another_program() {
+    let story = Story::with(r#"{"mcpServers":{"a":{"command":"npx","args":["x"]}}}"#);
+    story.write("x/portreeve", "#!/bin/sh\n");
+    let theirs = story.path("x/portreeve");
+    story.steward.at(theirs.to_str().unwrap()).apply().unwrap();
+    assert_eq!(story.standings(), ["user/a: Altered"], "a program that is not ours lives there");
+    fs::remove_file(theirs).unwrap();
+    assert_eq!(story.standings(), ["user/a: Outdated"], "nothing runs there any more");
+    let config = story.config().replace("\"--name\"", "\"--policy\", \"/tmp/lax.toml\", \"--name\"");
+    story.write(".claude.json", &config);
+    assert_eq!(story.standings(), ["user/a: Altered"], "not our arguments");
+}
+
 #[test]
 fn names_with_odd_characters_are_names() {
     let names = [
@@ -161,4 +176,56 @@ fn secrets_are_in_no_debug_text_and_in_no_argument() {
     for server in story.value()["mcpServers"].as_object().unwrap().values() {
         assert!(!server["args"].to_string().contains("PLANTEDSECRET"));
     }
+}
+
+/// The binary was renamed, or somebody's `sed` went over the file.
+#[test]
+fn a_guard_under_another_name_is_put_right_and_never_wrapped_again() {
+    for renamed in ["/opt/portreeve/bin/portreeve-old", "/usr/bin/guard"] {
+        let story = Story::with(REAL);
+        story.apply();
+        let bent = story.config().replace(PROGRAM, renamed);
+        story.write(".claude.json", &bent);
+        assert!(story.standings().contains(&"user/github: Altered".to_owned()), "{:?}", story.standings());
+        assert_eq!(story.apply(), 4);
+        assert!(!story.config().contains(renamed), "{}", story.config());
+        story.restore();
+        assert_eq!(story.value(), serde_json::from_str::<Value>(REAL).unwrap(), "after the repair");
+        story.apply();
+        story.write(".claude.json", &story.config().replace(PROGRAM, renamed));
+        assert_eq!(story.restore().entries, 4);
+        assert_eq!(story.value(), serde_json::from_str::<Value>(REAL).unwrap(), "without a repair");
+    }
+}
+
+/// Entries that the same journal's program wrote under the name it had then, also where they were copied.
+#[test]
+fn a_guard_that_we_journalled_under_another_name_is_ours_wherever_it_stands() {
+    let story = Story::with(r#"{"mcpServers":{"a":{"command":"npx","args":["x"]}}}"#);
+    story.steward.at("/opt/old-guard").apply().unwrap();
+    let copied = story.value()["mcpServers"]["a"].to_string();
+    story.write(".claude.json", &format!("{{\"mcpServers\":{{\"a\":{copied},\"b\":{copied}}}}}"));
+    assert_eq!(story.standings(), ["user/a: Outdated", "user/b: Altered"]);
+    assert_eq!(story.apply(), 2);
+    for name in ["a", "b"] {
+        let args = &story.value()["mcpServers"][name]["args"];
+        assert_eq!(*args, serde_json::json!(["wrap", "--name", name, "--", "npx", "x"]));
+    }
+}
+
+#[test]
+fn attack_a_program_that_imitates_our_grammar_is_guarded_itself() {
+    let config = r#"{"mcpServers":{"a":{"command":"/tmp/evil","args":["wrap","--name","a","--","npx","x"]}}}"#;
+    let story = Story::with(config);
+    assert_eq!(story.standings(), ["user/a: Direct"]);
+    assert_eq!(story.apply(), 1);
+    assert_eq!(
+        story.value()["mcpServers"]["a"]["args"],
+        serde_json::json!(["wrap", "--name", "a", "--", "/tmp/evil", "wrap", "--name", "a", "--", "npx", "x"])
+    );
+    // Taken off by hand it is the developer's own entry again, which the journal knows.
+    story.write(".claude.json", config);
+    assert_eq!(story.apply(), 1);
+    story.restore();
+    assert_eq!(story.config(), config);
 }
