@@ -6,7 +6,7 @@ use contract::report::PolicyRefused;
 use platform::Layout;
 use platform::files::{self, FileError};
 use policy::ruleset::AgentSettings;
-use policy::{Document, Mode, Problem, Ruleset};
+use policy::{Document, Mode, Problem, Ruleset, Standing};
 use time::OffsetDateTime;
 
 /// What the resident knows of the policy in force.
@@ -19,6 +19,10 @@ pub struct Adopted {
     /// What holds where a server or role says nothing else.
     pub mode: Mode,
     pub settings: AgentSettings,
+    /// Whose access has ended.
+    pub standing: Standing,
+    /// Whom the policy tells a refused developer to ask.
+    pub contact: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,13 +64,15 @@ impl Refusal {
     }
 }
 
-/// Verifies against everything seen before, compiles, and only then puts it in force, atomically.
+/// Verifies against everything seen before, compiles, and only then moves the floors and puts it in
+/// force, atomically.
 ///
 /// # Errors
 /// What was in force still is.
 pub async fn adopt(layout: &Layout, anchor: &Anchor, bytes: &[u8]) -> Result<Adopted, Refusal> {
-    let verified = bundle::verify(bytes, anchor, &layout.trusted()).await?;
-    let adopted = compile(&verified)?;
+    let passed = bundle::verify(bytes, anchor, &layout.trusted()).await?;
+    let adopted = compile(&passed.verified)?;
+    passed.keep()?;
     write_readable(layout, &layout.adopted_policy(), bytes)?;
     Ok(adopted)
 }
@@ -109,5 +115,7 @@ fn compile(verified: &Verified) -> Result<Adopted, Refusal> {
         expires: verified.expires,
         mode: document.defaults().mode,
         settings: ruleset.settings().clone(),
+        standing: verified.standing.clone(),
+        contact: document.defaults().contact.clone(),
     })
 }

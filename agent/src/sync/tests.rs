@@ -94,6 +94,26 @@ async fn what_is_not_to_be_believed_is_refused_by_name_and_the_last_good_one_sta
     assert_eq!(later.version, 8, "what was refused shuts nothing out");
 }
 
+/// A server that was broken into signs a version far ahead, of a text that is no policy; then the
+/// honest server is back.
+#[tokio::test]
+async fn a_signed_policy_that_does_not_compile_shuts_out_every_later_one() {
+    let (_folder, layout) = layout();
+    let signer = Signer::new().await;
+    let anchor = signer.anchor();
+    adopt(&layout, &anchor, &signer.publish(1, POLICY).await).await.unwrap();
+    let useless = "this = \"does not compile\"";
+    for (version, code) in [(900_000, "unusable"), (i64::MAX.unsigned_abs(), "version-jump")] {
+        let refusal = adopt(&layout, &anchor, &signer.publish(version, useless).await).await.unwrap_err();
+        assert_eq!(refusal.to_report().code, code, "{refusal}");
+    }
+    let honest = adopt(&layout, &anchor, &signer.publish(2, POLICY).await).await.unwrap();
+    assert_eq!(honest.version, 2);
+    // What was adopted is a floor nevertheless.
+    let refusal = adopt(&layout, &anchor, &signer.publish(1, POLICY).await).await.unwrap_err();
+    assert_eq!(refusal.to_report().code, "rolled-back");
+}
+
 /// A server whose bundle a test exchanges, and which says so on its stream.
 async fn serve(bundle: Arc<Mutex<(String, Vec<u8>)>>) -> FakeServer {
     FakeServer::start(move |asked: &Asked| {

@@ -17,6 +17,7 @@ mod trusted;
 pub use rejection::Rejection;
 
 use policy::Standing;
+use policy::document::MAX_DOCUMENT_BYTES;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,6 +32,9 @@ pub const MAX_BUNDLE_BYTES: usize = 16 * 1024 * 1024;
 /// Target names in the repository.
 pub const POLICY_TARGET: &str = "policy.toml";
 pub const STANDING_TARGET: &str = "standing.json";
+/// So far may a version be ahead of the one verified before it, or of 0. An organisation does not get
+/// there by publishing; whoever has stolen its keys and wants no policy after its own to be taken does.
+pub const LONGEST_STEP: u64 = 1_000_000;
 /// The version of this shape; an agent refuses one it does not know.
 pub const FORMAT: u32 = 1;
 
@@ -55,6 +59,26 @@ pub struct TargetFacts {
     pub policy_version: u64,
 }
 
+/// A bundle that passed every step of [`verify`] and has moved no floor yet. Dropped, it leaves
+/// everything as it was.
+pub struct Passed {
+    pub verified: Verified,
+    trusted: Trusted,
+    repository: Repository,
+}
+
+impl Passed {
+    /// Makes it the one below which nothing is taken again. For a policy that can be applied, and no
+    /// other: whoever has signed one that cannot would else shut out every good one after it.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn keep(self) -> Result<Verified, Rejection> {
+        self.trusted.keep(&self.repository, self.verified.policy_version)?;
+        Ok(self.verified)
+    }
+}
+
 /// What an agent was given at enrolment to verify policy by.
 #[derive(Debug, Clone)]
 pub struct Anchor {
@@ -76,15 +100,17 @@ pub struct Verified {
 /// Verifies a bundle against the anchor and against what was seen before (`trusted`, a folder that
 /// only this procedure writes: version floors and the last known time).
 ///
-/// The floors move only for a bundle that passed every step, so one that fails cannot shut out a
-/// later good one.
+/// The floors move only when the caller says so ([`Passed::keep`]), after it compiled the policy: a
+/// bundle that fails anywhere cannot shut out a later good one. Nor can one that passes: no version
+/// may be more than [`LONGEST_STEP`] ahead of the one before it, and keys that were replaced by a
+/// newer root take the floors with them that they signed (step 5.3.11 of the specification).
 ///
 /// # Errors
 /// The first step that failed.
-pub async fn verify(bytes: &[u8], anchor: &Anchor, trusted: &Path) -> Result<Verified, Rejection> {
+pub async fn verify(bytes: &[u8], anchor: &Anchor, trusted: &Path) -> Result<Passed, Rejection> {
     // 1. Size and shape.
     let files = InMemory::new(parse(bytes)?);
-    let trusted = Trusted::open(trusted, anchor)?;
+    let mut trusted = Trusted::open(trusted, anchor)?;
     // 2. to 5. The chain of roots, timestamp, snapshot, targets: signatures, versions, expiry.
     let loaded = load(&files, &trusted.starting_root, Some(trusted.scratch())).await;
     trusted.keep_time()?;
@@ -95,15 +121,15 @@ pub async fn verify(bytes: &[u8], anchor: &Anchor, trusted: &Path) -> Result<Ver
         loaded => loaded?,
     };
     // 6. The bytes of both targets: length and hash.
-    let policy_toml = read_target(&repository, POLICY_TARGET).await?;
+    let policy_toml = read_policy(&repository).await?;
     let standing = read_target(&repository, STANDING_TARGET).await?;
     // 7. Whose policy it is, in which format, and not an older one than was seen.
     let policy_version = check_facts(&repository, anchor)?;
-    trusted.check_floor(policy_version)?;
+    trusted.check_floor(&repository, policy_version)?;
     // 8. The standing list is understood. (The policy's own text is compiled by the caller.)
     let standing = parse_standing(&standing)?;
-    trusted.keep(&repository, policy_version)?;
-    Ok(Verified { policy_version, policy_toml, standing, expires: earliest_expiry(&repository) })
+    let verified = Verified { policy_version, policy_toml, standing, expires: earliest_expiry(&repository) };
+    Ok(Passed { verified, trusted, repository })
 }
 
 /// Verifies a bundle that [`verify`] let pass before, where there is nothing to compare it with but
@@ -113,7 +139,7 @@ pub async fn verify(bytes: &[u8], anchor: &Anchor, trusted: &Path) -> Result<Ver
 /// The first step that failed.
 pub async fn verify_again(bytes: &[u8], anchor: &Anchor) -> Result<Verified, Rejection> {
     let repository = load(&InMemory::new(parse(bytes)?), &anchor.root, None).await?;
-    let policy_toml = read_target(&repository, POLICY_TARGET).await?;
+    let policy_toml = read_policy(&repository).await?;
     let standing = read_target(&repository, STANDING_TARGET).await?;
     let policy_version = check_facts(&repository, anchor)?;
     let standing = parse_standing(&standing)?;
@@ -163,7 +189,16 @@ async fn foreign(files: &InMemory, anchor: &Anchor) -> Option<Rejection> {
     }
 }
 
-/// Step 6.
+/// Step 6. A policy that takes a machine minutes to compile is as good as none, so its size is bounded
+/// as it is for its author.
+async fn read_policy(repository: &Repository) -> Result<String, Rejection> {
+    let policy = read_target(repository, POLICY_TARGET).await?;
+    if policy.len() > MAX_DOCUMENT_BYTES {
+        return Err(Rejection::Oversized { limit: MAX_DOCUMENT_BYTES });
+    }
+    Ok(policy)
+}
+
 async fn read_target(repository: &Repository, name: &str) -> Result<String, Rejection> {
     let target = TargetName::new(name).map_err(|error| Rejection::from_target(name, &error))?;
     let stream =

@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test are a test")]
 
 use contract::bundle::{
-    Anchor, Bundle, FORMAT, MAX_BUNDLE_BYTES, Rejection, TargetFacts, Verified, verify, verify_again,
+    Anchor, Bundle, FORMAT, LONGEST_STEP, MAX_BUNDLE_BYTES, Passed, Rejection, TargetFacts, Verified, verify,
+    verify_again,
 };
 use contract::signing::{
     Publication, RoleSpec, RootSpec, SigningKey, first_root, next_root, sign_repository,
@@ -99,6 +100,10 @@ impl Organisation {
     /// Replaces the online key.
     async fn rotate(&mut self) {
         self.online = SigningKey::generate().unwrap();
+        self.renew_root().await;
+    }
+
+    async fn renew_root(&mut self) {
         let spec = root_spec(RoleSpec::of(&self.root_key), &self.online);
         let next = next_root(self.roots.last().unwrap(), &spec.root.keys, &spec).await.unwrap();
         self.roots.push(next);
@@ -117,6 +122,11 @@ impl Machine {
     }
 
     async fn take(&self, bundle: &Bundle) -> Result<Verified, Rejection> {
+        self.pass(bundle).await?.keep()
+    }
+
+    /// Verified, and not kept.
+    async fn pass(&self, bundle: &Bundle) -> Result<Passed, Rejection> {
         verify(&serde_json::to_vec(bundle).unwrap(), &self.anchor, self.trusted.path()).await
     }
 
@@ -209,11 +219,12 @@ async fn a_machine_enrolled_anew_begins_from_nothing() {
 }
 
 #[tokio::test]
-async fn a_newer_anchor_of_the_same_chain_keeps_the_floors() {
+async fn a_newer_root_with_the_same_online_keys_keeps_the_floors() {
     let mut acme = Organisation::new("acme").await;
     let mut machine = Machine::of(&acme);
     machine.take(&acme.publish(edition(5)).await).await.unwrap();
-    acme.rotate().await;
+    acme.renew_root().await;
+    machine.refuses(&acme.publish(edition(4)).await, "rolled-back").await;
     machine.anchor.root.clone_from(&acme.roots[1]);
     machine.refuses(&acme.publish(edition(4)).await, "rolled-back").await;
     machine.take(&acme.publish(edition(6)).await).await.unwrap();
@@ -225,7 +236,7 @@ async fn a_newer_anchor_of_the_same_chain_keeps_the_floors() {
 async fn endless_data() {
     let machine = Machine::of(&Organisation::new("acme").await);
     let endless = vec![b' '; MAX_BUNDLE_BYTES + 1];
-    let rejection = verify(&endless, &machine.anchor, machine.trusted.path()).await.unwrap_err();
+    let rejection = verify(&endless, &machine.anchor, machine.trusted.path()).await.err().unwrap();
     assert_eq!(rejection.code(), "oversized");
 }
 
@@ -244,7 +255,8 @@ async fn truncated_bundle() {
     let machine = Machine::of(&acme);
     let whole = serde_json::to_vec(&acme.publish(edition(1)).await).unwrap();
     for length in [0, 1, whole.len() / 2, whole.len() - 1] {
-        let rejection = verify(&whole[..length], &machine.anchor, machine.trusted.path()).await.unwrap_err();
+        let rejection =
+            verify(&whole[..length], &machine.anchor, machine.trusted.path()).await.err().unwrap();
         assert_eq!(rejection.code(), "truncated", "{length}: {rejection}");
     }
 }
@@ -611,8 +623,76 @@ async fn a_store_that_cannot_be_used() {
     let file = machine.trusted.path().join("file");
     std::fs::write(&file, "").unwrap();
     let bundle = serde_json::to_vec(&acme.publish(edition(1)).await).unwrap();
-    let rejection = verify(&bundle, &machine.anchor, Path::new(&file)).await.unwrap_err();
+    let rejection = verify(&bundle, &machine.anchor, Path::new(&file)).await.err().unwrap();
     assert_eq!(rejection.code(), "store", "{rejection}");
+}
+
+/// A server that was broken into signs a version near the largest there is.
+#[tokio::test]
+async fn a_version_far_ahead_shuts_out_every_later_policy() {
+    let acme = Organisation::new("acme").await;
+    let machine = Machine::of(&acme);
+    let last = i64::MAX.unsigned_abs();
+    for fresh in [true, false] {
+        if !fresh {
+            machine.take(&acme.publish(edition(1)).await).await.unwrap();
+        }
+        for far in [
+            edition(last),
+            Edition { policy_version: last, ..edition(2) },
+            Edition { timestamp_version: last, ..edition(2) },
+            Edition { policy_version: 2, timestamp_version: 2, ..edition(last) },
+            edition(LONGEST_STEP + 2),
+        ] {
+            machine.refuses(&acme.publish(far).await, "version-jump").await;
+        }
+    }
+    machine.take(&acme.publish(edition(2)).await).await.unwrap();
+    machine.take(&acme.publish(edition(LONGEST_STEP + 2)).await).await.unwrap();
+}
+
+/// Signed rightly, verified, and no policy at all: only the caller can tell, who then keeps nothing.
+#[tokio::test]
+async fn a_signed_policy_that_is_not_kept_moves_no_floor() {
+    let acme = Organisation::new("acme").await;
+    let machine = Machine::of(&acme);
+    machine.take(&acme.publish(edition(1)).await).await.unwrap();
+    let useless = Edition { policy: "this = \"does not compile\"", ..edition(900_000) };
+    assert_eq!(machine.pass(&acme.publish(useless).await).await.unwrap().verified.policy_version, 900_000);
+    machine.take(&acme.publish(edition(2)).await).await.unwrap();
+}
+
+/// What thieves made an online key sign is gone with the key.
+#[tokio::test]
+async fn floors_that_a_stolen_key_raised_outlast_the_key() {
+    let mut acme = Organisation::new("acme").await;
+    let (mut anchored_anew, machine) = (Machine::of(&acme), Machine::of(&acme));
+    for machine in [&machine, &anchored_anew] {
+        machine.take(&acme.publish(edition(LONGEST_STEP)).await).await.unwrap();
+        machine.refuses(&acme.publish(edition(3)).await, "rolled-back").await;
+    }
+    let by_the_thieves = acme.publish(edition(LONGEST_STEP + 1)).await;
+    acme.rotate().await;
+    anchored_anew.anchor.root.clone_from(&acme.roots[1]);
+    for machine in [&machine, &anchored_anew] {
+        machine.take(&acme.publish(edition(3)).await).await.unwrap();
+        machine.refuses(&acme.publish(edition(2)).await, "rolled-back").await;
+        machine.refuses(&by_the_thieves, "forged").await;
+    }
+}
+
+static ENDLESS: std::sync::LazyLock<String> =
+    std::sync::LazyLock::new(|| "# ".repeat(policy::document::MAX_DOCUMENT_BYTES / 2 + 1));
+
+#[tokio::test]
+async fn a_signed_policy_without_end_is_not_even_compiled() {
+    let acme = Organisation::new("acme").await;
+    let endless = Edition { policy: &ENDLESS, ..edition(1) };
+    let bundle = acme.publish(endless).await;
+    Machine::of(&acme).refuses(&bundle, "oversized").await;
+    let again = verify_again(&serde_json::to_vec(&bundle).unwrap(), &acme.anchor()).await.unwrap_err();
+    assert_eq!(again.code(), "oversized");
+    assert!(policy::Document::parse(&ENDLESS).is_err(), "nor can it be published");
 }
 
 // Anything else.

@@ -24,6 +24,9 @@ use crate::pattern::Pattern;
 use crate::problem::Problem;
 use time::OffsetDateTime;
 
+/// The largest document there is, in bytes, for its author and for every machine that compiles it.
+pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+
 /// A document that parsed: every key known, every name resolved, every condition syntactically Cedar.
 #[derive(Debug, Clone)]
 pub struct Document {

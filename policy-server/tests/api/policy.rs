@@ -43,7 +43,7 @@ async fn published_policy_reaches_a_device_and_passes_its_verification() {
         root: organisation.app.publisher.trust_root().as_bytes().to_vec(),
     };
     let trusted = tempfile::tempdir().unwrap();
-    let verified = verify(bundle.text.as_bytes(), &anchor, trusted.path()).await.unwrap();
+    let verified = verify(bundle.text.as_bytes(), &anchor, trusted.path()).await.unwrap().keep().unwrap();
     assert_eq!((verified.policy_version, verified.policy_toml.as_str()), (2, POLICY));
 
     let etag = bundle.headers[header::ETAG].to_str().unwrap().to_owned();
@@ -55,7 +55,7 @@ async fn published_policy_reaches_a_device_and_passes_its_verification() {
     organisation.post("/v1/admin/members/ada@acme.example/offboard", json!({})).await.expect(200);
     let bundle =
         organisation.by_device(&device, Method::GET, "/v1/agent/policy", json!(null)).await.expect(200);
-    let verified = verify(bundle.text.as_bytes(), &anchor, trusted.path()).await.unwrap();
+    let verified = verify(bundle.text.as_bytes(), &anchor, trusted.path()).await.unwrap().keep().unwrap();
     assert_eq!(verified.policy_version, 3);
     assert!(verified.standing.suspended_members.contains("ada@acme.example"));
 }
@@ -69,13 +69,13 @@ async fn policy_signed_again_keeps_its_version_and_passes_for_whom_has_it_alread
     };
     let trusted = tempfile::tempdir().unwrap();
     let before = organisation.app.publisher.signed().unwrap();
-    verify(&before.bytes, &anchor, trusted.path()).await.unwrap();
+    verify(&before.bytes, &anchor, trusted.path()).await.unwrap().keep().unwrap();
     organisation.app.publisher.turn().await.sign_again(&organisation.app).await.unwrap();
     let after = organisation.app.publisher.signed().unwrap();
     assert_ne!(before.etag, after.etag);
-    let verified = verify(&after.bytes, &anchor, trusted.path()).await.unwrap();
+    let verified = verify(&after.bytes, &anchor, trusted.path()).await.unwrap().keep().unwrap();
     assert_eq!(verified.policy_version, 1);
-    verify(&before.bytes, &anchor, trusted.path()).await.expect_err("the older signature is a rollback");
+    verify(&before.bytes, &anchor, trusted.path()).await.err().expect("the older signature is a rollback");
 }
 
 #[tokio::test]
@@ -195,15 +195,15 @@ async fn a_bundle_for_offline_machines_is_the_one_that_agents_fetch_unless_it_is
         root: organisation.app.publisher.trust_root().as_bytes().to_vec(),
     };
     let trusted = tempfile::tempdir().unwrap();
-    verify(&fetched.bytes, &anchor, trusted.path()).await.unwrap();
+    verify(&fetched.bytes, &anchor, trusted.path()).await.unwrap().keep().unwrap();
     let short = get("/v1/admin/policy/bundle?expires=3600").await.expect(200);
-    let verified = verify(short.text.as_bytes(), &anchor, trusted.path()).await.unwrap();
+    let verified = verify(short.text.as_bytes(), &anchor, trusted.path()).await.unwrap().keep().unwrap();
     let lasts = verified.expires - time::OffsetDateTime::now_utc();
     assert!((3500..=3600).contains(&lasts.whole_seconds()), "{lasts}");
     assert_eq!(verified.policy_version, 1);
 
     let later = organisation.app.publisher.signed().unwrap();
-    let verified = verify(&later.bytes, &anchor, trusted.path()).await.unwrap();
+    let verified = verify(&later.bytes, &anchor, trusted.path()).await.unwrap().keep().unwrap();
     assert!(verified.expires - time::OffsetDateTime::now_utc() > time::Duration::days(6), "back online");
 
     for wrong in ["0", "604801", "18446744073709551616", "soon", "-1"] {

@@ -16,6 +16,10 @@ pub enum Rejection {
     Forged(String),
     #[error("the policy is older than one that was seen before: {0}")]
     RolledBack(String),
+    #[error(
+        "the policy is too far ahead of what was seen before ({0}): its signer may want no later one to be taken"
+    )]
+    VersionJump(String),
     #[error("the {role} signature of the policy has expired")]
     Expired { role: String },
     #[error("the policy is put together from parts that do not belong together: {0}")]
@@ -43,6 +47,7 @@ impl Rejection {
             Self::Truncated(_) => "truncated",
             Self::Forged(_) => "forged",
             Self::RolledBack(_) => "rolled-back",
+            Self::VersionJump(_) => "version-jump",
             Self::Expired { .. } => "expired",
             Self::Mixed(_) => "mixed",
             Self::ForeignOrganisation { .. } => "foreign-organisation",

@@ -9,7 +9,7 @@
 //! A verification works on a copy; only one that passed every step is moved back, each file by an
 //! atomic rename.
 
-use super::{Anchor, Rejection};
+use super::{Anchor, LONGEST_STEP, Rejection};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tough::Repository;
-use tough::schema::{Root, Signed};
+use tough::schema::{RoleType, Root, Signed};
 
 const METADATA: [&str; 4] = ["root.json", "timestamp.json", "snapshot.json", "targets.json"];
 const TIME: &str = "latest_known_time.json";
@@ -35,6 +35,8 @@ pub(super) struct Trusted {
     scratch: TempDir,
     /// The newest root that is known to continue the anchor, or the anchor.
     pub(super) starting_root: Vec<u8>,
+    /// The root that the floors were made under.
+    floors_root: Option<Signed<Root>>,
     floor: Option<u64>,
     anchor_digest: String,
 }
@@ -67,25 +69,70 @@ impl Trusted {
         }
         // Starting again from the anchor would let an attacker leave newer roots out, and revive a
         // key that was rotated away.
-        let starting_root = match known {
-            Some((known, bytes)) if continued && known.signed.version > anchored.signed.version => bytes,
+        let starting_root = match &known {
+            Some((known, bytes)) if continued && known.signed.version > anchored.signed.version => {
+                bytes.clone()
+            }
             _ => anchor.root.clone(),
         };
+        let floors_root = known.filter(|_| continued).map(|(known, _)| known);
         let floor = floor.filter(|_| continued).map(|floor| floor.policy_version);
-        Ok(Self { folder: folder.to_path_buf(), scratch, starting_root, floor, anchor_digest })
+        Ok(Self { folder: folder.to_path_buf(), scratch, starting_root, floors_root, floor, anchor_digest })
     }
 
     pub(super) fn scratch(&self) -> &Path {
         self.scratch.path()
     }
 
-    pub(super) fn check_floor(&self, policy_version: u64) -> Result<(), Rejection> {
+    /// Not below what was seen before, and not so far above it that little room is left.
+    pub(super) fn check_floor(
+        &mut self,
+        repository: &Repository,
+        policy_version: u64,
+    ) -> Result<(), Rejection> {
+        self.forget_floors_of_replaced_keys(repository);
         match self.floor {
-            Some(floor) if policy_version < floor => Err(Rejection::RolledBack(format!(
-                "policy version {policy_version} was offered, version {floor} was verified before"
-            ))),
-            _ => Ok(()),
+            Some(floor) if policy_version < floor => {
+                return Err(Rejection::RolledBack(format!(
+                    "policy version {policy_version} was offered, version {floor} was verified before"
+                )));
+            }
+            _ => step("policy", self.floor, policy_version)?,
         }
+        for (name, offered) in [
+            ("timestamp", repository.timestamp().signed.version),
+            ("snapshot", repository.snapshot().signed.version),
+            ("targets", repository.targets().signed.version),
+        ] {
+            let before = self.metadata_floor(&format!("{name}.json"))?;
+            step(name, before, offered.get())?;
+        }
+        Ok(())
+    }
+
+    /// Under a root that takes the targets' keys away, nothing that they signed can come back, and
+    /// what they were made to sign must not stay in the way. (The library does the same for the
+    /// metadata.)
+    fn forget_floors_of_replaced_keys(&mut self, repository: &Repository) {
+        let keys = |root: &Root| root.roles.get(&RoleType::Targets).map(|keys| keys.keyids.clone());
+        let before = self.floors_root.as_ref().and_then(|root| keys(&root.signed)).unwrap_or_default();
+        let now = keys(&repository.root().signed).unwrap_or_default();
+        if !before.is_empty() && !before.iter().any(|key| now.contains(key)) {
+            self.floor = None;
+            self.floors_root = None;
+        }
+    }
+
+    /// The version last verified, of metadata whose floors still hold.
+    fn metadata_floor(&self, name: &str) -> Result<Option<u64>, Rejection> {
+        if self.floors_root.is_none() {
+            return Ok(None);
+        }
+        let version = |bytes: Vec<u8>| {
+            let metadata: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+            metadata["signed"]["version"].as_u64()
+        };
+        Ok(read(&self.folder.join(name))?.and_then(version))
     }
 
     /// The clock moves on whether or not the bundle is good.
@@ -131,6 +178,14 @@ fn continues(anchor: &Signed<Root>, known: &Signed<Root>) -> bool {
         return older.signed == newer.signed;
     }
     older.signed.verify_role(newer).is_ok()
+}
+
+fn step(what: &str, before: Option<u64>, offered: u64) -> Result<(), Rejection> {
+    let before = before.unwrap_or(0);
+    if offered > before.saturating_add(LONGEST_STEP) {
+        return Err(Rejection::VersionJump(format!("{what} version {offered} after {before}")));
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, Rejection> {

@@ -3,7 +3,7 @@
 use super::check;
 use super::place::offset_in_literal;
 use super::reader::{Reader, Section, entries, kind};
-use super::{Defaults, Document, Effect, Grant, Place, Role, Server, Test};
+use super::{Defaults, Document, Effect, Grant, MAX_DOCUMENT_BYTES, Place, Role, Server, Test};
 use crate::condition::Condition;
 use crate::decision::{Mode, Verdict};
 use crate::matcher::{MemberPattern, ServerMatcher};
@@ -27,6 +27,11 @@ pub(super) struct Named<T> {
 }
 
 pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
+    if text.len() > MAX_DOCUMENT_BYTES {
+        let message = format!("the document is larger than the {MAX_DOCUMENT_BYTES} bytes that machines take");
+        let help = "name many tools by one pattern, and many members by one role".to_owned();
+        return Err(vec![Problem { line: 1, column: 1, message, help }]);
+    }
     let (root, faults) = DeTable::parse_recoverable(text);
     let mut reader = Reader::new(text);
     if !faults.is_empty() {
