@@ -4,7 +4,7 @@ mod command;
 mod parts;
 mod remote;
 
-pub use command::steers_what_runs;
+pub use command::{Steered, steering, steers_what_runs};
 pub(crate) use parts::{Parts, SCHEMES, canonical_matcher};
 
 use serde::{Deserialize, Serialize};

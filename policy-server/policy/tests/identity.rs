@@ -60,7 +60,11 @@ fn a_command_line_has_one_canonical_identity() {
         ("pipx run --spec name==2 name", "pypi:name==2"),
         ("docker run -i --rm mcp/time", "oci:mcp/time"),
         ("docker run -it -e TOKEN=x docker.io/mcp/time:1@sha256:ab x", "oci:mcp/time:1@sha256:ab"),
-        ("docker run --rm -i -v /home/me:/data ghcr.io/x/y:2 /data", "oci:ghcr.io/x/y:2 mount=/data"),
+        (
+            "docker run --rm -i -v /home/me:/data ghcr.io/x/y:2 /data",
+            "oci:ghcr.io/x/y:2 mount=/data command=/data",
+        ),
+        ("docker run -i --rm -w /srv/./x x/y stdio --dir /data", "oci:x/y workdir=/srv/x"),
         ("podman run --name=n --mount type=bind,src=/a,dst=/b library/redis", "oci:redis mount=/b"),
         ("docker run -v 'C:\\me:/data' x/y", "oci:x/y mount=/data"),
         ("python3 -u -m mcp_server --token secret", "exec:python3 -m mcp_server"),
@@ -84,6 +88,8 @@ fn rotating_a_token_or_naming_other_data_is_the_same_server() {
     for (before, after) in [
         ("npx -y name --token old /a", "npx -y name --token new /b /c"),
         ("docker run -i -e T=old x/y", "docker run -i -e T=new x/y"),
+        ("docker run x/y stdio --token old /a", "docker run x/y stdio --token new /b"),
+        ("docker run -e HTTPS_PROXY=http://proxy:1 x/y", "docker run x/y"),
         ("node /srv/x.js --token old", "node /srv/x.js"),
         ("env T=old uvx name", "env T=new uvx name"),
         ("/usr/local/bin/mcp-acme old", "/usr/local/bin/mcp-acme new"),
@@ -251,6 +257,128 @@ fn attack_a_bridge_to_another_server_under_the_good_bridges_name() {
     }
     let star = "[servers.it]\nmatch = ['npm:mcp-remote https://*.acme.example/x']";
     assert!(Document::parse(star).is_err(), "a star in a carried host would reach into the path");
+}
+
+/// What Node's `new URL` takes for `https://evil.example`, which the bridge then dials, with the good
+/// address in a place where the bridge does not look.
+#[test]
+fn attack_an_address_that_only_the_bridge_recognises_stands_before_the_good_one() {
+    let good = "https://good.example/mcp";
+    for evil in [
+        "https:evil.example/mcp",
+        "https:\\\\evil.example/mcp",
+        "https:/evil.example/mcp",
+        "https:///evil.example/mcp",
+        "HTTPS:evil.example/mcp",
+        " https:evil.example/mcp",
+        "ht\ntps:evil.example/mcp",
+        "http:evil.example",
+        "ws:evil.example",
+        "wss:evil.example",
+        "https://evil.example\\@good.example/mcp",
+        "--header",
+        "evil",
+    ] {
+        for before in ["", "--resource ", "--header 'X: y' "] {
+            for line in [
+                format!("npx -y mcp-remote {before}'{evil}' {good}"),
+                format!("npx -y mcp-remote '{evil}' --resource {good}"),
+                format!("npx -y mcp-remote '{evil}' --header 'X: {good}'"),
+            ] {
+                assert!(identity(&line).contains(" sha256:"), "{line}: {}", identity(&line));
+            }
+        }
+    }
+    for line in [
+        "uvx mcp-proxy --headers https://good.example/mcp X evil",
+        "uvx mcp-proxy https://good.example/mcp --named-server x evil",
+        "npx supergateway --sse https://good.example/mcp --stdio=evil",
+        "npx mcp-remote https://good.example/mcp --resource=https:evil.example",
+    ] {
+        assert!(identity(line).contains(" sha256:"), "{line}: {}", identity(line));
+    }
+    for line in [
+        "npx -y mcp-remote https://good.example/mcp 3334 --header 'Authorization: Bearer x'",
+        "npx -y mcp-remote HTTPS://GOOD.example:443/mcp --transport http-only",
+    ] {
+        assert_eq!(identity(line), "npm:mcp-remote https://good.example/mcp", "{line}");
+    }
+    assert_eq!(
+        identity("npx supergateway --sse https://good.example/mcp"),
+        "npm:supergateway https://good.example/mcp"
+    );
+    assert_eq!(
+        identity("uvx mcp-proxy --transport=streamablehttp https://good.example/mcp"),
+        "pypi:mcp-proxy https://good.example/mcp"
+    );
+}
+
+#[test]
+fn attack_a_container_that_runs_a_program_out_of_a_mount() {
+    let good = "oci:ghcr.io/acme/notes:1 mount=/data";
+    let mount = "docker run -i --rm -v /tmp/evil:/data";
+    assert_eq!(identity(&format!("{mount} ghcr.io/acme/notes:1")), good);
+    for line in [
+        format!("{mount} -w /data ghcr.io/acme/notes:1"),
+        format!("{mount} --workdir=/data ghcr.io/acme/notes:1"),
+        format!("{mount} ghcr.io/acme/notes:1 /data/evil"),
+        format!("{mount} ghcr.io/acme/notes:1 /data"),
+        format!("{mount} ghcr.io/acme/notes:1 ./evil"),
+        format!("{mount} ghcr.io/acme/notes:1 data/evil"),
+        format!("{mount} --env-file /tmp/evil.env ghcr.io/acme/notes:1"),
+        format!("{mount} -e GCONV_PATH=/data ghcr.io/acme/notes:1"),
+    ] {
+        let identity = ServerIdentity::from_canonical(identity(&line));
+        assert!(!matches(good, &identity), "{line}: {identity}");
+    }
+    assert!(unread("docker run --env-file /tmp/evil.env ghcr.io/acme/notes:1"));
+    assert!(unread("docker run -v /tmp/evil:/data node:20 /data/evil.js"));
+    assert!(unread("docker run docker.io/library/python -c evil"));
+    let secret = identity("docker run x/y hunter2/secret");
+    assert!(secret.contains("command=sha256:") && !secret.contains("hunter2"), "{secret}");
+}
+
+#[test]
+fn attack_a_variable_that_loads_code_or_redirects_what_is_reached() {
+    use policy::identity::{Steered, steering};
+    for variable in [
+        "PATH",
+        "path",
+        "LD_PRELOAD",
+        "GCONV_PATH",
+        "GLIBC_TUNABLES",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "PYTHONHOME",
+        "RUBYOPT",
+        "PERL5OPT",
+        "JAVA_TOOL_OPTIONS",
+        "BASH_ENV",
+        "ENV",
+        "UV_INDEX_URL",
+        "PIP_INDEX_URL",
+        "DOCKER_HOST",
+        "NODE_OPTIONS",
+        "npm_config_registry",
+    ] {
+        assert_eq!(steering(variable), Some(Steered::Program), "{variable}");
+    }
+    for variable in [
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "all_proxy",
+        "NODE_EXTRA_CA_CERTS",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+    ] {
+        assert_eq!(steering(variable), Some(Steered::Connection), "{variable}");
+    }
+    for variable in ["GITHUB_TOKEN", "PYTHONUNBUFFERED", "NO_PROXY", "LANG"] {
+        assert_eq!(steering(variable), None, "{variable}");
+    }
 }
 
 #[test]

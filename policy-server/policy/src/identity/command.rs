@@ -9,7 +9,7 @@
 //! | `npx -p @scope/name tool …` | `npm:@scope/name tool`; no word where the tool bears the package's name |
 //! | `uvx name==1.0 …`, `uv tool run`, `pipx run`, `--from name tool` | `pypi:name==1.0`, `pypi:name tool` |
 //! | `npx -y mcp-remote https://host/mcp …` | `npm:mcp-remote https://host/mcp`; see `carrier` |
-//! | `docker run -i --rm -v /data:/data ghcr.io/x/y:1 …` | `oci:ghcr.io/x/y:1 mount=/data` |
+//! | `docker run -i --rm -v /data:/data ghcr.io/x/y:1 …` | `oci:ghcr.io/x/y:1 mount=/data`; see `container` |
 //! | `python3 -m module …`, `node /srv/x.js …`, `deno run -A x.ts` | `exec:python3 -m module`, `exec:node /srv/x.js`, … |
 //! | `uv --directory /srv run x.py` | `exec:uv --directory=/srv run x.py` |
 //! | `cmd /c LINE`, `env NAME=value LINE` | the identity of LINE |
@@ -33,9 +33,11 @@ mod container;
 mod npm;
 mod program;
 mod python;
+mod variables;
 
 pub(crate) use container::image_name;
 pub(crate) use python::python_name;
+pub use variables::{Steered, steering, steers_what_runs};
 
 /// Wrappers inside wrappers are followed this far.
 const DEPTH: usize = 3;
@@ -86,46 +88,6 @@ fn cmd_line(args: &[String]) -> Option<Vec<String>> {
         [only] => Some(only.split_whitespace().map(str::to_owned).collect()),
         words => Some(words.to_vec()),
     }
-}
-
-/// Environment variables that decide what a runner or an interpreter runs. An identity cannot show
-/// them; whoever sees them set beside a server (in its configuration entry) can.
-#[must_use]
-pub fn steers_what_runs(variable: &str) -> bool {
-    const NAMES: [&str; 14] = [
-        "PATH",
-        "PATHEXT",
-        "HOME",
-        "USERPROFILE",
-        "BASH_ENV",
-        "ENV",
-        "SHELL",
-        "NODE_OPTIONS",
-        "NODE_PATH",
-        "RUBYOPT",
-        "RUBYLIB",
-        "JAVA_TOOL_OPTIONS",
-        "_JAVA_OPTIONS",
-        "CLASSPATH",
-    ];
-    const PREFIXES: [&str; 14] = [
-        "NPM_",
-        "PNPM_",
-        "YARN_",
-        "BUN_",
-        "COREPACK_",
-        "LD_",
-        "DYLD_",
-        "PYTHON",
-        "UV_",
-        "PIP_",
-        "PIPX_",
-        "DOCKER_",
-        "CONTAINER",
-        "PERL5",
-    ];
-    let variable = variable.to_ascii_uppercase();
-    NAMES.contains(&variable.as_str()) || PREFIXES.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// Which flags a runner may have before its subject; any other makes it unreadable.

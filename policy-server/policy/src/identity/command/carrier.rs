@@ -55,13 +55,43 @@ pub(super) fn load(package: &str, args: &[String]) -> String {
     String::new()
 }
 
-/// The one URL among the arguments. Two may be taken either way, and a command to be run wins over any.
+/// The URL that a bridge is given first, where no other word could be taken for another server.
 fn only_url(args: &[String]) -> Option<String> {
-    let runs = |arg: &String| matches!(arg.as_str(), "--stdio" | "--" | "-c" | "--command" | "run");
-    if args.iter().any(runs) {
+    let runs = |arg: &String| {
+        matches!(arg.as_str(), "--" | "-c" | "run")
+            || ["--stdio", "--command", "--na"].iter().any(|flag| arg.starts_with(flag))
+    };
+    let at = args.iter().position(|arg| !says_only_how(arg))?;
+    let another = |(index, arg): (usize, &String)| index != at && may_be_url(arg);
+    if args.iter().any(runs) || args.iter().enumerate().any(another) {
         return None;
     }
-    let mut urls = args.iter().filter(|arg| arg.contains("://"));
-    let url = urls.next()?;
-    if urls.next().is_some() { None } else { remote::identify(url).ok() }
+    strict_url(&args[at])
+}
+
+/// Flags before the URL after which no bridge takes the next word for anything but its URL.
+fn says_only_how(arg: &str) -> bool {
+    matches!(arg, "--sse" | "--streamableHttp" | "--streamable-http")
+        || ["--transport=", "--log-level=", "--logLevel="].iter().any(|flag| arg.starts_with(flag))
+}
+
+/// Written as every reader reads it: one that follows the WHATWG forgives missing and turned slashes,
+/// blanks and line ends, and others do not.
+fn strict_url(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let plain = rest.starts_with(|c: char| c.is_alphanumeric() || c == '[')
+        && !text.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control());
+    let web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
+    if plain && web { remote::identify(text).ok() } else { None }
+}
+
+/// Could some reader find an address in this word? `https:evil.example` is one to Node's `new URL`, as
+/// is one with blanks before it or line ends inside it; and a flag may carry one.
+fn may_be_url(arg: &str) -> bool {
+    let seen: String = arg.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    let seen = seen.to_ascii_lowercase();
+    let value =
+        if seen.starts_with('-') { seen.split_once('=').map_or("", |(_, value)| value) } else { &seen };
+    let schemes = ["https:", "http:", "wss:", "ws:"];
+    seen.contains("://") || schemes.iter().any(|scheme| value.starts_with(scheme))
 }

@@ -1,14 +1,23 @@
-//! `docker run` and `podman run`: the image, and what is mounted over parts of it.
+//! `docker run` and `podman run`: the image, and what makes it run something else than it was built
+//! for.
+//!
+//! | on the command line | in the identity |
+//! |---|---|
+//! | `-v /src:/data`, `--mount …,dst=/data`, `--tmpfs /data` | `mount=/data`: files may lie over the image's program |
+//! | `-w /data` | `workdir=/data`: a program may be named relative to it |
+//! | a path as first word after the image | `command=/data/x`: the program itself, where the image has no entry point |
+//! | another first word with a slash in it | `command=sha256:…`, as it may be a secret |
+//! | any other word after the image | nothing: a subcommand, flags and data of the image's own program |
+//! | `--entrypoint`, `--env-file`, a variable that decides what runs, an interpreter after the image or as the image | not the image's identity, but a digest of everything |
 
-use super::{program, steers_what_runs};
+use super::{Steered, program, steering};
 
 const PLAIN: [&str; 8] =
     ["--init", "--interactive", "--tty", "--rm", "--read-only", "--no-healthcheck", "--detach", "--quiet"];
-const VALUED: [&str; 26] = [
+const VALUED: [&str; 23] = [
     "--add-host",
     "--cap-drop",
     "--cpus",
-    "--env-file",
     "--hostname",
     "-h",
     "--label",
@@ -28,8 +37,6 @@ const VALUED: [&str; 26] = [
     "--stop-timeout",
     "--user",
     "-u",
-    "--workdir",
-    "-w",
     "--log-opt",
 ];
 
@@ -39,7 +46,7 @@ pub(super) fn identify(args: &[String]) -> Option<String> {
         [container, run, rest @ ..] if container == "container" && run == "run" => rest,
         _ => return None,
     };
-    let mut mounts = Vec::new();
+    let (mut mounts, mut workdir) = (Vec::new(), None);
     let mut at = 0;
     while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-')) {
         at += 1;
@@ -58,18 +65,24 @@ pub(super) fn identify(args: &[String]) -> Option<String> {
             args.get(at - 1)?
         };
         match flag {
-            "-e" | "--env" if steers_what_runs(value.split('=').next().unwrap_or(value)) => return None,
+            "-e" | "--env"
+                if steering(value.split('=').next().unwrap_or(value)) == Some(Steered::Program) =>
+            {
+                return None;
+            }
             "-e" | "--env" => {}
             "-v" | "--volume" => mounts.push(volume_target(value)?),
             "--mount" => mounts.push(mount_target(value)?),
+            "-w" | "--workdir" => workdir = Some(program::path(value)),
             "--tmpfs" => mounts.push(value.split(':').next()?.to_owned()),
             _ if VALUED.contains(&flag) => {}
             _ => return None,
         }
     }
     let image = args.get(at)?;
-    // A program given after the image replaces the image's own where it has no entry point.
-    if args.get(at + 1).is_some_and(|first| program::is_launcher(first)) || !is_image(image) {
+    let words = &args[at + 1..];
+    let interprets = |first: &String| program::is_launcher(first) || program::is_launcher(bare_name(image));
+    if words.first().is_some_and(interprets) || !is_image(image) {
         return None;
     }
     mounts.sort();
@@ -79,7 +92,31 @@ pub(super) fn identify(args: &[String]) -> Option<String> {
         identity.push_str(" mount=");
         identity.push_str(&program::path(target));
     }
+    if let Some(workdir) = workdir {
+        identity.push_str(" workdir=");
+        identity.push_str(&workdir);
+    }
+    if let Some(command) = words.first().and_then(|first| command(first)) {
+        identity.push_str(" command=");
+        identity.push_str(&command);
+    }
     Some(identity)
+}
+
+/// The first word after the image, where it names a file: what is run in an image without an entry
+/// point, and perhaps a file that was mounted into it.
+fn command(word: &str) -> Option<String> {
+    if !word.contains('/') || word.starts_with('-') {
+        return None;
+    }
+    let is_path = word.starts_with(['/', '.']);
+    Some(if is_path { program::path(word) } else { program::digest(&[word.to_owned()]) })
+}
+
+/// `ghcr.io/x/node:20` is an interpreter's image: `node`.
+fn bare_name(image: &str) -> &str {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    name.split([':', '@']).next().unwrap_or(name)
 }
 
 /// Of `source:target[:options]` or `target`; Windows sources have a colon of their own.
