@@ -5,13 +5,15 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-const EXIT_CODES: &str = "\
+/// Said with every verb.
+pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  it failed; the message says why
   2  wrong use, or input that cannot be read
   3  this machine is not enrolled
-  4  it ran, and found problems (doctor, status)
+  4  it ran, and found problems: status, doctor; configs plan, apply and list (a file was left alone);
+     configs restore (the resident would undo it, so nothing was done)
 `portreeve wrap` exits with the code of the server it guards.";
 
 /// Guards the MCP servers that Claude starts or dials, by your organisation's policy.
@@ -37,23 +39,31 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make this machine a device of your organisation, by the managed profile
+    #[command(after_help = EXIT_CODES)]
     Enroll(EnrollArgs),
     /// Take this machine out again: configurations restored, identity removed
+    #[command(after_help = EXIT_CODES)]
     Unenroll(UnenrollArgs),
     /// The resident: policy, audit log, configurations, detection (started by the system)
+    #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
     /// How this machine stands, in ten lines
+    #[command(after_help = EXIT_CODES)]
     Status,
     /// Look for what is wrong, and say the remedy
+    #[command(after_help = EXIT_CODES)]
     Doctor,
     /// The last refusals: which rule, why, and whom to ask
+    #[command(after_help = EXIT_CODES)]
     Explain(ExplainArgs),
     /// Policy by hand, for a machine that cannot reach its policy server
-    #[command(subcommand)]
+    #[command(subcommand, after_help = EXIT_CODES)]
     Policy(Policy),
     /// See, apply and undo what Portreeve writes into Claude's configurations
+    #[command(after_help = EXIT_CODES)]
     Configs(ConfigsArgs),
     /// Guard one MCP server: what Claude starts in its place
+    #[command(after_help = EXIT_CODES)]
     Wrap(WrapArgs),
 }
 
@@ -95,6 +105,7 @@ pub enum Policy {
     /// It passes the same checks as a bundle that was fetched: signatures, expiry, organisation, and no
     /// older than what this machine has seen. What is refused changes nothing, exit code 1; the resident
     /// tells the policy server of it. Where no resident runs, the bundle is put in force on disk.
+    #[command(after_help = EXIT_CODES)]
     Adopt {
         /// The signed bundle
         #[arg(value_name = "FILE")]
@@ -137,6 +148,18 @@ mod tests {
     #[test]
     fn the_verbs_and_flags_do_not_contradict_each_other() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_says_its_exit_codes() {
+        fn without(command: &clap::Command, path: &str) -> Vec<String> {
+            let here = command.clone().render_long_help().to_string();
+            let mine = (!here.contains("Exit codes:")).then(|| path.to_owned());
+            let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+            let below = below.flat_map(|below| without(below, &format!("{path} {}", below.get_name())));
+            mine.into_iter().chain(below.collect::<Vec<_>>()).collect()
+        }
+        assert_eq!(without(&Cli::command(), "portreeve"), Vec::<String>::new());
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub mod status;
 pub mod sweep;
 
 pub use overview::Overview;
-pub use status::{Status, from_disk};
+pub use status::{AccessEnded, Status, from_disk};
 
 use crate::audit::spool::{Keeper, Owner};
 use crate::audit::upload::Uploader;

@@ -88,6 +88,8 @@ pub struct Credentials {
 
 pub struct Upstream {
     address: Url,
+    /// The managed profile names the authority of the server's certificate.
+    authority_named: bool,
     client: RwLock<Client>,
     contact: watch::Sender<Contact>,
 }
@@ -97,7 +99,8 @@ impl Upstream {
     /// A certificate or key cannot be read.
     pub fn new(address: Url, credentials: &Credentials) -> Result<Self, UnusableTls> {
         let client = RwLock::new(client(credentials)?);
-        Ok(Self { address, client, contact: watch::Sender::new(Contact::default()) })
+        let authority_named = credentials.server_ca.is_some();
+        Ok(Self { address, authority_named, client, contact: watch::Sender::new(Contact::default()) })
     }
 
     /// From here on with a renewed certificate.
@@ -202,7 +205,7 @@ impl Upstream {
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => {
-                let cause = plain_cause(&error);
+                let cause = plain_cause(&error, self.authority_named);
                 let error = CallError::Unreachable { address: self.address.to_string(), cause };
                 self.lost(&error.to_string());
                 return Err(error);
@@ -243,7 +246,7 @@ impl Upstream {
     }
 
     fn unreadable(&self, error: &reqwest::Error) -> CallError {
-        CallError::Unreadable { address: self.address.to_string(), cause: plain_cause(error) }
+        CallError::Unreadable { address: self.address.to_string(), cause: plain_cause(error, self.authority_named) }
     }
 }
 
@@ -266,14 +269,28 @@ fn client(credentials: &Credentials) -> Result<Client, UnusableTls> {
 
 /// What an administrator can act on: the last error of the chain, which names the socket's or the
 /// certificate's fault; the ones before it only say that a request failed.
-fn plain_cause(error: &reqwest::Error) -> String {
-    let innermost = innermost(error);
+fn plain_cause(error: &reqwest::Error, authority_named: bool) -> String {
     if error.is_timeout() {
-        "it did not answer in time".to_owned()
-    } else if innermost.contains("UnknownIssuer") {
-        "its certificate is not from the authority that the managed profile names (server_ca)".to_owned()
-    } else {
-        innermost
+        return "it did not answer in time".to_owned();
+    }
+    let innermost = innermost(error);
+    match innermost.split_once("invalid peer certificate: ") {
+        Some((_, fault)) => certificate_fault(fault, authority_named),
+        None => innermost,
+    }
+}
+
+/// What is wrong with the server's certificate, as the TLS library names it, in a sentence.
+fn certificate_fault(fault: &str, authority_named: bool) -> String {
+    match (fault, authority_named) {
+        // The second is an authority of the same name with another key.
+        ("UnknownIssuer" | "BadSignature", true) => {
+            "its certificate is not from the authority that the managed profile names (server_ca)".to_owned()
+        }
+        ("UnknownIssuer" | "BadSignature", false) => "its certificate is from an authority that this machine does \
+            not know; the managed profile can name it (server_ca)"
+            .to_owned(),
+        _ => format!("its certificate is not good ({fault}); check the address and this machine's clock"),
     }
 }
 

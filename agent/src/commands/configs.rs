@@ -9,6 +9,7 @@ use anyhow::Context;
 use platform::Layout;
 use serde::Serialize;
 
+use crate::cli::EXIT_CODES;
 use crate::clients::{Client, Home};
 use crate::commands::block_on;
 use crate::enrolment::read_identity;
@@ -27,12 +28,20 @@ pub struct ConfigsArgs {
 #[derive(Debug, clap::Subcommand)]
 pub enum ConfigsAction {
     /// Show what would change, file by file; changes nothing
+    #[command(after_help = EXIT_CODES)]
     Plan,
     /// Put the guard in front of every server that can be governed
+    ///
+    /// Refused on a machine that is not enrolled: every call would be.
+    #[command(after_help = EXIT_CODES)]
     Apply,
     /// List every server, and whether it is governed or why not
+    #[command(after_help = EXIT_CODES)]
     List,
     /// Take everything of ours out again
+    ///
+    /// Refused while a resident runs that would put it back at once; `portreeve unenroll` is the way out.
+    #[command(after_help = EXIT_CODES)]
     Restore,
 }
 
@@ -123,16 +132,14 @@ impl Face {
             looks.iter().flat_map(|look| shown_changes(look.client, &look.file, &look.changes)).collect();
         let problems = problems(looks);
         self.out.value(&serde_json::json!({ "changes": changes, "problems": problems }));
-        for look in looks.iter().filter(|look| look.there) {
+        for look in looks.iter().filter(|look| !look.changes.is_empty()) {
             self.heading(look.client, &look.file);
-            if look.changes.is_empty() && look.problem.is_none() {
-                self.out.say("  nothing to change");
-            }
             self.changes(&look.changes);
         }
         self.problems(&problems);
         let servers = looks.iter().flat_map(|look| &look.rows).count();
-        self.out.say(format_args!("{} of {servers} servers would change", changes.len()));
+        let unchanged = servers.saturating_sub(changes.len());
+        self.out.say(format_args!("{} servers would change, {unchanged} stay as they are", changes.len()));
         if problems.is_empty() { Exit::Done } else { Exit::Problems }
     }
 

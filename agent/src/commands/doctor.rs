@@ -8,6 +8,8 @@ mod record;
 mod resident;
 
 use crate::commands::block_on;
+use crate::ipc::ToResident;
+use crate::ipc::client::ask;
 use crate::out::{Exit, Out, Tone};
 use platform::Layout;
 use serde::Serialize;
@@ -70,8 +72,9 @@ pub fn run(layout: &Layout, out: Out) -> Exit {
 }
 
 async fn examine(layout: &Layout) -> Vec<Check> {
-    let mut checks = enrolled::checks(layout).await;
-    checks.extend(resident::checks(layout).await);
+    let asked = ask(layout, &ToResident::Status).await;
+    let mut checks = enrolled::checks(layout, asked.is_ok()).await;
+    checks.extend(resident::checks(layout, asked));
     checks.extend(record::checks(layout));
     checks.extend(configurations::checks(layout));
     checks

@@ -58,7 +58,8 @@ fn exit(status: &Status, now: OffsetDateTime) -> Exit {
     }
     let expired = status.policy.as_ref().is_none_or(|policy| policy.expires <= now);
     let found = status.findings.iter().any(|finding| !finding.healed && finding.severity > Severity::Info);
-    if status.resident.is_none() || expired || status.policy_refused.is_some() || found {
+    let ended = status.access_ended.is_some();
+    if status.resident.is_none() || ended || expired || status.policy_refused.is_some() || found {
         return Exit::Problems;
     }
     Exit::Done

@@ -1,22 +1,32 @@
 //! Becoming a device: a key made here, a certificate from the policy server, and the end of it.
 
 use super::profile::{self, ProfileError};
-use super::{Identity, certificate, server_ca_path};
+use super::{Enrolment, Identity, certificate, server_ca_path};
 use crate::upstream::{CallError, Credentials, UnusableTls, Upstream};
-use contract::enrolment::{EnrolReply, EnrolRequest, Machine, ManagedProfile};
+use contract::enrolment::{EnrolReply, EnrolRequest, Machine, ManagedProfile, trust_root_digest};
 use contract::paths;
 use platform::Layout;
 use platform::files::{self, FileError};
 use platform::layout::Kind;
+use platform::managed::ManagedError;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use time::OffsetDateTime;
 use url::Url;
+
+/// The old device's farewell gets this long.
+const RETIREMENT: Duration = Duration::from_secs(5);
 
 /// Why this machine did not become a device. Nothing of a try that failed is left on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
     #[error(transparent)]
-    Profile(#[from] ProfileError),
+    Profile(ProfileError),
+    #[error(
+        "{0}. On a managed machine that is the administrator's: run it as root (sudo portreeve enroll), or let \
+         the service enrol (portreeve run --enroll)"
+    )]
+    NotAdministrator(String),
     #[error("the policy server {server} did not enrol this machine: {call}")]
     Refused { server: String, call: CallError },
     #[error(transparent)]
@@ -33,11 +43,32 @@ pub enum EnrolError {
     #[error(transparent)]
     Tls(#[from] UnusableTls),
     #[error(transparent)]
-    File(#[from] FileError),
+    File(FileError),
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
     #[error("the identity cannot be written: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl From<ProfileError> for EnrolError {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::Unreadable(ManagedError::File(error)) if is_not_ours(&error) => {
+                Self::NotAdministrator(error.to_string())
+            }
+            error => Self::Profile(error),
+        }
+    }
+}
+
+impl From<FileError> for EnrolError {
+    fn from(error: FileError) -> Self {
+        if is_not_ours(&error) { Self::NotAdministrator(error.to_string()) } else { Self::File(error) }
+    }
+}
+
+fn is_not_ours(error: &FileError) -> bool {
+    matches!(error, FileError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// Enrols by the managed profile. Asks the server first and touches the disk only with its answer.
@@ -61,7 +92,24 @@ pub async fn enrol(layout: &Layout) -> Result<Identity, EnrolError> {
             ours: profile.organisation,
         });
     }
+    retire(layout, &reply.device_id).await;
     keep(layout, &profile, server, &key_pem, reply)
+}
+
+/// The device that this machine was until now leaves the fleet, as far as its server can be told;
+/// where it cannot, the machine is shown twice until somebody takes the old device out.
+async fn retire(layout: &Layout, next: &str) {
+    let Ok(Some(before)) = Enrolment::load(layout) else { return };
+    if before.identity.device_id == next {
+        return;
+    }
+    let device = before.identity.device_id.clone();
+    let Ok(upstream) = before.upstream() else { return };
+    match tokio::time::timeout(RETIREMENT, upstream.tell(paths::UNENROL)).await {
+        Ok(Ok(())) => tracing::info!(device, "device.retired"),
+        Ok(Err(error)) => tracing::warn!(device, %error, "device.not_retired"),
+        Err(_) => tracing::warn!(device, "device.not_retired"),
+    }
 }
 
 async fn ask(server: &Url, profile: &ManagedProfile, key_pem: &str) -> Result<EnrolReply, EnrolError> {
@@ -73,6 +121,8 @@ async fn ask(server: &Url, profile: &ManagedProfile, key_pem: &str) -> Result<En
         csr_pem: certificate::request(key_pem, &machine.hostname)?,
         member: profile.member.clone(),
         machine,
+        organisation: Some(profile.organisation.clone()),
+        trust_root_digest: trust_root_digest(&profile.trust_root),
     };
     upstream.post(paths::ENROL, &request).await.map_err(|call| match call {
         CallError::Refused(_) => EnrolError::Refused { server: server.to_string(), call },

@@ -1,7 +1,7 @@
 //! The whole present state in one place, as the parts publish it; the status and the report are two
 //! ways to say it.
 
-use super::status::{Connection, EnrolledAs, PolicyInForce, ResidentSince, Status};
+use super::status::{AccessEnded, Connection, EnrolledAs, PolicyInForce, ResidentSince, Status};
 use crate::audit::spool::SpoolState;
 use crate::detect::DetectState;
 use crate::enrolment::{Identity, Validity, machine};
@@ -53,6 +53,10 @@ impl Overview {
             enrolled: Some(EnrolledAs::of(&self.identity, *self.certificate.borrow())),
             connection: Some(Connection { last_contact_ms: contact.last_ms, trouble: contact.trouble }),
             policy: policy.adopted.as_ref().map(PolicyInForce::of),
+            access_ended: policy
+                .adopted
+                .as_ref()
+                .and_then(|adopted| AccessEnded::of(&self.identity, adopted)),
             policy_refused: policy.refused,
             heals: policy.adopted.as_ref().is_some_and(|adopted| adopted.settings.heal),
             coverage: Some(self.detected.borrow().coverage.clone()),
@@ -67,6 +71,7 @@ impl Overview {
     fn findings(&self) -> Vec<Finding> {
         let mut findings = self.detected.borrow().findings.clone();
         let spool = self.spool.borrow().clone();
+        findings.extend(spool.findings);
         let stuck = self.stuck.borrow().clone();
         let own = [
             ("spool", Severity::Critical, spool.trouble),

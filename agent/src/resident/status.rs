@@ -12,6 +12,7 @@ use contract::report::{Coverage, CoveredServer, Finding, PolicyRefused};
 use platform::Layout;
 use policy::Mode;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 /// What is `None` is not known, or is not there; the reader's sentence tells which.
@@ -24,6 +25,9 @@ pub struct Status {
     /// Known to the resident only.
     pub connection: Option<Connection>,
     pub policy: Option<PolicyInForce>,
+    /// The organisation has ended this member's or this device's access: every call is refused.
+    #[serde(default)]
+    pub access_ended: Option<AccessEnded>,
     pub policy_refused: Option<PolicyRefused>,
     /// A resident runs that puts the guard back wherever somebody takes it off.
     #[serde(default)]
@@ -96,14 +100,45 @@ impl PolicyInForce {
     }
 }
 
+/// Whose access has ended, by the signed policy on this machine, and whom to ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessEnded {
+    /// The member's address, or the device's id.
+    pub whose: String,
+    pub contact: Option<String>,
+}
+
+impl AccessEnded {
+    #[must_use]
+    pub fn of(identity: &Identity, adopted: &Adopted) -> Option<Self> {
+        let Identity { member, device_id, .. } = identity;
+        let among = |ended: &BTreeSet<String>, one: &str| ended.iter().any(|it| it.eq_ignore_ascii_case(one));
+        let whose = if among(&adopted.standing.suspended_members, member) {
+            member
+        } else if among(&adopted.standing.revoked_devices, device_id) {
+            device_id
+        } else {
+            return None;
+        };
+        Some(Self { whose: whose.clone(), contact: adopted.contact.clone() })
+    }
+
+    /// Whom to ask, as words that follow "ask".
+    #[must_use]
+    pub fn whom(&self) -> &str {
+        self.contact.as_deref().unwrap_or("your IT department")
+    }
+}
+
 /// What can be said without the resident. Never fails: what cannot be read is left out.
 pub async fn from_disk(layout: &Layout) -> Status {
     let identity = read_identity(layout).ok().flatten();
     let enrolment = Enrolment::load(layout).ok().flatten();
-    let (policy, policy_refused) = match policy(layout, identity.as_ref()).await {
-        Ok(policy) => (policy, None),
+    let (adopted, policy_refused) = match policy(layout, identity.as_ref()).await {
+        Ok(adopted) => (adopted, None),
         Err(refused) => (None, Some(refused)),
     };
+    let of_ours = identity.as_ref().zip(adopted.as_ref());
     let glance = spool::glance(&layout.spool(), 1).ok();
     let waiting = sweep::waiting(&layout.guard_spool);
     let log = glance.as_ref().map(|glance| glance.as_ref().map_or(0, |glance| glance.depth));
@@ -117,7 +152,8 @@ pub async fn from_disk(layout: &Layout) -> Status {
             (None, _) => None,
         },
         connection: None,
-        policy,
+        policy: adopted.as_ref().map(PolicyInForce::of),
+        access_ended: of_ours.and_then(|(identity, adopted)| AccessEnded::of(identity, adopted)),
         policy_refused,
         heals: false,
         coverage: coverage(layout),
@@ -145,15 +181,45 @@ fn coverage(layout: &Layout) -> Option<Coverage> {
     Some(Coverage { servers: servers.collect() })
 }
 
-async fn policy(
-    layout: &Layout,
-    identity: Option<&Identity>,
-) -> Result<Option<PolicyInForce>, PolicyRefused> {
+async fn policy(layout: &Layout, identity: Option<&Identity>) -> Result<Option<Adopted>, PolicyRefused> {
     let Some(identity) = identity else { return Ok(None) };
     let Ok(root) = std::fs::read(layout.trust_root()) else { return Ok(None) };
     let anchor = Anchor { organisation: identity.organisation.clone(), root };
-    match recall(layout, &anchor).await {
-        Ok(adopted) => Ok(adopted.as_ref().map(PolicyInForce::of)),
-        Err(refusal) => Err(refusal.to_report()),
+    recall(layout, &anchor).await.map_err(|refusal| refusal.to_report())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use policy::Standing;
+    use policy::ruleset::AgentSettings;
+
+    #[test]
+    fn access_ends_with_the_member_or_with_the_device_and_for_nobody_else() {
+        let identity = Identity {
+            device_id: "d1".to_owned(),
+            member: "Alice@acme.example".to_owned(),
+            organisation: "acme".to_owned(),
+            server: url::Url::parse("https://p.acme.example").unwrap(),
+            enrolled_at: OffsetDateTime::now_utc(),
+        };
+        let ended = |member: &str, device: &str| {
+            let adopted = Adopted {
+                version: 1,
+                since: OffsetDateTime::now_utc(),
+                expires: OffsetDateTime::now_utc(),
+                mode: Mode::Enforce,
+                settings: AgentSettings { heal: true, hide: false },
+                standing: Standing {
+                    suspended_members: [member.to_owned()].into(),
+                    revoked_devices: [device.to_owned()].into(),
+                },
+                contact: Some("it@acme.example".to_owned()),
+            };
+            AccessEnded::of(&identity, &adopted).map(|ended| ended.whose)
+        };
+        assert_eq!(ended("bob@acme.example", "d2"), None);
+        assert_eq!(ended("alice@acme.example", "d2").as_deref(), Some("Alice@acme.example"));
+        assert_eq!(ended("bob@acme.example", "d1").as_deref(), Some("d1"));
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use platform::files::{private_folder, read_bounded, replace_private};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -160,6 +161,7 @@ impl Journal {
         let lock = File::options().create(true).append(true).open(&lock_path);
         let lock = lock.and_then(|file| file.lock().map(|()| file));
         let lock = lock.map_err(|error| StewardError::state(&lock_path, error))?;
+        mend(&folder.join("journal.jsonl"))?;
         let mut journal = Self { lock: Some(lock), ..Self::read(folder)? };
         journal.settle(stale_lock, disk)?;
         journal.compact()?;
@@ -224,6 +226,8 @@ impl Journal {
         let mut bytes = if self.torn { vec![b'\n'] } else { Vec::new() };
         serde_json::to_writer(&mut bytes, line).map_err(|error| state(error.into()))?;
         bytes.push(b'\n');
+        // Where it fails, on a full disk, half of the line may stand there.
+        self.torn = true;
         disk.append(&path, &bytes).map_err(state)?;
         self.torn = false;
         self.size += bytes.len();
@@ -342,4 +346,32 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// Takes out what a crash or a full disk left half written: it was never acted upon.
+fn mend(path: &Path) -> Result<(), StewardError> {
+    let state = |error| StewardError::state(path, error);
+    let bytes = match read_bounded(path, LARGEST) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(state(io::Error::other(error))),
+    };
+    let whole: Vec<&[u8]> = bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| line.ends_with(b"\n") && serde_json::from_slice::<IgnoredAny>(line).is_ok())
+        .collect();
+    let kept: usize = whole.iter().map(|line| line.len()).sum();
+    if kept == bytes.len() {
+        return Ok(());
+    }
+    tracing::warn!(path = %path.display(), bytes = bytes.len() - kept, "steward.journal_mended");
+    if bytes.starts_with(&whole.concat()) {
+        // Shortening needs no room on the disk that may be full.
+        let shorten = File::options().write(true).open(path).and_then(|file| {
+            file.set_len(kept as u64)?;
+            file.sync_all()
+        });
+        return shorten.map_err(state);
+    }
+    replace_private(path, &whole.concat()).map_err(|error| state(io::Error::other(error)))
 }

@@ -62,3 +62,26 @@ async fn the_return_of_the_server_is_counted_once() {
         assert_eq!(upstream.contact().borrow().recovered, recovered, "{path}");
     }
 }
+
+#[test]
+fn a_certificate_that_is_not_taken_is_told_in_a_sentence() {
+    for (fault, named, expected) in [
+        ("UnknownIssuer", true, "the managed profile names (server_ca)"),
+        ("BadSignature", true, "the managed profile names (server_ca)"),
+        ("UnknownIssuer", false, "an authority that this machine does not know"),
+        ("BadSignature", false, "an authority that this machine does not know"),
+        ("certificate expired", true, "(certificate expired); check the address and this machine's clock"),
+    ] {
+        let said = certificate_fault(fault, named);
+        assert!(said.contains(expected), "{fault}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_named_authority_nobody_is_said_to_have_named_one() {
+    let server = FakeServer::start(|_| Answer::ok(&serde_json::json!({}))).await;
+    let credentials = Credentials { server_ca: None, device: None };
+    let error = Upstream::new(server.address.clone(), &credentials).unwrap().probe().await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("an authority that this machine does not know"), "{said}");
+}

@@ -1,6 +1,7 @@
 //! How a machine becomes a device of an organisation.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 /// What IT places on the machine by MDM: `/etc/portreeve/managed.json` on Linux, managed preferences
@@ -34,6 +35,23 @@ pub struct EnrolRequest {
     #[serde(default)]
     pub member: Option<String>,
     pub machine: Machine,
+    /// Whose device this machine expects to become: a server of another organisation refuses before
+    /// it uses the token up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<String>,
+    /// [`trust_root_digest`] of the profile's trust root, for the same reason: this machine would accept
+    /// no policy of a server with another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_root_digest: Option<String>,
+}
+
+/// What tells two trust roots apart, however white space and keys are ordered: SHA-256 in hex of the
+/// canonical JSON (RFC 8785) of what is signed. `None` for what is no trust root.
+#[must_use]
+pub fn trust_root_digest(root: &str) -> Option<String> {
+    let root: serde_json::Value = serde_json::from_str(root).ok()?;
+    let canonical = serde_json_canonicalizer::to_vec(root.get("signed")?).ok()?;
+    Some(format!("{:x}", Sha256::digest(canonical)))
 }
 
 /// What the machine says of itself. For the fleet page; nothing is decided by it.
@@ -71,4 +89,21 @@ pub struct ApiProblem {
     /// A whole sentence, for people: what was wrong and what to do.
     pub detail: String,
     pub status: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trust_root_digest;
+
+    #[test]
+    fn a_trust_root_is_told_by_what_it_says_and_not_by_its_spelling() {
+        let root = trust_root_digest(r#"{"signed":{"_type":"root","version":1},"signatures":[]}"#);
+        assert!(root.is_some());
+        let spelled =
+            trust_root_digest("{\n \"signed\": {\"version\": 1, \"_type\": \"root\"},\"signatures\":[1]}\n");
+        assert_eq!(root, spelled);
+        assert_ne!(root, trust_root_digest(r#"{"signed":{"_type":"root","version":2},"signatures":[]}"#));
+        assert_eq!(trust_root_digest("{}"), None);
+        assert_eq!(trust_root_digest("no root"), None);
+    }
 }

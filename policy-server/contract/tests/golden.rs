@@ -115,6 +115,18 @@ fn records_keep_their_shape() {
     }
 }
 
+fn place(previous: Option<Uuid>) -> Place<'static> {
+    Place {
+        epoch: Uuid::from_u128(9),
+        sequence: 2,
+        previous,
+        link: Some([7; 32]),
+        received_ms: 1_800_000_000_500,
+        device: "d-1",
+        hostname: "mars",
+    }
+}
+
 #[test]
 fn ocsf_events_keep_their_shape() {
     for (name, what) in every_kind() {
@@ -123,13 +135,13 @@ fn ocsf_events_keep_their_shape() {
     let mut remote = record(call(Outcome::Allowed));
     remote.server.identity = "https://mcp.acme.example/v1".to_owned();
     remote.server.catalogue = None;
-    let place = Place { epoch: Uuid::from_u128(9), previous: Some(Uuid::from_u128(8)) };
-    check("ocsf/remote-attested.json", &activity(&remote, Some(place)));
+    let attested = activity(&remote, Some(place(Some(Uuid::from_u128(8)))));
+    check("ocsf/remote-attested.json", &attested);
 }
 
 #[test]
 fn an_attestation_covers_everything_but_its_own_fingerprint() {
-    let place = Place { epoch: Uuid::from_u128(9), previous: None };
+    let place = place(None);
     let fingerprint = |record: &Record, place| {
         activity(record, Some(place))["attestation_list"][0]["fingerprint"]["value"]
             .as_str()
@@ -143,6 +155,7 @@ fn an_attestation_covers_everything_but_its_own_fingerprint() {
     other.member = "mallory@acme.example".to_owned();
     assert_ne!(value, fingerprint(&other, place));
     assert_ne!(value, fingerprint(&original, Place { previous: Some(Uuid::nil()), ..place }));
+    assert_ne!(value, fingerprint(&original, Place { received_ms: 1, ..place }));
 }
 
 #[test]
@@ -166,6 +179,8 @@ fn enrolment_keeps_its_shape() {
         csr_pem: "-----BEGIN CERTIFICATE REQUEST-----\n".to_owned(),
         member: Some("alice@acme.example".to_owned()),
         machine,
+        organisation: Some("acme".to_owned()),
+        trust_root_digest: Some("5f0c".to_owned()),
     };
     check_both_ways("enrol-request.json", &request);
     let reply = EnrolReply {

@@ -3,20 +3,23 @@
 use super::Check;
 use crate::ago::{ago, span, stamp};
 use crate::enrolment::{Enrolment, EnrolmentError, ProfileError, Validity, read_profile};
-use crate::sync::recall;
+use crate::resident::AccessEnded;
+use crate::sync::{Adopted, recall};
 use contract::bundle::Anchor;
 use platform::Layout;
 use platform::managed::ManagedError;
 use time::{Duration, OffsetDateTime};
 
 const AGAIN: &str = "portreeve enroll --again";
-const RESIDENT: &str = "portreeve run (it fetches one as soon as it reaches the policy server)";
+const START: &str = "portreeve run (it fetches one as soon as it reaches the policy server)";
+const WAIT: &str = "the resident fetches one as soon as the policy server gives it one that it accepts; where that \
+    lasts, tell your IT department what this says";
 /// A clock that differs more breaks certificates and expiry dates sooner or later.
 const SKEW: Duration = Duration::minutes(2);
 /// Signatures are renewed long before; less than this means that nothing fresh arrives.
 const STALE: Duration = Duration::hours(24);
 
-pub(super) async fn checks(layout: &Layout) -> Vec<Check> {
+pub(super) async fn checks(layout: &Layout, resident_runs: bool) -> Vec<Check> {
     let now = OffsetDateTime::now_utc();
     let enrolment = Enrolment::load(layout);
     let enrolled = matches!(enrolment, Ok(Some(_)));
@@ -24,7 +27,8 @@ pub(super) async fn checks(layout: &Layout) -> Vec<Check> {
     if let Ok(Some(enrolment)) = enrolment {
         checks.push(certificate(enrolment.certificate, now));
         checks.extend(server(&enrolment, now).await);
-        checks.push(policy(layout, &enrolment, now).await);
+        let fetch = if resident_runs { WAIT } else { START };
+        checks.extend(policy(layout, &enrolment, now, fetch).await);
     }
     checks
 }
@@ -44,7 +48,7 @@ fn profile(layout: &Layout, enrolled: bool) -> Check {
         Err(error @ ProfileError::Unreadable(ManagedError::File(_))) => Check::failed(
             NAME,
             error.to_string(),
-            "give the file to the administrator alone (owner root, mode 0644)",
+            "give the file to the administrator alone (owner root, mode 0600: the token in it is a secret)",
         ),
         Err(error) => {
             Check::failed(NAME, error.to_string(), "tell your IT department what is wrong in the profile")
@@ -121,31 +125,43 @@ fn clock(theirs: OffsetDateTime, ours: OffsetDateTime) -> Check {
     Check::failed(NAME, format!("{} {side} the policy server's", span(apart)), "set this machine's clock")
 }
 
-async fn policy(layout: &Layout, enrolment: &Enrolment, now: OffsetDateTime) -> Check {
+async fn policy(
+    layout: &Layout,
+    enrolment: &Enrolment,
+    now: OffsetDateTime,
+    fetch: &'static str,
+) -> Vec<Check> {
     const NAME: &str = "policy";
     let anchor =
         Anchor { organisation: enrolment.identity.organisation.clone(), root: enrolment.trust_root.clone() };
     match recall(layout, &anchor).await {
-        Ok(Some(adopted)) if adopted.expires - now > STALE => Check::well(
-            NAME,
-            format!(
-                "version {}, verified, good for another {}",
-                adopted.version,
-                span(adopted.expires - now)
-            ),
-        ),
-        Ok(Some(adopted)) => Check::failed(
-            NAME,
-            format!(
-                "version {} runs out in {}: nothing fresh has come",
-                adopted.version,
-                span(adopted.expires - now)
-            ),
-            RESIDENT,
-        ),
-        Ok(None) => Check::failed(NAME, "none has reached this machine yet: everything is refused", RESIDENT),
-        Err(refusal) => Check::failed(NAME, format!("the one on disk is not accepted: {refusal}"), RESIDENT),
+        Ok(Some(adopted)) => {
+            let ended = AccessEnded::of(&enrolment.identity, &adopted);
+            std::iter::once(in_force(&adopted, now, fetch)).chain(ended.as_ref().map(access)).collect()
+        }
+        Ok(None) => {
+            vec![Check::failed(NAME, "none has reached this machine yet: every call is refused", fetch)]
+        }
+        Err(refusal) => {
+            vec![Check::failed(NAME, format!("the one on disk is not accepted: {refusal}"), fetch)]
+        }
     }
+}
+
+fn in_force(adopted: &Adopted, now: OffsetDateTime, fetch: &'static str) -> Check {
+    const NAME: &str = "policy";
+    let (version, left) = (adopted.version, adopted.expires - now);
+    if left > STALE {
+        return Check::well(NAME, format!("version {version}, verified, good for another {}", span(left)));
+    }
+    let detail = format!("version {version} runs out in {}: nothing fresh has come", span(left));
+    Check::failed(NAME, detail, fetch)
+}
+
+fn access(ended: &AccessEnded) -> Check {
+    let detail =
+        format!("the access of {} was ended by your organisation: every call is refused", ended.whose);
+    Check::failed("access", detail, format!("ask {}", ended.whom()))
 }
 
 #[cfg(test)]
@@ -169,6 +185,16 @@ mod tests {
             assert_eq!(check.standing, standing, "day {day}");
             assert!(check.detail.contains(said), "day {day}: {}", check.detail);
         }
+    }
+
+    #[test]
+    fn access_that_has_ended_is_a_failure_with_whom_to_ask() {
+        let ended = |contact: Option<&str>| {
+            access(&AccessEnded { whose: "alice".to_owned(), contact: contact.map(str::to_owned) })
+        };
+        let check = ended(Some("it@acme.example"));
+        assert_eq!((check.standing, check.remedy.as_deref()), (Standing::Failed, Some("ask it@acme.example")));
+        assert_eq!(ended(None).remedy.as_deref(), Some("ask your IT department"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The resident, its socket, and what it has found.
 
 use super::Check;
-use crate::ipc::client::{AskError, ask};
-use crate::ipc::{FromResident, ToResident};
+use crate::ipc::FromResident;
+use crate::ipc::client::AskError;
 use crate::resident::Status;
+use contract::report::Finding;
 use platform::Layout;
 use platform::ipc::IpcError;
 
@@ -11,8 +12,8 @@ const RESIDENT: &str = "resident";
 const SOCKET: &str = "local socket";
 const START: &str = "start it: `portreeve run`, or the service that the package installed";
 
-pub(super) async fn checks(layout: &Layout) -> Vec<Check> {
-    match ask(layout, &ToResident::Status).await {
+pub(super) fn checks(layout: &Layout, asked: Result<FromResident, AskError>) -> Vec<Check> {
+    match asked {
         Ok(FromResident::Status { status }) => match serde_json::from_value(status) {
             Ok(status) => answered(layout, &status),
             Err(_) => vec![another_version()],
@@ -53,17 +54,30 @@ fn answered(layout: &Layout, status: &Status) -> Vec<Check> {
         checks.push(Check::failed(
             "policy update",
             format!("refused ({}): {}", refused.code, refused.detail),
-            "tell your security team; the last good policy stays in force",
+            match status.policy {
+                Some(_) => "tell your security team; the last good policy stays in force",
+                None => "tell your security team; until a good one comes, every call is refused",
+            },
         ));
     }
     let open = status.findings.iter().filter(|finding| !finding.healed);
     checks
-        .extend(open.map(|finding| Check::failed("finding", finding.detail.clone(), remedy(&finding.code))));
+        .extend(open.map(|finding| Check::failed("finding", finding.detail.clone(), remedy(finding))));
     checks
 }
 
-fn remedy(code: &str) -> &'static str {
-    match code {
+fn remedy(finding: &Finding) -> &'static str {
+    match finding.code.as_str() {
+        "spool-failing" if finding.subject == "spool/upload" => {
+            "tell your security team what the policy server says; `portreeve enroll --again` begins a new log"
+        }
+        "spool-failing" if finding.subject == "spool/log" => {
+            "tell your security team; the new log is in order, and a new start of the resident takes this away"
+        }
+        "spool-tampered" => {
+            "keep a copy of the log (spool.sqlite) and tell your security team; this stays for 30 days"
+        }
+        "record-gap" => "find out who may write guards' files, and tell your security team; this stays for 30 days",
         "entry-unwrapped" | "entry-direct" => "portreeve configs apply",
         "entry-steered" => "take the variable out of the entry's env, or ask your security team about it",
         "config-malformed" => "mend the file, then `portreeve configs apply`",

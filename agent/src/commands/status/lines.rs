@@ -2,7 +2,7 @@
 
 use crate::ago::{ago, moment, span, stamp};
 use crate::out::Tone;
-use crate::resident::status::{EnrolledAs, PolicyInForce, Status};
+use crate::resident::status::{AccessEnded, EnrolledAs, Status};
 use contract::record::{Record, What};
 use contract::report::{Coverage, Finding, Severity};
 use policy::{Mode, Outcome};
@@ -23,18 +23,30 @@ fn line(label: &'static str, tone: Tone, text: impl Into<String>) -> Line {
 }
 
 pub(super) fn lines(status: &Status, why_not: Option<&str>, now: OffsetDateTime) -> Vec<Line> {
-    vec![
+    let mut lines = Vec::from_iter(status.access_ended.as_ref().map(access));
+    lines.extend([
         enrolled(status.enrolled.as_ref()),
         server(status, now),
         policy(status, now),
-        mode(status.policy.as_ref(), now),
+        mode(status, now),
         servers(status.coverage.as_ref()),
         log(status),
         resident(status, why_not, now),
         refusal(status.last_refusal.as_ref(), now),
         findings(&status.findings),
         line("agent", Tone::Strong, format!("portreeve {}", status.agent_version)),
-    ]
+    ]);
+    lines
+}
+
+/// Before everything else: nothing below it is of any use to whoever has left.
+fn access(ended: &AccessEnded) -> Line {
+    let (whose, whom) = (&ended.whose, ended.whom());
+    line(
+        "access",
+        Tone::Bad,
+        format!("of {whose} was ended by your organisation; every call is refused; ask {whom}"),
+    )
 }
 
 fn enrolled(enrolled: Option<&EnrolledAs>) -> Line {
@@ -95,8 +107,11 @@ fn policy(status: &Status, now: OffsetDateTime) -> Line {
     line
 }
 
-fn mode(policy: Option<&PolicyInForce>, now: OffsetDateTime) -> Line {
-    match policy.filter(|policy| policy.expires > now).map(|policy| policy.mode) {
+fn mode(status: &Status, now: OffsetDateTime) -> Line {
+    if status.access_ended.is_some() {
+        return line("mode", Tone::Bad, "locked: every call is refused");
+    }
+    match status.policy.as_ref().filter(|policy| policy.expires > now).map(|policy| policy.mode) {
         Some(Mode::Enforce) => line("mode", Tone::Strong, "enforce: what no rule allows is refused"),
         Some(Mode::Monitor) => {
             line("mode", Tone::Warn, "monitor: what no rule allows is recorded and let through")

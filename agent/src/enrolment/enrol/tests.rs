@@ -54,6 +54,10 @@ async fn a_machine_becomes_a_device_and_the_server_learns_no_key() {
     let body = String::from_utf8(asked[0].body.clone()).unwrap();
     assert_eq!((asked.len(), asked[0].path.as_str()), (1, paths::ENROL));
     assert!(body.contains("CERTIFICATE REQUEST") && !body.contains("PRIVATE KEY"), "{body}");
+    // The server can refuse a profile that is not its own before it uses the token.
+    let said: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(said["organisation"], "acme");
+    assert_eq!(said["trust_root_digest"], trust_root_digest(ROOT).unwrap());
 }
 
 #[tokio::test]
@@ -117,6 +121,29 @@ async fn enrolling_again_is_no_way_back_to_an_older_policy_and_another_anchor_st
 }
 
 #[tokio::test]
+async fn enrolling_again_takes_the_old_device_out_of_the_fleet() {
+    let enrolled = std::sync::atomic::AtomicU32::new(0);
+    let server = FakeServer::start(move |asked| match asked.path.as_str() {
+        paths::ENROL => {
+            let n = enrolled.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Answer::ok(&reply(&format!("d{n}"), "acme"))
+        }
+        _ => Answer::ok(&json!({})),
+    })
+    .await;
+    let (_folder, layout) = machine_with(&server.address, &server.authority, ROOT);
+    enrol(&layout).await.unwrap();
+    // A certificate for the device's own key, as the server would have signed it.
+    let key = rcgen::KeyPair::from_pem(&std::fs::read_to_string(layout.device_key()).unwrap()).unwrap();
+    let own = rcgen::CertificateParams::new(["d0".to_owned()]).unwrap().self_signed(&key).unwrap();
+    files::replace_private(&layout.device_certificate(), own.pem().as_bytes()).unwrap();
+
+    assert_eq!(enrol(&layout).await.unwrap().device_id, "d1");
+    let asked: Vec<String> = server.asked.lock().unwrap().iter().map(|asked| asked.path.clone()).collect();
+    assert_eq!(asked, [paths::ENROL, paths::ENROL, paths::UNENROL]);
+}
+
+#[tokio::test]
 async fn a_machine_that_was_taken_out_keeps_nothing_of_the_device() {
     let server = FakeServer::start(|_| Answer::ok(&reply("d1", "acme"))).await;
     let (_folder, layout) = machine_with(&server.address, &server.authority, ROOT);
@@ -125,4 +152,20 @@ async fn a_machine_that_was_taken_out_keeps_nothing_of_the_device() {
     assert_eq!(left_behind(&layout), Vec::<PathBuf>::new());
     assert!(Enrolment::load(&layout).unwrap().is_none());
     remove(&layout).unwrap();
+}
+
+#[test]
+fn what_only_the_administrator_may_read_is_said_with_both_ways_on() {
+    let denied = || FileError::Io {
+        doing: "read",
+        path: PathBuf::from("/etc/portreeve/managed.json"),
+        source: std::io::ErrorKind::PermissionDenied.into(),
+    };
+    for error in
+        [EnrolError::from(ProfileError::Unreadable(ManagedError::File(denied()))), EnrolError::from(denied())]
+    {
+        let said = error.to_string();
+        assert!(said.contains("/etc/portreeve/managed.json: permission denied"), "{said}");
+        assert!(said.contains("sudo portreeve enroll") && said.contains("portreeve run --enroll"), "{said}");
+    }
 }

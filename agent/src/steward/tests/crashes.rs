@@ -142,3 +142,20 @@ fn a_crash_at_each_step_of_restoring_is_put_right() {
     }
     assert!(survived, "the steps were not all tried");
 }
+
+#[test]
+fn half_a_line_of_a_full_disk_is_taken_out_at_the_next_start() {
+    let story = Story::with(REAL);
+    story.apply();
+    let journal = story.steward.folder.join("journal.jsonl");
+    let whole = fs::read_to_string(&journal).unwrap();
+    let half = &whole[..whole.len() / 3];
+    let half = &half[half.rfind('\n').map_or(0, |at| at + 1)..];
+    for torn in [format!("{whole}{half}"), format!("{half}\n{whole}"), format!("{whole}{half}\n{half}")] {
+        fs::write(&journal, torn).unwrap();
+        assert_eq!(story.apply(), 0, "what was journalled is still known");
+        assert_eq!(fs::read_to_string(&journal).unwrap(), whole);
+    }
+    story.restore();
+    assert_eq!(story.config(), REAL);
+}

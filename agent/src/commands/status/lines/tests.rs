@@ -1,5 +1,5 @@
 use super::*;
-use crate::resident::status::{Connection, ResidentSince};
+use crate::resident::status::{Connection, PolicyInForce, ResidentSince};
 use contract::report::{CoveredServer, PolicyRefused};
 use time::macros::datetime;
 
@@ -26,6 +26,7 @@ fn healthy() -> Status {
             adopted_at: NOW - time::Duration::minutes(5),
             expires: NOW + time::Duration::days(11),
         }),
+        access_ended: None,
         policy_refused: None,
         heals: true,
         coverage: Some(Coverage { servers: vec![server("github", true), server("jira", true)] }),
@@ -104,4 +105,21 @@ fn every_trouble_is_said_in_its_line() {
         let found = with(change);
         assert!(found.contains(expected), "{expected:?} is not in:\n{found}");
     }
+}
+
+#[test]
+fn whoever_has_left_reads_that_first() {
+    let mut status = healthy();
+    status.access_ended = Some(AccessEnded {
+        whose: "alice@acme.example".to_owned(),
+        contact: Some("it@acme.example".to_owned()),
+    });
+    let said = said(&status);
+    assert_eq!(
+        said[0],
+        "access: of alice@acme.example was ended by your organisation; every call is refused; ask it@acme.example"
+    );
+    assert!(said.contains(&"mode: locked: every call is refused".to_owned()), "{said:?}");
+    assert_eq!(crate::commands::status::exit(&status, NOW), crate::out::Exit::Problems);
+    assert_eq!(crate::commands::status::exit(&healthy(), NOW), crate::out::Exit::Done);
 }

@@ -1,0 +1,131 @@
+//! The commands as a developer runs them: the built program in a home of its own, exit code and words.
+
+use crate::client::World;
+use crate::resident::Line;
+use platform::Layout;
+use platform::ipc::Listener;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+const DIRECT: &str = r#"{"mcpServers":{"a":{"command":"npx","args":["-y","x"]}}}"#;
+
+struct Developer {
+    world: World,
+    layout: Layout,
+}
+
+impl Developer {
+    fn new() -> Self {
+        let world = World::new();
+        let layout = Layout::under(&world.root()).unwrap();
+        layout.create().unwrap();
+        let developer = Self { world, layout };
+        std::fs::create_dir_all(developer.home().join(".claude")).unwrap();
+        std::fs::write(developer.config(), DIRECT).unwrap();
+        developer
+    }
+
+    fn enrolled() -> Self {
+        let developer = Self::new();
+        let identity = json!({
+            "device_id": "device-1", "member": "alice@acme.example", "organisation": "acme",
+            "server": "https://portreeve.acme.example/", "enrolled_at": "2026-11-20T00:00:00Z",
+        });
+        std::fs::write(developer.layout.identity(), identity.to_string()).unwrap();
+        developer
+    }
+
+    fn home(&self) -> PathBuf {
+        self.world.path().join("home")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.home().join(".claude.json")
+    }
+
+    fn runs(&self, args: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+        command.arg("--root").arg(self.world.root()).args(args);
+        command.env("HOME", self.home()).env("USERPROFILE", self.home()).env_remove("CLAUDE_CONFIG_DIR");
+        Said(command.output().unwrap())
+    }
+
+    fn is_wrapped(&self) -> bool {
+        std::fs::read_to_string(self.config()).unwrap() != DIRECT
+    }
+}
+
+struct Said(Output);
+
+impl Said {
+    fn code(&self) -> Option<i32> {
+        self.0.status.code()
+    }
+
+    fn stdout(&self) -> String {
+        String::from_utf8(self.0.stdout.clone()).unwrap()
+    }
+
+    fn stderr(&self) -> String {
+        String::from_utf8(self.0.stderr.clone()).unwrap()
+    }
+}
+
+#[test]
+fn nothing_is_wrapped_on_a_machine_that_is_not_enrolled() {
+    let developer = Developer::new();
+    let said = developer.runs(&["configs", "apply"]);
+    assert_eq!(said.code(), Some(3), "{}", said.stderr());
+    assert!(said.stderr().contains("`portreeve enroll`"), "{}", said.stderr());
+    assert!(!developer.is_wrapped());
+}
+
+#[test]
+fn a_failure_is_said_once_in_the_form_that_was_asked_for() {
+    let developer = Developer::new();
+    let said = developer.runs(&["--json", "configs", "apply"]);
+    let value: Value = serde_json::from_str(&said.stdout()).unwrap();
+    assert!(value["error"].as_str().unwrap().contains("not enrolled"), "{value}");
+    assert_eq!(said.stderr(), "");
+    assert_eq!(developer.runs(&["configs", "apply"]).stdout(), "");
+}
+
+#[test]
+fn a_plan_lists_what_changes_and_counts_the_rest() {
+    let developer = Developer::enrolled();
+    let said = developer.runs(&["configs", "plan"]).stdout();
+    assert!(said.contains("npm:x") && said.contains("1 servers would change, 0 stay as they are"), "{said}");
+    assert_eq!(developer.runs(&["configs", "apply"]).code(), Some(0));
+    let said = developer.runs(&["configs", "plan"]).stdout();
+    assert_eq!(said, "0 servers would change, 1 stay as they are\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_the_resident_would_undo_is_refused_and_otherwise_done() {
+    for (heals, code, wrapped) in [(true, 4, true), (false, 0, false)] {
+        let developer = Developer::enrolled();
+        assert_eq!(developer.runs(&["configs", "apply"]).code(), Some(0));
+        let mut listener = Listener::bind(&developer.layout).unwrap();
+        let resident = tokio::spawn(async move {
+            loop {
+                let mut line = Line::accept(&mut listener).await;
+                let answer = match line.hear().await.as_str() {
+                    Some("status") => json!({"status": {"status": {"heals": heals}}}),
+                    _ => json!("done"),
+                };
+                line.say(&answer).await;
+            }
+        });
+        let said = tokio::task::block_in_place(|| developer.runs(&["configs", "restore"]));
+        assert_eq!(said.code(), Some(code), "{}", said.stderr());
+        assert_eq!(developer.is_wrapped(), wrapped);
+        assert_eq!(said.stderr().contains("to leave, use `portreeve unenroll`"), heals, "{}", said.stderr());
+        resident.abort();
+    }
+    let developer = Developer::enrolled();
+    developer.runs(&["configs", "apply"]);
+    assert!(developer.is_wrapped());
+    assert_eq!(developer.runs(&["configs", "restore"]).code(), Some(0), "nobody would undo it");
+    assert!(!developer.is_wrapped());
+}
