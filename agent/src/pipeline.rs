@@ -2,15 +2,22 @@
 //!
 //! Two loops share one desk: the conversation's state, the ruleset in force, and the audit log.
 //! They wait for each other only there and at a full pipe, so a slow reader slows its writer and
-//! nobody else.
+//! nobody else. A third one sends: whatever the server does with its input, the client is heard.
+
+mod unsent;
 
 use crate::audit::recorder::Recorder;
+use crate::pipeline::unsent::{Full, Unsent};
+use crate::transport::failure::NOT_THERE;
 use crate::transport::lines::{LineReader, LineWriter, Read};
+use crate::transport::outgoing::Outgoing;
 use crate::transport::{Arrival, Gone, Inlet, Outlet};
 use contract::record::What;
 use gate::{Judged, Now, Recorded, Release, Session};
+use mcp::{Line, reply};
 use policy::Ruleset;
 use std::cell::{RefCell, RefMut};
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -29,6 +36,8 @@ pub enum Ending {
     ClientLeft,
     ServerLeft(Gone),
     AskedToEnd,
+    /// The server was held back, and now policy lets it be used: clients start a server that ended anew.
+    LetIn,
 }
 
 impl Ending {
@@ -38,6 +47,7 @@ impl Ending {
             Self::ClientLeft => "the client left",
             Self::ServerLeft(gone) => &gone.why,
             Self::AskedToEnd => "the guard was asked to end",
+            Self::LetIn => "policy lets this server be used now: reconnect it (in Claude Code: /mcp)",
         }
     }
 
@@ -45,7 +55,7 @@ impl Ending {
     pub fn exit(&self) -> u8 {
         match self {
             Self::ServerLeft(gone) => gone.exit,
-            Self::ClientLeft | Self::AskedToEnd => 0,
+            Self::ClientLeft | Self::AskedToEnd | Self::LetIn => 0,
         }
     }
 }
@@ -65,6 +75,7 @@ pub struct Pipeline<'a, W> {
     started: Instant,
     to_client: Mutex<LineWriter<W>>,
     to_server: &'a Mutex<Outlet>,
+    unsent: Unsent,
     /// The server said something, and the client has it.
     heard: Notify,
 }
@@ -86,6 +97,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
             started: Instant::now(),
             to_client: Mutex::new(to_client),
             to_server,
+            unsent: Unsent::default(),
             heard: Notify::new(),
         }
     }
@@ -129,14 +141,27 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
         }
     }
 
+    /// Sends what was released, and then closes the server's input.
+    async fn send(&self) -> Infallible {
+        while let Some(message) = self.unsent.next().await {
+            let bytes = message.len();
+            self.to_server.lock().await.send(message).await;
+            self.unsent.sent(bytes);
+        }
+        self.to_server.lock().await.close();
+        std::future::pending().await
+    }
+
     async fn until_answered(&self) {
+        self.unsent.emptied().await;
         while self.desk().session.is_answer_due() {
             self.heard.notified().await;
         }
     }
 
-    /// The next message is judged by these rules.
-    pub async fn adopt(&self, rules: Ruleset) {
+    /// The next message is judged by these rules. They may let a server in that was held back, which
+    /// ends the conversation about its absence.
+    pub async fn adopt(&self, rules: Ruleset) -> Option<Ending> {
         {
             let mut desk = self.desk();
             desk.recorder.know_rules(&rules);
@@ -147,6 +172,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
             // A client that is gone is noticed by its own loop.
             let _ = self.release(recorded).await;
         }
+        self.judge(|session, rules, now| session.could_start_now(rules, now)).then_some(Ending::LetIn)
     }
 
     /// Closes what is still open, first in the record and then towards the client, and signs off.
@@ -182,13 +208,30 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
 
     async fn release(&self, recorded: Recorded) -> Result<(), Unread> {
         match recorded.release() {
-            Release::ToServer(message) => self.to_server.lock().await.send(message).await,
-            Release::ToClient(message) => {
-                self.to_client.lock().await.send(message).await.map_err(|_| Unread)?;
-            }
-            Release::Nothing => {}
+            Release::ToServer(message) => match self.unsent.put(message).await {
+                Ok(()) => Ok(()),
+                Err(full) => self.give_back(full).await,
+            },
+            Release::ToClient(message) => self.tell_client(message).await,
+            Release::Nothing => Ok(()),
         }
-        Ok(())
+    }
+
+    async fn tell_client(&self, message: Vec<u8>) -> Result<(), Unread> {
+        self.to_client.lock().await.send(message).await.map_err(|_| Unread)
+    }
+
+    /// A request that could not be sent is answered in the server's place, and judged as its answer.
+    async fn give_back(&self, full: Full) -> Result<(), Unread> {
+        let why = full.to_string();
+        tracing::warn!("{why}");
+        let Some(id) = Outgoing::read(full.message).id else { return Ok(()) };
+        let answer = Line::Whole(reply::error(Some(&id), NOT_THERE, &why, None));
+        let judged = self.judge(|session, rules, now| session.from_server(answer, rules, now));
+        match self.record(judged).release() {
+            Release::ToClient(message) => self.tell_client(message).await,
+            Release::ToServer(_) | Release::Nothing => Ok(()),
+        }
     }
 
     /// Never held across a wait: both loops run on one thread and take turns at waits only.
@@ -209,7 +252,7 @@ impl Desk {
     }
 }
 
-/// Runs both loops until one side is gone; the client's going leaves the server `grace` to finish, and
+/// Runs the loops until one side is gone; the client's going leaves the server `grace` to finish, and
 /// what it takes to answer what is open, within reason.
 pub async fn converse<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     pipeline: &Pipeline<'_, W>,
@@ -219,7 +262,7 @@ pub async fn converse<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
 ) -> Ending {
     let from_client = async {
         pipeline.client_to_server(client).await;
-        pipeline.to_server.lock().await.close();
+        pipeline.unsent.close();
         let enough = sleep(grace);
         // Where answers stay out, the end closes them.
         let _ = timeout(ANSWER_GRACE, pipeline.until_answered()).await;
@@ -230,5 +273,6 @@ pub async fn converse<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         biased;
         ending = pipeline.server_to_client(server) => ending,
         ending = from_client => ending,
+        never = pipeline.send() => match never {},
     }
 }

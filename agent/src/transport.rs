@@ -5,6 +5,7 @@
 //! passes the same judgement as the server's own words.
 
 pub mod absent;
+pub mod arrivals;
 pub mod events;
 pub mod failure;
 pub mod http;
@@ -52,6 +53,7 @@ pub enum Outlet {
 /// Where the server's messages come from.
 pub enum Inlet {
     Pipe(Box<stdio::Server>),
+    Remote(Box<arrivals::Inbox>),
     Channel { arrivals: mpsc::Receiver<Arrival>, exit: u8 },
 }
 
@@ -98,10 +100,8 @@ impl Inlet {
     pub async fn next(&mut self) -> Arrival {
         match self {
             Self::Pipe(server) => server.next().await,
-            Self::Channel { arrivals, exit } => match arrivals.recv().await {
-                Some(arrival) => arrival,
-                None => Arrival::Gone(Gone { why: "the connection was closed".to_owned(), exit: *exit }),
-            },
+            Self::Remote(inbox) => inbox.next().await.unwrap_or_else(|| closed(0)),
+            Self::Channel { arrivals, exit } => arrivals.recv().await.unwrap_or_else(|| closed(*exit)),
         }
     }
 
@@ -111,4 +111,8 @@ impl Inlet {
             server.end().await;
         }
     }
+}
+
+fn closed(exit: u8) -> Arrival {
+    Arrival::Gone(Gone { why: "the connection was closed".to_owned(), exit })
 }

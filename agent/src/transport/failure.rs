@@ -38,6 +38,12 @@ pub enum Failure {
     Broken { at: String, cause: String },
     #[error("{at} closed the connection before it answered")]
     NoAnswer { at: String },
+    #[error("{at} answered with {what}")]
+    NotTheAnswer { at: String, what: &'static str },
+    #[error(
+        "{at} has left {open} requests unanswered, and the guard sends it no more before one of them ends"
+    )]
+    TooManyOpen { at: String, open: usize },
     #[error("{at} named another host for its messages ({to}); the guard does not send them there")]
     ForeignEndpoint { at: String, to: String },
     /// The server's own JSON-RPC error, sent with an HTTP error status and without our id.

@@ -12,19 +12,22 @@ mod session;
 
 pub use headers::{BadHeaders, SecretHeaders};
 
+use crate::transport::Inlet;
+use crate::transport::arrivals::{Arrivals, Room, channel};
+use crate::transport::failure::{Failure, shown};
 use crate::transport::outgoing::Outgoing;
-use crate::transport::{Arrival, Inlet, WAITING_ANSWERS};
 use mcp::Id;
 use session::HttpSession;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
-/// Calls under way at once; the next one waits.
-const MAX_UNDER_WAY: usize = 256;
+/// Requests open at once; the next one is answered with an error.
+const MAX_OPEN: usize = 256;
+/// Cancellations on their way at once; the next one is waited for.
+const MAX_CANCELLING: usize = 64;
 /// What the next message waits for a notification to be taken.
 const NOTIFICATION_PATIENCE: Duration = Duration::from_secs(10);
 /// What the end of the guard waits for the server to forget the session.
@@ -33,11 +36,17 @@ const FAREWELL_PATIENCE: Duration = Duration::from_millis(300);
 /// Where messages go.
 pub struct Outlet {
     session: Arc<HttpSession>,
-    arrivals: Option<mpsc::Sender<Arrival>>,
+    arrivals: Option<Arrivals>,
     under_way: JoinSet<()>,
-    /// Those that end when their stream is closed (since 2026-07-28).
-    calls: HashMap<Id, AbortHandle>,
+    open: HashMap<Id, Open>,
     listening: Option<AbortHandle>,
+}
+
+/// A request without an answer yet.
+struct Open {
+    task: AbortHandle,
+    /// It ends when its stream is closed (since 2026-07-28).
+    stateless: bool,
 }
 
 /// Both ends of a remote server. Nothing is dialled yet.
@@ -46,15 +55,15 @@ pub struct Outlet {
 /// The HTTP client cannot be built (the machine's certificates cannot be read).
 pub fn dial(url: Url, headers: SecretHeaders) -> Result<(super::Outlet, Inlet), reqwest::Error> {
     let session = Arc::new(HttpSession::new(client(&url, headers)?, url));
-    let (arrivals, inbox) = mpsc::channel(WAITING_ANSWERS);
+    let (arrivals, inlet) = channel();
     let outlet = Outlet {
         session,
         arrivals: Some(arrivals),
         under_way: JoinSet::new(),
-        calls: HashMap::new(),
+        open: HashMap::new(),
         listening: None,
     };
-    Ok((super::Outlet::Http(Box::new(outlet)), Inlet::Channel { arrivals: inbox, exit: 0 }))
+    Ok((super::Outlet::Http(Box::new(outlet)), inlet))
 }
 
 /// The one HTTP client of the guard's remote transports: follows nobody, changes no body. Proxies and
@@ -91,52 +100,58 @@ impl Outlet {
     pub async fn send(&mut self, message: Vec<u8>) {
         let Some(arrivals) = self.arrivals.clone() else { return };
         let outgoing = Outgoing::read(message);
-        self.reap().await;
-        if outgoing.id.is_some() {
-            self.call(outgoing, arrivals);
-        } else if !self.hang_up(&outgoing) {
-            self.notify(outgoing, arrivals).await;
+        self.forget_ended();
+        match (outgoing.id.clone(), outgoing.cancels.clone()) {
+            (Some(id), _) => self.call(id, outgoing, arrivals).await,
+            (None, Some(id)) => self.cancel(&id, outgoing, arrivals).await,
+            (None, None) => self.notify(outgoing, arrivals).await,
         }
     }
 
-    fn call(&mut self, outgoing: Outgoing, arrivals: mpsc::Sender<Arrival>) {
+    async fn call(&mut self, id: Id, outgoing: Outgoing, arrivals: Arrivals) {
+        let open = self.open.len();
+        if open >= MAX_OPEN {
+            let failure = Failure::TooManyOpen { at: shown(&self.session.url), open };
+            arrivals.deliver(failure.line(&id), Room::default()).await;
+            return;
+        }
         let stateless = outgoing.is_stateless();
-        let id = outgoing.id.clone();
         let session = Arc::clone(&self.session);
-        let handle = self.under_way.spawn(async move { session.call(outgoing, &arrivals).await });
-        if let (true, Some(id)) = (stateless, id) {
-            self.calls.insert(id, handle);
+        let task = self.under_way.spawn(async move { session.call(outgoing, &arrivals).await });
+        self.open.insert(id, Open { task, stateless });
+    }
+
+    /// Nobody waits for the answer any more, whether the server ends the call or not. Since 2026-07-28
+    /// closing its stream is the cancellation, and there is no other.
+    async fn cancel(&mut self, id: &Id, outgoing: Outgoing, arrivals: Arrivals) {
+        let call = self.open.remove(id);
+        if let Some(call) = &call {
+            call.task.abort();
+        }
+        if call.is_some_and(|call| call.stateless) {
+            return;
+        }
+        let session = Arc::clone(&self.session);
+        let telling = async move { tell(&session, &outgoing, &arrivals).await };
+        if self.under_way.len() < MAX_OPEN + MAX_CANCELLING {
+            self.under_way.spawn(telling);
+        } else {
+            telling.await;
         }
     }
 
-    /// Since 2026-07-28 closing a call's stream is its cancellation, and there is no other.
-    fn hang_up(&mut self, cancellation: &Outgoing) -> bool {
-        let call = cancellation.cancels.as_ref().and_then(|id| self.calls.remove(id));
-        call.as_ref().inspect(|call| call.abort()).is_some()
-    }
-
-    async fn notify(&mut self, outgoing: Outgoing, arrivals: mpsc::Sender<Arrival>) {
+    async fn notify(&mut self, outgoing: Outgoing, arrivals: Arrivals) {
         let begins = outgoing.is("notifications/initialized");
-        let taken =
-            tokio::time::timeout(NOTIFICATION_PATIENCE, self.session.tell(&outgoing, &arrivals)).await;
-        match taken {
-            Ok(Ok(())) => {}
-            Ok(Err(failure)) => tracing::warn!(%failure, "a notification did not reach the server"),
-            Err(_) => tracing::warn!("a notification was not taken in time"),
-        }
+        tell(&self.session, &outgoing, &arrivals).await;
         if begins && self.listening.is_none() {
             let session = Arc::clone(&self.session);
             self.listening = Some(self.under_way.spawn(async move { session.listen(&arrivals).await }));
         }
     }
 
-    /// Forgets calls that are over; waits for one where too many are under way.
-    async fn reap(&mut self) {
+    fn forget_ended(&mut self) {
         while self.under_way.try_join_next().is_some() {}
-        while self.under_way.len() >= MAX_UNDER_WAY {
-            self.under_way.join_next().await;
-        }
-        self.calls.retain(|_, call| !call.is_finished());
+        self.open.retain(|_, call| !call.task.is_finished());
     }
 
     /// Calls under way may still answer; nothing new is sent.
@@ -150,5 +165,14 @@ impl Outlet {
     pub async fn end(&mut self) {
         self.under_way.abort_all();
         let _ = tokio::time::timeout(FAREWELL_PATIENCE, self.session.farewell()).await;
+    }
+}
+
+/// Sends what has no answer; waits until it is taken, within reason.
+async fn tell(session: &HttpSession, outgoing: &Outgoing, arrivals: &Arrivals) {
+    match tokio::time::timeout(NOTIFICATION_PATIENCE, session.tell(outgoing, arrivals)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => tracing::warn!(%failure, "a notification did not reach the server"),
+        Err(_) => tracing::warn!("a notification was not taken in time"),
     }
 }

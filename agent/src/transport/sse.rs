@@ -1,15 +1,16 @@
 //! A remote server over the older HTTP with server-sent events (2024-11-05): one GET stream for
 //! everything the server says; its first event names the address that messages are POSTed to.
 
+use crate::transport::arrivals::{Arrivals, Room, channel};
 use crate::transport::events::{Events, message_of};
 use crate::transport::failure::{Failure, shown};
 use crate::transport::http::{SecretHeaders, client};
 use crate::transport::outgoing::Outgoing;
-use crate::transport::{Arrival, Gone, Inlet, WAITING_ANSWERS};
+use crate::transport::{Arrival, Gone, Inlet};
 use mcp::Line;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use url::Url;
 
@@ -29,7 +30,7 @@ pub struct Outlet {
     client: reqwest::Client,
     url: Url,
     endpoint: watch::Receiver<Endpoint>,
-    arrivals: Option<mpsc::Sender<Arrival>>,
+    arrivals: Option<Arrivals>,
     stream: AbortHandle,
 }
 
@@ -39,27 +40,23 @@ pub struct Outlet {
 /// The HTTP client cannot be built (the machine's certificates cannot be read).
 pub fn dial(url: Url, headers: SecretHeaders) -> Result<(super::Outlet, Inlet), reqwest::Error> {
     let client = client(&url, headers)?;
-    let (arrivals, inbox) = mpsc::channel(WAITING_ANSWERS);
+    let (arrivals, inlet) = channel();
     let (named, endpoint) = watch::channel(Endpoint::Awaited);
     let stream = tokio::spawn(follow(client.clone(), url.clone(), named, arrivals.clone())).abort_handle();
     let outlet = Outlet { client, url, endpoint, arrivals: Some(arrivals), stream };
-    Ok((super::Outlet::Sse(Box::new(outlet)), Inlet::Channel { arrivals: inbox, exit: 0 }))
+    Ok((super::Outlet::Sse(Box::new(outlet)), inlet))
 }
 
 /// Reads the server's stream to its end.
-async fn follow(
-    client: reqwest::Client,
-    url: Url,
-    named: watch::Sender<Endpoint>,
-    arrivals: mpsc::Sender<Arrival>,
-) {
+async fn follow(client: reqwest::Client, url: Url, named: watch::Sender<Endpoint>, arrivals: Arrivals) {
     let ended = stream(&client, &url, &named, &arrivals).await;
     let failure = ended.err().unwrap_or_else(|| Failure::NoAnswer { at: shown(&url) });
     let was_open = matches!(*named.borrow(), Endpoint::Known(_));
     // Nobody waits for it any more when the guard is ending.
     let _ = named.send(Endpoint::Never(failure.clone()));
     if was_open {
-        let _ = arrivals.send(Arrival::Gone(Gone { why: failure.to_string(), exit: 1 })).await;
+        let gone = Gone { why: failure.to_string(), exit: 1 };
+        arrivals.arrive(Arrival::Gone(gone), Room::default()).await;
     }
 }
 
@@ -67,7 +64,7 @@ async fn stream(
     client: &reqwest::Client,
     url: &Url,
     named: &watch::Sender<Endpoint>,
-    arrivals: &mpsc::Sender<Arrival>,
+    arrivals: &Arrivals,
 ) -> Result<(), Failure> {
     let request =
         client.get(url.clone()).header(ACCEPT, "text/event-stream").header(ACCEPT_ENCODING, "identity");
@@ -75,14 +72,14 @@ async fn stream(
     if !response.status().is_success() {
         return Err(Failure::of_status(url, &response));
     }
-    let mut events = Events::of(response);
+    let mut events = Events::of(response, arrivals.clone());
     let broken = |error: sse_stream::Error| Failure::of_body(url, &error);
-    while let Some(event) = events.next().await.map_err(broken)? {
+    while let Some((event, room)) = events.next().await.map_err(broken)? {
         if event.event.as_deref() == Some("endpoint") {
             let endpoint = same_origin(url, event.data.as_deref().unwrap_or_default())?;
             let _ = named.send(Endpoint::Known(endpoint));
         } else if let Some(line) = message_of(event) {
-            let _ = arrivals.send(Arrival::Line(Line::Whole(line))).await;
+            arrivals.deliver(Line::Whole(line), room).await;
         }
     }
     Ok(())
@@ -102,7 +99,7 @@ impl Outlet {
         let outgoing = Outgoing::read(message);
         let Err(failure) = self.post(&outgoing).await else { return };
         if let Some(id) = &outgoing.id {
-            let _ = arrivals.send(Arrival::Line(failure.line(id))).await;
+            arrivals.deliver(failure.line(id), Room::default()).await;
         } else {
             tracing::warn!(%failure, "a notification did not reach the server");
         }

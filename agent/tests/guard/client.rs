@@ -16,7 +16,7 @@ mode = "enforce"
 contact = "security@acme.example"
 
 [servers.misbehaving]
-match = ["exec:*misbehaving-server"]
+match = ["exec:*misbehaving-server", "exec:/no/such/server"]
 
 [servers.web]
 match = ["http://127.0.0.1:9/*"]
@@ -28,7 +28,7 @@ members = ["*"]
 name = "everything-but-wipe"
 roles = ["all"]
 servers = ["misbehaving", "web"]
-tools = ["echo", "die", "hang", "slow", "half-line", "noise", "huge", "recorded", "family"]
+tools = ["echo", "die", "deaf", "hang", "slow", "half-line", "noise", "huge", "recorded", "family"]
 
 [[grants]]
 name = "no-secrets"

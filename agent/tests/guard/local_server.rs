@@ -24,7 +24,7 @@ fn a_refused_call_is_answered_in_four_parts_and_never_leaves() {
     guard.initialize();
     let answer = guard.call(1, "wipe", &json!({}));
     assert_eq!(answer["error"]["code"], -32003);
-    for part in ["wipe", "misbehaving", "default", "security@acme.example"] {
+    for part in ["wipe", "misbehaving", "No rule of", "you@localhost (all)", "security@acme.example"] {
         assert!(message_of(&answer).contains(part), "{part}: {answer}");
     }
     assert_eq!(answer["error"]["data"]["portreeve"]["rule"], "default");
@@ -288,6 +288,23 @@ fn an_audit_log_that_cannot_be_written_stops_calls_and_says_so() {
     let calls = world.records_of("call");
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0]["seq"], 1, "what was not kept has no number: {:?}", calls[0]);
+}
+
+#[test]
+fn a_server_that_does_not_read_outlives_its_client() {
+    let world = World::new();
+    let mut guard = world.guard_misbehaving();
+    guard.initialize();
+    guard.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"deaf"}}"#);
+    let long = "A".repeat(1024 * 1024);
+    for id in 2..6 {
+        let echo = json!({"name": "echo", "arguments": {"long": long}});
+        guard.say(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": echo}).to_string());
+    }
+    assert!(message_of(&guard.call(6, "wipe", &json!({}))).contains("wipe"), "refusals go on");
+    let server = pid_in(&world.pid_file());
+    assert!(guard.leave().success());
+    eventually("the server is gone", || !is_running(server));
 }
 
 #[test]

@@ -3,10 +3,14 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod handover;
 mod local_server;
 #[cfg(test)]
 mod organisation;
+#[cfg(test)]
+mod remote_attacks;
 #[cfg(test)]
 mod remote_server;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One POST and its answer.
 
-use crate::transport::Arrival;
+use crate::transport::arrivals::{Arrivals, Room};
 use crate::transport::events::{Events, message_of, one_line};
 use crate::transport::failure::{Failure, shown};
 use crate::transport::http::session::HttpSession;
@@ -12,10 +12,11 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::time::Duration;
-use tokio::sync::mpsc::Sender;
 
 /// Between two attempts to pick up a stream that broke, where the server names no other.
 const RESUME_DELAY: Duration = Duration::from_secs(1);
+/// The longest that a server may name: its client waits.
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// Attempts in a row that bring nothing.
 const RESUME_ATTEMPTS: u32 = 5;
 
@@ -29,7 +30,7 @@ pub(super) struct Progress {
 
 impl HttpSession {
     /// Sends a request and hands on its answer; where there is none, an error takes its place.
-    pub(super) async fn call(&self, outgoing: Outgoing, arrivals: &Sender<Arrival>) {
+    pub(super) async fn call(&self, outgoing: Outgoing, arrivals: &Arrivals) {
         let Some(id) = &outgoing.id else { return };
         let answered = match self.post(&outgoing).await {
             Ok(response) => self.answer(response, &outgoing, id, arrivals).await,
@@ -37,13 +38,12 @@ impl HttpSession {
         };
         if let Err(failure) = answered {
             tracing::debug!(%failure, "a call to a remote server failed");
-            // A closed channel: the guard is ending, and the session closes its calls itself.
-            let _ = arrivals.send(Arrival::Line(failure.line(id))).await;
+            arrivals.deliver(failure.line(id), Room::default()).await;
         }
     }
 
     /// Sends a notification, or the client's answer to a server's request.
-    pub(super) async fn tell(&self, outgoing: &Outgoing, arrivals: &Sender<Arrival>) -> Result<(), Failure> {
+    pub(super) async fn tell(&self, outgoing: &Outgoing, arrivals: &Arrivals) -> Result<(), Failure> {
         let response = self.post(outgoing).await?;
         if !response.status().is_success() {
             return Err(self.failure_of(&response));
@@ -59,10 +59,12 @@ impl HttpSession {
         response: Response,
         outgoing: &Outgoing,
         id: &Id,
-        arrivals: &Sender<Arrival>,
+        arrivals: &Arrivals,
     ) -> Result<(), Failure> {
         if !response.status().is_success() {
-            deliver(self.own_words(response, id).await?, arrivals).await;
+            let mut room = Room::default();
+            let line = self.own_words(response, id, arrivals, &mut room).await?;
+            arrivals.deliver(Line::Whole(line), room).await;
             return Ok(());
         }
         if is(&response, "text/event-stream") {
@@ -74,17 +76,35 @@ impl HttpSession {
                 other => Failure::NotMcp { at: shown(&self.url), content_type: other.to_owned() },
             });
         }
-        let line = one_line(self.body(response).await?);
-        self.learn(outgoing, &line);
-        deliver(line, arrivals).await;
-        Ok(())
+        let mut room = Room::default();
+        let line = one_line(self.body(response, arrivals, &mut room).await?);
+        let failure = self.no_answer_in(&line, id);
+        if failure.is_none() {
+            self.learn(outgoing, &line);
+        }
+        if !line.trim_ascii().is_empty() {
+            arrivals.deliver(Line::Whole(line), room).await;
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// A body that is no answer to the request would leave it open for ever. It is handed on all the
+    /// same, to be judged and recorded for what it is.
+    fn no_answer_in(&self, body: &[u8], id: &Id) -> Option<Failure> {
+        let what = match body.trim_ascii_start().first() {
+            _ if answers(body, id) => return None,
+            None => "an empty body",
+            Some(b'[') => "a batch",
+            Some(_) => "a message that is no answer to this request",
+        };
+        Some(said(body).unwrap_or_else(|| Failure::NotTheAnswer { at: shown(&self.url), what }))
     }
 
     async fn answer_by_events(
         &self,
         response: Response,
         outgoing: &Outgoing,
-        arrivals: &Sender<Arrival>,
+        arrivals: &Arrivals,
     ) -> Result<(), Failure> {
         let mut progress = Progress::default();
         let mut ended = self.pump(response, Some(outgoing), arrivals, &mut progress).await;
@@ -120,16 +140,16 @@ impl HttpSession {
         &self,
         response: Response,
         request: Option<&Outgoing>,
-        arrivals: &Sender<Arrival>,
+        arrivals: &Arrivals,
         progress: &mut Progress,
     ) -> Result<(), Failure> {
-        let mut events = Events::of(response);
+        let mut events = Events::of(response, arrivals.clone());
         let broken = |error: sse_stream::Error| Failure::of_body(&self.url, &error);
-        while let Some(event) = events.next().await.map_err(broken)? {
+        while let Some((event, room)) = events.next().await.map_err(broken)? {
             if let Some(id) = event.id.clone().filter(|id| !id.is_empty()) {
                 progress.last_event = Some(id);
             }
-            progress.retry = event.retry.map(Duration::from_millis).or(progress.retry);
+            progress.retry = event.retry.map(delay).or(progress.retry);
             let Some(line) = message_of(event) else { continue };
             if let Some(request) = request
                 && !progress.answered
@@ -138,13 +158,19 @@ impl HttpSession {
                 progress.answered = true;
                 self.learn(request, &line);
             }
-            deliver(line, arrivals).await;
+            arrivals.deliver(Line::Whole(line), room).await;
         }
         Ok(())
     }
 
     /// An error status: the server's own JSON-RPC error where it sent one, else what the status means.
-    async fn own_words(&self, response: Response, id: &Id) -> Result<Vec<u8>, Failure> {
+    async fn own_words(
+        &self,
+        response: Response,
+        id: &Id,
+        arrivals: &Arrivals,
+        room: &mut Room,
+    ) -> Result<Vec<u8>, Failure> {
         if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             || !is(&response, "application/json")
             || (response.status() == StatusCode::NOT_FOUND && self.has_session())
@@ -152,7 +178,7 @@ impl HttpSession {
             return Err(self.failure_of(&response));
         }
         let failure = self.failure_of(&response);
-        let line = one_line(self.body(response).await?);
+        let line = one_line(self.body(response, arrivals, room).await?);
         if answers(&line, id) { Ok(line) } else { Err(said(&line).unwrap_or(failure)) }
     }
 
@@ -165,7 +191,12 @@ impl HttpSession {
     }
 
     /// A whole body, bounded.
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
+    async fn body(
+        &self,
+        mut response: Response,
+        arrivals: &Arrivals,
+        room: &mut Room,
+    ) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
         while let Some(chunk) =
             response.chunk().await.map_err(|error| Failure::of_body(&self.url, &error.without_url()))?
@@ -173,15 +204,16 @@ impl HttpSession {
             if body.len() + chunk.len() > MAX_MESSAGE_BYTES {
                 return Err(Failure::TooLong { at: shown(&self.url), limit: MAX_MESSAGE_BYTES });
             }
+            arrivals.room_for(body.len() + chunk.len(), room).await;
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
 }
 
-/// The channel is closed only when the guard is ending.
-async fn deliver(line: Vec<u8>, arrivals: &Sender<Arrival>) {
-    let _ = arrivals.send(Arrival::Line(Line::Whole(line))).await;
+/// What a server asks us to wait, within reason.
+fn delay(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds).min(LONGEST_DELAY)
 }
 
 fn content_type(response: &Response) -> &str {
@@ -209,4 +241,15 @@ fn said(line: &[u8]) -> Option<Failure> {
     }
     let Answer { error } = serde_json::from_slice(line).ok()?;
     Some(Failure::Said { code: error.code, message: error.message, data: error.data.map(ToOwned::to_owned) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_of_ages_puts_a_call_to_sleep_for_ever() {
+        assert_eq!(delay(10), Duration::from_millis(10));
+        assert_eq!(delay(u64::MAX), LONGEST_DELAY);
+    }
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::error::Category;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -11,6 +12,26 @@ pub const VERSION: &str = "mcp-protocol-version";
 pub const METHOD: &str = "mcp-method";
 pub const NAME: &str = "mcp-name";
 
+/// What the guard, its HTTP client or the protocol itself says in a request. From an entry it would
+/// name another tenant or session, or cut one request into two.
+const RESERVED: [&str; 14] = [
+    "accept",
+    "accept-encoding",
+    "connection",
+    "expect",
+    "host",
+    "keep-alive",
+    "last-event-id",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+const RESERVED_PREFIXES: [&str; 2] = ["content-", "mcp-"];
+
 /// The entry's headers. Printed, they are `[redacted]`; on the wire, HTTP/2 never indexes them.
 #[derive(Default, Clone)]
 pub struct SecretHeaders(HeaderMap);
@@ -18,12 +39,20 @@ pub struct SecretHeaders(HeaderMap);
 /// What is wrong with the configured headers; never says a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHeaders {
+    #[error(
+        "PORTREEVE_HEADERS is no JSON, from its column {column} on. Most likely Claude put a variable's value into \
+         one of them, for a `${{NAME}}`, that holds a quote, a backslash or a line break: such a value has to be \
+         escaped as JSON, or written without them"
+    )]
+    NotJson { column: usize },
     #[error("PORTREEVE_HEADERS is not a JSON object of texts")]
     NotAnObject,
-    #[error("the entry's header `{0}` has a name that HTTP does not take")]
+    #[error("`{0}` is a name that HTTP does not take")]
     Name(String),
-    #[error("the value of the entry's header `{0}` has characters that HTTP does not take")]
+    #[error("the value of `{0}` has characters that HTTP does not take")]
     Value(String),
+    #[error("the header `{0}` is not the entry's to set: take it out of its `headers`")]
+    Reserved(String),
 }
 
 impl SecretHeaders {
@@ -33,10 +62,19 @@ impl SecretHeaders {
     /// See [`BadHeaders`].
     pub fn parse(json: &str) -> Result<Self, BadHeaders> {
         let texts: BTreeMap<String, String> =
-            serde_json::from_str(json).map_err(|_| BadHeaders::NotAnObject)?;
+            serde_json::from_str(json).map_err(|error| match error.classify() {
+                Category::Data => BadHeaders::NotAnObject,
+                _ => BadHeaders::NotJson { column: error.column() },
+            })?;
         let mut headers = HeaderMap::new();
         for (name, value) in texts {
             let parsed = HeaderName::try_from(name.as_str()).map_err(|_| BadHeaders::Name(name.clone()))?;
+            if says_what_the_guard_says(parsed.as_str(), &value) {
+                continue;
+            }
+            if is_reserved(parsed.as_str()) {
+                return Err(BadHeaders::Reserved(name));
+            }
             let mut value =
                 HeaderValue::from_str(value.trim()).map_err(|_| BadHeaders::Value(name.clone()))?;
             value.set_sensitive(true);
@@ -48,6 +86,20 @@ impl SecretHeaders {
     pub(in crate::transport) fn into_map(self) -> HeaderMap {
         self.0
     }
+}
+
+/// Entries often repeat what every MCP client sends; that harms nobody.
+fn says_what_the_guard_says(name: &str, value: &str) -> bool {
+    let mut kinds = value.split(',').map(str::trim);
+    match name {
+        "accept" => kinds.all(|kind| matches!(kind, "application/json" | "text/event-stream" | "*/*")),
+        "content-type" => value.trim() == "application/json",
+        _ => false,
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 impl fmt::Debug for SecretHeaders {
@@ -80,6 +132,8 @@ mod tests {
     fn bad_headers_are_named_without_their_values() {
         for (json, expected) in [
             ("[]", BadHeaders::NotAnObject),
+            (r#"{"A":"s3"cret"}"#, BadHeaders::NotJson { column: 10 }),
+            (r#"{"A":"s3\cret"}"#, BadHeaders::NotJson { column: 10 }),
             (r#"{"A":1}"#, BadHeaders::NotAnObject),
             (r#"{"A b":"x"}"#, BadHeaders::Name("A b".into())),
             (r#"{"A":"s3\ncret"}"#, BadHeaders::Value("A".into())),
@@ -88,6 +142,43 @@ mod tests {
             assert_eq!(error, expected, "{json}");
             assert!(!error.to_string().contains("s3"), "{error}");
         }
+    }
+
+    #[test]
+    fn entry_headers_that_repeat_the_guards_own_are_left_out() {
+        let json = r#"{"Accept":"application/json, text/event-stream","Content-Type":"application/json","X-Key":"k"}"#;
+        let headers = SecretHeaders::parse(json).unwrap().into_map();
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-key"]);
+    }
+
+    #[test]
+    fn entry_headers_name_another_host_or_session_or_split_a_request() {
+        for name in [
+            "Host",
+            "Connection",
+            "Keep-Alive",
+            "Upgrade",
+            "TE",
+            "Trailer",
+            "Transfer-Encoding",
+            "Content-Length",
+            "Content-Type",
+            "Content-Encoding",
+            "Proxy-Connection",
+            "Proxy-Authorization",
+            "Mcp-Session-Id",
+            "MCP-Protocol-Version",
+            "mcp-method",
+            "Mcp-Param-Region",
+            "Accept",
+            "Accept-Encoding",
+            "Last-Event-ID",
+        ] {
+            let error = SecretHeaders::parse(&format!(r#"{{"{name}":"s3cret"}}"#)).unwrap_err();
+            assert_eq!(error, BadHeaders::Reserved(name.to_owned()));
+            assert!(error.to_string().contains(name) && !error.to_string().contains("s3cret"), "{error}");
+        }
+        assert!(SecretHeaders::parse(r#"{"Authorization":"x","X-Content-Type":"y","Cookie":"z"}"#).is_ok());
     }
 
     #[test]

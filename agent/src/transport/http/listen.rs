@@ -1,17 +1,16 @@
 //! The GET stream of the eras up to 2025-11-25: what the server says unasked.
 
-use crate::transport::Arrival;
+use crate::transport::arrivals::Arrivals;
 use crate::transport::http::exchange::Progress;
 use crate::transport::http::session::HttpSession;
 use std::time::Duration;
-use tokio::sync::mpsc::Sender;
 
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 impl HttpSession {
     /// Listens until the server says that it has no such stream (405), or the session is over.
-    pub(super) async fn listen(&self, arrivals: &Sender<Arrival>) {
+    pub(super) async fn listen(&self, arrivals: &Arrivals) {
         let mut progress = Progress::default();
         let mut delay = FIRST_DELAY;
         while !arrivals.is_closed() {
