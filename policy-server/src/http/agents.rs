@@ -3,7 +3,7 @@
 mod device;
 mod stream;
 
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::enrolment;
 use crate::http::Failure;
 use crate::http::input::Body;
@@ -15,7 +15,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use contract::enrolment::{EnrolReply, EnrolRequest, RenewRequest};
+use contract::enrolment::{EnrolReply, EnrolRequest, RenewRequest, trust_root_digest};
 use contract::record::{Batch, Durable};
 use contract::report::{DeviceReport, ReportReply};
 use device::{Enrolled, Known, Renewing};
@@ -44,10 +44,11 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 /// Make a machine a device of the organisation, by an enrolment token.
 #[utoipa::path(
     post, path = contract::paths::ENROL, tag = "agents",
-    request_body(content = serde_json::Value, description = "token, csr_pem, member, machine"),
+    request_body(content = serde_json::Value, description = "token, csr_pem, member, machine, organisation, trust_root_digest"),
     responses(
         (status = 200, body = serde_json::Value, description = "device_id, member, organisation, certificate_pem, certificate_expires"),
         (status = 403, description = "token-unknown, token-expired, token-used, member-suspended"),
+        (status = 409, description = "organisation-mismatch, trust-root-mismatch: the token is not used"),
         (status = 422, description = "member-missing, member-malformed, certificate-request-malformed"),
         (status = 429, description = "too-many-attempts"),
     )
@@ -57,7 +58,33 @@ async fn enrol(
     Extension(peer): Extension<Peer>,
     Body(request): Body<EnrolRequest>,
 ) -> Result<Json<EnrolReply>, Failure> {
+    meant_for_us(&app, &request)?;
     Ok(Json(enrolment::enrol(&app, peer.address.ip(), &request).await?))
+}
+
+/// A profile of another organisation or server is refused while its token is still good. Whose this
+/// server is instead is not said to whoever asks.
+fn meant_for_us(app: &App, request: &EnrolRequest) -> Result<(), Failure> {
+    let mismatch = |code, detail: String| Err(Failure::new(StatusCode::CONFLICT, code, detail));
+    if let Some(theirs) = request.organisation.as_ref().filter(|theirs| **theirs != app.organisation) {
+        return mismatch(
+            "organisation-mismatch",
+            format!(
+                "the enrolment profile is of the organisation {theirs:?}, and this policy server is not; \
+                 ask your IT for the profile that this policy server prints (the token was not used)"
+            ),
+        );
+    }
+    let ours = trust_root_digest(app.publisher.trust_root());
+    match &request.trust_root_digest {
+        Some(theirs) if ours.as_ref().is_some_and(|ours| ours != theirs) => mismatch(
+            "trust-root-mismatch",
+            "the trust root in the enrolment profile is not this policy server's, so the machine would accept \
+             no policy of it; ask your IT for the profile that this policy server prints (the token was not used)"
+                .to_owned(),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// A fresh certificate for the same device; an expired one is enough to ask for it, for a while.
