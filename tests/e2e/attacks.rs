@@ -80,7 +80,9 @@ fn a_planted_secret_is_found_nowhere() {
     let remote = json!({"type": "http", "url": "http://127.0.0.1:9/mcp", "headers": {"Authorization": format!("Bearer {in_header}")}});
     let local = stage::sample("everything", &[("API_TOKEN", in_env)]).unwrap();
     let servers = json!({"everything": local, "tracker": remote});
-    let mut stage = Stage::governed_with(&stage::usual_policy().unwrap(), &servers).unwrap();
+    let tracked = r#"match = ["http://127.0.0.1:9/mcp", "#;
+    let policy = stage::usual_policy().unwrap().replace("match = [", tracked);
+    let mut stage = Stage::governed_with(&policy, &servers).unwrap();
     let mut session = stage.open("everything").unwrap();
     let echoed = session
         .call(
@@ -91,15 +93,8 @@ fn a_planted_secret_is_found_nowhere() {
     assert!(echoed.get("result").is_some(), "{echoed}");
     session.call("get-env", &json!({"token": in_arguments})).unwrap();
     session.leave(Duration::from_secs(5)).unwrap();
-    let mut dialled = harness::mcp_client::Session::start(
-        &stage.entry("tracker").unwrap(),
-        &stage.machine.home,
-        &stage.project,
-    )
-    .unwrap();
-    let refused = dialled.request("initialize", &json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}})).unwrap();
-    assert!(refused.get("error").is_some(), "{refused}");
-    drop(dialled);
+    let refused = stage.start("tracker").unwrap().refused().unwrap();
+    assert!(refused.contains("cannot be reached"), "{refused}");
     wait::until("the calls upstream", Duration::from_secs(20), || {
         stage
             .organisation
@@ -149,13 +144,12 @@ fn a_developer_edits_the_adopted_policy_on_disk() {
     let adopted = stage.machine.root.join("state/policy/adopted.json");
     let forged = std::fs::read_to_string(&adopted).unwrap().replace("no-environment", "yes-environment");
     std::fs::write(&adopted, forged).unwrap();
-    let mut session = stage.open("everything").unwrap();
+    let mut session = stage.start("everything").unwrap();
+    let why = session.refused().unwrap();
+    assert!(why.contains("lockdown") && why.contains("did not start it"), "{why}");
     for tool in ["echo", "get-env"] {
         let answer = session.call(tool, &json!({"message": "x"})).unwrap();
-        assert!(
-            answer["error"]["message"].as_str().is_some_and(|text| text.contains("lockdown")),
-            "{answer}"
-        );
+        assert_eq!(answer["error"]["message"], why, "{answer}");
     }
 }
 

@@ -19,6 +19,7 @@ members = ["*"]
 name = "everything-goes"
 roles = ["everybody"]
 servers = ["any"]
+tools = ["*"]
 "#
     )
 }

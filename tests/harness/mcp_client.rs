@@ -60,13 +60,27 @@ impl Session {
     /// # Errors
     /// The server did not answer it with a result.
     pub fn initialize(&mut self) -> Result<Value> {
-        let answer = self.request(
+        let answer = self.shake_hands()?;
+        self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
+        answer.get("result").cloned().with_context(|| format!("initialize was answered by {answer}"))
+    }
+
+    /// The handshake, where it has to be refused: the sentence that says why.
+    ///
+    /// # Errors
+    /// It was not refused.
+    pub fn refused(&mut self) -> Result<String> {
+        let answer = self.shake_hands()?;
+        let message = answer["error"]["message"].as_str();
+        message.map(str::to_owned).with_context(|| format!("initialize was answered by {answer}"))
+    }
+
+    fn shake_hands(&mut self) -> Result<Value> {
+        self.request(
             "initialize",
             &json!({"protocolVersion": "2025-11-25", "capabilities": {},
                     "clientInfo": {"name": "claude-code", "version": "2.1.328"}}),
-        )?;
-        self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
-        answer.get("result").cloned().with_context(|| format!("initialize was answered by {answer}"))
+        )
     }
 
     /// All tool names, over every page.

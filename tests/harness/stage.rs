@@ -88,10 +88,17 @@ impl Stage {
     /// # Errors
     /// It did not start.
     pub fn open(&self, name: &str) -> Result<crate::mcp_client::Session> {
-        let mut session =
-            crate::mcp_client::Session::start(&self.entry(name)?, &self.machine.home, &self.project)?;
+        let mut session = self.start(name)?;
         session.initialize()?;
         Ok(session)
+    }
+
+    /// The same without the handshake, which may be refused.
+    ///
+    /// # Errors
+    /// It did not start.
+    pub fn start(&self, name: &str) -> Result<crate::mcp_client::Session> {
+        crate::mcp_client::Session::start(&self.entry(name)?, &self.machine.home, &self.project)
     }
 }
 

@@ -119,6 +119,12 @@ impl Session {
         Some(refusal::not_started(&bar, self.server_name(rules)))
     }
 
+    /// Was the server not started, and do these rules let it be? A client that starts us anew gets it.
+    #[must_use]
+    pub fn could_start_now(&self, rules: &Ruleset, now: Now) -> bool {
+        self.not_started && !self.is_barred(rules, now)
+    }
+
     /// The refusal of the server as a whole, where there is one; in monitor mode it is not enforced.
     fn bar(&self, rules: &Ruleset, now: Now) -> Option<Decision> {
         rules.server_refusal(&self.question("", None, now))

@@ -18,7 +18,7 @@ pub enum LocalPolicyError {
         by.display()
     )]
     Governed { by: PathBuf },
-    #[error("the policy cannot be read: {0}")]
+    #[error("--policy: {0}")]
     File(#[from] FileError),
     #[error("the policy {} is not UTF-8 text", .0.display())]
     NotText(PathBuf),
@@ -47,6 +47,7 @@ pub fn local(path: &Path, member: &str, layout: &Layout) -> Result<InForce, Loca
             document.run_tests()?;
             Ruleset::compile(&document, &Standing::default(), 0, None)
         })
+        .map(|ruleset| ruleset.of_file(path.display().to_string()))
         .map_err(|problems| LocalPolicyError::Problems { path: path.to_owned(), problems })?;
     Ok(InForce { member: member.to_owned(), device: String::new(), ruleset })
 }

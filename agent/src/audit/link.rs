@@ -9,6 +9,7 @@ use mcp::Line;
 use platform::Layout;
 use platform::ipc::Stream;
 use serde::Deserialize;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
@@ -30,6 +31,8 @@ pub struct Link<'a> {
     policy: &'a PolicySignal,
     run: Uuid,
     hello: ToResident,
+    /// The last attempt found no resident, or lost it.
+    away: Cell<bool>,
 }
 
 /// One connection: what was sent and not yet taken.
@@ -49,7 +52,12 @@ impl<'a> Link<'a> {
         run: Uuid,
         hello: ToResident,
     ) -> Self {
-        Self { layout, segment, policy, run, hello }
+        Self { layout, segment, policy, run, hello, away: Cell::new(false) }
+    }
+
+    /// Is nobody there who would take records soon? Then there is no use in waiting for it.
+    pub fn is_away(&self) -> bool {
+        self.away.get()
     }
 
     /// Never ends; the guard drops it.
@@ -59,6 +67,7 @@ impl<'a> Link<'a> {
             match Stream::connect(self.layout).await {
                 Ok(stream) => {
                     retry = FIRST_RETRY;
+                    self.away.set(false);
                     if let Err(error) = self.hold(stream).await {
                         tracing::debug!(%error, "the resident is gone");
                     }
@@ -66,6 +75,7 @@ impl<'a> Link<'a> {
                 Err(error) if error.is_absent() => {}
                 Err(error) => tracing::debug!(%error, "the resident cannot be reached"),
             }
+            self.away.set(true);
             tokio::time::sleep(jittered(retry)).await;
             retry = (retry * 2).min(LAST_RETRY);
         }
@@ -176,6 +186,26 @@ mod tests {
         assert_eq!(records.len(), 2);
         assert_eq!(last_seq(&lines), Some(7));
         assert_eq!(last_seq(b""), None);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn where_no_resident_is_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::under(folder.path()).unwrap();
+        let (segment, signal) = (Segment::at(folder.path().join("run.jsonl")), PolicySignal::default());
+        let hello =
+            ToResident::Hello { run: Uuid::nil(), pid: 1, entry: String::new(), identity: String::new() };
+        let link = Link::new(&layout, &segment, &signal, Uuid::nil(), hello);
+        assert!(!link.is_away(), "it was not looked for yet");
+        let looked = async {
+            while !link.is_away() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            never = link.keep() => match never {},
+            () = looked => {}
+        }
     }
 
     #[test]

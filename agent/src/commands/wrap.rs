@@ -2,6 +2,9 @@
 //!
 //! Puts the parts together and takes them down again; what happens to a message is in [`crate::pipeline`].
 
+mod decline;
+mod terminal;
+
 use crate::active_policy::{ActivePolicy, InForce, LocalPolicyError, PolicySignal, local};
 use crate::audit::link::Link;
 use crate::audit::recorder::Recorder;
@@ -11,17 +14,17 @@ use crate::ipc::ToResident;
 use crate::pipeline::{Ending, Pipeline, converse};
 use crate::transport::lines::{LineReader, LineWriter};
 use crate::transport::target::{Target, UnknownTarget};
-use gate::{Facts, Session};
+use gate::{Facts, Now, Session};
 use platform::Layout;
 use platform::shutdown::Shutdown;
 use policy::ServerIdentity;
-use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::io::AsyncWrite;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -51,7 +54,16 @@ pub fn run(args: WrapArgs, layout: Layout) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&Unstartable::System(error)).into(),
     };
-    let exit = runtime.block_on(guard(args, layout)).unwrap_or_else(|why| complain(&why));
+    let exit = runtime.block_on(async {
+        match guard(args, layout).await {
+            Ok(exit) => exit,
+            Err(why) => {
+                let exit = complain(&why);
+                decline::until_left(&why.to_string()).await;
+                exit
+            }
+        }
+    });
     // A thread may still sit in a read of our stdin; it ends with the process.
     runtime.shutdown_background();
     exit.into()
@@ -95,14 +107,18 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let segment = Rc::new(segment);
     if let Some(document) = &args.policy {
         announce_trial(document, &segment);
+        terminal::hint(document);
     }
     let entry = args.name.unwrap_or_default();
     let link = Link::new(&layout, &segment, &signal, run, hello(run, &entry, &identity));
-    let recorder =
-        Recorder::new(Rc::clone(&segment), run, identity.clone(), entry).of_member(&member, &device);
+    let recorder = Recorder::new(Rc::clone(&segment), run, identity.clone(), entry.clone());
+    let recorder = recorder.of_member(&member, &device);
     let session = Session::new(Facts { member, device, server: identity });
-
-    let (outlet, mut inlet) = target.dial();
+    // Before anything of the server runs: starting it is the first thing that policy may refuse.
+    let (session, (outlet, mut inlet)) = match session.bars(&ruleset, at_the_start()) {
+        None => (session, target.dial(&entry)),
+        Some(why) => (session.without_server(), target.hold_back(why)),
+    };
     let outlet = Mutex::new(outlet);
     let mut client = LineReader::new(platform::stdio::input());
     let pipeline =
@@ -113,14 +129,18 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
         biased;
         () = shutdown.requested() => Ending::AskedToEnd,
         ending = converse(&pipeline, &mut client, &mut inlet, CLIENT_GRACE) => ending,
-        never = follow(&mut policy, &pipeline) => match never {},
+        ending = follow(&mut policy, &pipeline) => ending,
         never = &mut linked, if !trial => match never {},
     };
     pipeline.finish(&ending).await;
     let handed_over = async {
+        // Whoever is not there takes nothing in the time: the segment stays for its sweep.
+        if trial || link.is_away() {
+            return;
+        }
         tokio::select! {
             () = segment.until_empty() => {}
-            never = &mut linked, if !trial => match never {},
+            never = &mut linked => match never {},
             () = sleep(HANDOVER_GRACE) => {}
         }
     };
@@ -142,12 +162,15 @@ fn announce_trial(document: &Path, segment: &Segment) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Judges by every policy that comes after the first.
-async fn follow<W: AsyncWrite + Unpin>(
-    policy: &mut ActivePolicy<'_>,
-    pipeline: &Pipeline<'_, W>,
-) -> Infallible {
+/// Judges by every policy that comes after the first, until one lets a server in that was held back.
+async fn follow<W: AsyncWrite + Unpin>(policy: &mut ActivePolicy<'_>, pipeline: &Pipeline<'_, W>) -> Ending {
     loop {
-        pipeline.adopt(policy.changed().await).await;
+        if let Some(ending) = pipeline.adopt(policy.changed().await).await {
+            return ending;
+        }
     }
+}
+
+fn at_the_start() -> Now {
+    Now { wall: OffsetDateTime::now_utc(), monotonic: Duration::ZERO }
 }

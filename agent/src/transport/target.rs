@@ -11,6 +11,7 @@ use url::Url;
 /// As shells have it.
 const EXIT_NOT_FOUND: u8 = 127;
 const EXIT_NOT_EXECUTABLE: u8 = 126;
+const EXIT_HELD_BACK: u8 = 1;
 
 pub struct Target {
     identity: ServerIdentity,
@@ -61,13 +62,20 @@ impl Target {
         self.identity.clone()
     }
 
-    /// Starts or dials it. Where that fails, the ends are those of a server that says why.
-    pub fn dial(self) -> (Outlet, Inlet) {
+    /// Starts or dials it, for the entry of that name. Where that fails, the ends are those of a server
+    /// that says why.
+    pub fn dial(self, entry: &str) -> (Outlet, Inlet) {
         match self.way {
             Way::Command(command) => start(&command),
-            Way::Http(url) => reached(secret_headers().map(|headers| http::dial(url, headers))),
-            Way::Sse(url) => reached(secret_headers().map(|headers| sse::dial(url, headers))),
+            Way::Http(url) => reached(entry, secret_headers().map(|headers| http::dial(url, headers))),
+            Way::Sse(url) => reached(entry, secret_headers().map(|headers| sse::dial(url, headers))),
         }
+    }
+
+    /// Neither starts nor dials it, since policy lets the member do nothing with it.
+    pub fn hold_back(self, why: String) -> (Outlet, Inlet) {
+        tracing::warn!("{why}");
+        absent::server(why, EXIT_HELD_BACK)
     }
 }
 
@@ -86,11 +94,14 @@ fn start(command: &[OsString]) -> (Outlet, Inlet) {
     }
 }
 
-fn reached(dialled: Result<Result<(Outlet, Inlet), reqwest::Error>, BadHeaders>) -> (Outlet, Inlet) {
+fn reached(
+    entry: &str,
+    dialled: Result<Result<(Outlet, Inlet), reqwest::Error>, BadHeaders>,
+) -> (Outlet, Inlet) {
     match dialled {
         Ok(Ok(ends)) => ends,
         Ok(Err(error)) => absent_because(format!("the guard cannot use HTTP on this machine: {error}"), 1),
-        Err(bad) => absent_because(bad.to_string(), 1),
+        Err(bad) => absent_because(format!("the headers of the entry `{entry}` cannot be used: {bad}"), 1),
     }
 }
 

@@ -19,12 +19,10 @@ impl Machine {
         Self { world, layout }
     }
 
-    /// Not enrolled, so every call is refused; records travel all the same.
+    /// Not enrolled, so the server is held back and every call refused; records travel all the same.
     fn guard(&self) -> Guard {
         let server = misbehaving();
-        let mut guard = self.world.start(&["wrap", "--name", "entry", "--", server.to_str().unwrap()], &[]);
-        guard.initialize();
-        guard
+        self.world.start(&["wrap", "--name", "entry", "--", server.to_str().unwrap()], &[])
     }
 
     /// What stands in the segments of this machine.

@@ -229,11 +229,11 @@ fn forged_on_disk(cast: &mut Cast, report: &mut Report) -> Result<()> {
         let forged = good.replace("get-env", "get-xyz");
         ensure!(forged != good, "the adopted bundle does not name get-env");
         std::fs::write(&adopted, &forged)?;
-        let mut session = cast.open(&cast.user_entry("everything")?)?;
-        let refused = session.call("echo", &serde_json::json!({"message": "hello"}))?;
+        let mut session = Session::start(&cast.user_entry("everything")?, &cast.machine.home, &cast.project)?;
+        let refused = session.refused();
         std::fs::write(&adopted, &good)?;
-        let message = refused["error"]["message"].as_str().unwrap_or_default().to_owned();
-        ensure!(!message.is_empty(), "the call was answered by {refused}");
+        let message = refused?;
+        ensure!(message.contains("lockdown"), "it is refused by another rule: {message}");
         session.leave(Duration::from_secs(5))?;
         Ok(message)
     })
