@@ -7,17 +7,25 @@
 //! forgotten, but for a tail that lets a server that was restored from yesterday catch up.
 //! Nothing is decided here, and nothing is sent.
 
+mod aside;
 mod keeper;
+mod life;
 mod schema;
 
+pub use aside::ranges;
 pub use keeper::{Keeper, SpoolState};
 pub use schema::glance;
 
+use crate::upstream::now_ms;
 use contract::record::{Batch, Durable, Record, What, link};
+use contract::report::Finding;
+use life::Life;
 use policy::Outcome;
 use rusqlite::{Connection, OptionalExtension, params};
+use schema::Stand;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -26,7 +34,7 @@ const TAIL: u64 = 1000;
 /// The most one batch carries.
 const BATCH_RECORDS: usize = 500;
 const BATCH_BYTES: usize = 1024 * 1024;
-/// Runs that said nothing for this long are forgotten (30 days); their records keep their ids.
+/// Findings, and runs that said nothing, for this long are forgotten (30 days); their records keep their ids.
 const RUN_MEMORY_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// Why the log could not be kept.
@@ -36,14 +44,27 @@ pub enum SpoolError {
     Unopened { path: PathBuf, source: rusqlite::Error },
     #[error("{}: {source}", path.display())]
     Unmovable { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    File(#[from] platform::files::FileError),
     #[error("the audit log cannot be written: {0}")]
     Store(#[from] rusqlite::Error),
     #[error("a record cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// Set aside by [`Spool::set_altered_aside`].
+    #[error("records of the audit log are not as they were written")]
+    Altered,
     #[error("the audit log is not open: {0}")]
     NotOpen(String),
     #[error("the resident is stopping")]
     Closed,
+}
+
+impl SpoolError {
+    /// It is not the log that cannot be written, but one of the records that cannot be kept.
+    #[must_use]
+    pub fn is_of_a_record(&self) -> bool {
+        matches!(self, Self::Json(_) | Self::Store(rusqlite::Error::ToSqlConversionFailure(_)))
+    }
 }
 
 /// Whose log it is; stamped on every record.
@@ -80,6 +101,8 @@ pub struct Spool {
     head: (u64, [u8; 32]),
     /// The last the server has.
     durable: (u64, [u8; 32]),
+    /// What was found about the log and the runs in it, and is told of for a while.
+    findings: Vec<Finding>,
 }
 
 impl Spool {
@@ -91,9 +114,11 @@ impl Spool {
     pub fn open(path: &Path, owner: Owner) -> Result<(Self, Option<String>), SpoolError> {
         let (db, set_aside) = schema::open(path)?;
         let stand = schema::stand(&db)?;
-        let mut spool = Self { db, owner, epoch: stand.epoch, head: stand.head, durable: stand.durable };
-        if stand.device != spool.owner.device {
-            spool.begin_epoch(spool.durable.0)?;
+        let findings = schema::noted(&db)?;
+        let Stand { epoch, head, durable, device } = stand;
+        let mut spool = Self { db, owner, epoch, head, durable, findings };
+        if device != spool.owner.device {
+            spool.begin_epoch(spool.durable.0, now_ms())?;
         }
         Ok((spool, set_aside))
     }
@@ -108,6 +133,11 @@ impl Spool {
         self.durable.0
     }
 
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Stamps and commits. When this returns, the records survive a power cut.
     ///
     /// # Errors
@@ -115,6 +145,7 @@ impl Spool {
     pub fn append(&mut self, records: Vec<Record>, now_ms: i64) -> Result<Appended, SpoolError> {
         let mut done = Appended::default();
         let mut head = self.head;
+        let mut lives = BTreeMap::new();
         let tx = self.db.transaction()?;
         for mut record in records {
             record.member.clone_from(&self.owner.member);
@@ -133,36 +164,83 @@ impl Spool {
             if fresh == 1 {
                 head = (head.0 + 1, next);
                 done.fresh += 1;
+                life_of(&tx, record.run, &mut lives)?.follow(&record);
                 done.urgent |= keep_refusal(&tx, &record, &json)?;
             }
             done.taken.insert(record.run, advance(&tx, record.run, record.seq, through)?);
         }
         for (run, through) in &done.taken {
-            tx.prepare_cached("INSERT OR REPLACE INTO run (id, through, touched_ms) VALUES (?,?,?)")?
-                .execute(params![run, through, now_ms])?;
+            let life = lives.get(run).map(serde_json::to_string).transpose()?;
+            tx.prepare_cached(
+                "INSERT INTO run (id, through, touched_ms, life) VALUES (?,?,?,?) ON CONFLICT (id) DO UPDATE
+                 SET through = excluded.through, touched_ms = excluded.touched_ms,
+                     life = coalesce(excluded.life, life)",
+            )?
+            .execute(params![run, through, now_ms, life])?;
         }
         tx.commit()?;
         self.head = head;
         Ok(done)
     }
 
+    /// Closes the record of a run whose guard is dead and did not: its open calls are lost, and it
+    /// has stopped. Nothing where that stands there already, or where the run is not known.
+    ///
+    /// # Errors
+    /// Nothing was appended.
+    pub fn close_run(&mut self, run: Uuid, now_ms: i64) -> Result<Appended, SpoolError> {
+        let closing = life_of(&self.db, run, &mut BTreeMap::new())?.clone().closing(run, now_ms);
+        if closing.is_empty() { Ok(Appended::default()) } else { self.append(closing, now_ms) }
+    }
+
+    /// Keeps a finding over restarts, until it is old.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn note(&mut self, finding: &Finding) -> Result<(), SpoolError> {
+        schema::note(&self.db, finding)?;
+        self.findings = schema::noted(&self.db)?;
+        Ok(())
+    }
+
+    /// Takes records out of the log that are not as they were written; the rest goes on in a new epoch.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn set_altered_aside(&mut self, now_ms: i64) -> Result<(), SpoolError> {
+        self.begin_epoch(self.durable.0, now_ms)
+    }
+
+    /// A new epoch with all we have: the two sides' logs contradict each other, each whole in itself.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub fn part_from(&mut self, now_ms: i64) -> Result<(), SpoolError> {
+        self.begin_epoch(0, now_ms)
+    }
+
     /// The next stretch for the server, or nothing where it has all.
     ///
     /// # Errors
-    /// The log cannot be read.
+    /// The log cannot be read, or is [not as it was written](SpoolError::Altered).
     pub fn batch(&self, most: usize) -> Result<Option<Batch>, SpoolError> {
-        let mut select =
-            self.db.prepare_cached("SELECT link, json FROM record WHERE seq > ? ORDER BY seq LIMIT ?")?;
+        let mut select = self
+            .db
+            .prepare_cached("SELECT seq, link, json FROM record WHERE seq > ? ORDER BY seq LIMIT ?")?;
         let mut rows = select.query(params![self.durable.0, most.min(BATCH_RECORDS)])?;
-        let (mut records, mut bytes, mut head) = (Vec::new(), 0, [0; 32]);
+        let (mut records, mut bytes, mut head) = (Vec::new(), 0, self.durable.1);
         while let Some(row) = rows.next()? {
-            let json: String = row.get(1)?;
+            let json = row.get_ref(2)?.as_bytes().unwrap_or_default();
             bytes += json.len();
             if !records.is_empty() && bytes > BATCH_BYTES {
                 break;
             }
-            head = row.get(0)?;
-            records.push(RawValue::from_string(json)?);
+            head = link(&head, json);
+            let follows = row.get::<_, u64>(0)? == self.durable.0 + 1 + records.len() as u64;
+            if !follows || head != schema::link_at(row, 1)? {
+                return Err(SpoolError::Altered);
+            }
+            records.push(serde_json::from_slice::<Box<RawValue>>(json).map_err(|_| SpoolError::Altered)?);
         }
         let batch = Batch {
             epoch: self.epoch,
@@ -215,26 +293,31 @@ impl Spool {
             )
         };
         // The tail goes too: the server knows by the ids which of them it has.
-        self.begin_epoch(0)?;
+        self.begin_epoch(0, now_ms())?;
         Ok(Realigned::NewEpoch { why })
     }
 
-    /// A new epoch, which begins with the records that we still have from behind `after` on.
-    fn begin_epoch(&mut self, after: u64) -> Result<(), SpoolError> {
+    /// A new epoch, which begins with the records that we still have from behind `after` on, as far
+    /// as they are as they were written.
+    fn begin_epoch(&mut self, after: u64, now_ms: i64) -> Result<(), SpoolError> {
         let epoch = Uuid::now_v7();
         let tx = self.db.transaction()?;
+        let before = (after == self.durable.0).then_some(self.durable.1);
+        let found = aside::inspect(&tx, after, before)?;
+        if !found.is_whole() {
+            schema::note(&tx, &aside::set_aside(&tx, self.epoch, &found, now_ms)?)?;
+        }
         tx.execute("DELETE FROM record WHERE seq <= ?", [after])?;
         // By way of negative numbers, so that no two rows ever claim one.
         tx.execute("UPDATE record SET seq = -seq", [])?;
         let mut head = (0, [0; 32]);
-        let waiting: Vec<(i64, String)> = tx
-            .prepare("SELECT seq, json FROM record ORDER BY seq DESC")?
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        for (old, json) in waiting {
+        for old in found.intact {
+            let json: String = tx
+                .prepare_cached("SELECT json FROM record WHERE seq = ?")?
+                .query_row([-old], |row| row.get(0))?;
             head = (head.0 + 1, link(&head.1, json.as_bytes()));
             tx.prepare_cached("UPDATE record SET seq = ?, link = ? WHERE seq = ?")?
-                .execute(params![head.0, head.1, old])?;
+                .execute(params![head.0, head.1, -old])?;
         }
         tx.execute(
             "UPDATE log SET epoch = ?, device = ?, durable = 0, durable_link = ?",
@@ -242,6 +325,7 @@ impl Spool {
         )?;
         tx.commit()?;
         (self.epoch, self.head, self.durable) = (epoch, head, (0, [0; 32]));
+        self.findings = schema::noted(&self.db)?;
         Ok(())
     }
 
@@ -259,6 +343,8 @@ impl Spool {
     /// The log cannot be written.
     pub fn tidy(&mut self, now_ms: i64) -> Result<(), SpoolError> {
         self.db.execute("DELETE FROM run WHERE touched_ms < ?", [now_ms - RUN_MEMORY_MS])?;
+        self.db.execute("DELETE FROM noted WHERE since_ms < ?", [now_ms - RUN_MEMORY_MS])?;
+        self.findings = schema::noted(&self.db)?;
         self.db.execute("DELETE FROM refusal WHERE rowid <= (SELECT max(rowid) FROM refusal) - ?", [TAIL])?;
         Ok(())
     }
@@ -273,7 +359,8 @@ impl Spool {
         if seq == self.durable.0 {
             return Ok(Some(self.durable.1));
         }
-        Ok(self.db.query_row("SELECT link FROM record WHERE seq = ?", [seq], |row| row.get(0)).optional()?)
+        let select = "SELECT link FROM record WHERE seq = ?";
+        Ok(self.db.query_row(select, [seq], |row| schema::link_at(row, 0)).optional()?)
     }
 }
 
@@ -289,6 +376,26 @@ fn run_through(db: &Connection, run: Uuid, known: &mut BTreeMap<Uuid, u64>) -> R
         .unwrap_or(0);
     known.insert(run, through);
     Ok(through)
+}
+
+/// What is known of a run; read once per append.
+fn life_of<'l>(
+    db: &Connection,
+    run: Uuid,
+    known: &'l mut BTreeMap<Uuid, Life>,
+) -> Result<&'l mut Life, SpoolError> {
+    match known.entry(run) {
+        Entry::Occupied(life) => Ok(life.into_mut()),
+        Entry::Vacant(place) => {
+            let json: Option<Option<String>> = db
+                .prepare_cached("SELECT life FROM run WHERE id = ?")?
+                .query_row([run], |row| row.get(0))
+                .optional()?;
+            // What cannot be read closes nothing.
+            let life = json.flatten().and_then(|json| serde_json::from_str(&json).ok());
+            Ok(place.insert(life.unwrap_or_default()))
+        }
+    }
 }
 
 /// `seq` was taken: how far does the run reach now? Past it, where later ones had come first.

@@ -10,6 +10,7 @@ use contract::record::{Batch, Durable};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// What is not urgent waits this long for company.
 const GATHER: Duration = Duration::from_millis(800);
@@ -25,6 +26,21 @@ pub struct Uploader {
     pub upstream: Arc<Upstream>,
     /// Why records do not go up although the server answers; a sentence for the report.
     pub stuck: watch::Sender<Option<String>>,
+}
+
+/// What is remembered from one try to the next.
+#[derive(Debug)]
+struct Pace {
+    /// The most records of the next batch.
+    most: usize,
+    /// The batch that the server said does not follow, which we then sent again as it wanted.
+    contradicted: Option<(Uuid, u64)>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { most: MOST, contradicted: None }
+    }
 }
 
 /// What one try came to.
@@ -44,12 +60,12 @@ impl Uploader {
         let mut state = self.keeper.state();
         let mut contact = self.upstream.contact();
         let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
-        let mut most = MOST;
+        let mut pace = Pace::default();
         loop {
             if until_due(&mut state).await.is_none() {
                 return;
             }
-            match self.step(&mut most).await {
+            match self.step(&mut pace).await {
                 Step::Moved | Step::Idle => backoff.reset(),
                 Step::Failed => until_worth_a_try(&mut contact, backoff.wait()).await,
             }
@@ -59,10 +75,10 @@ impl Uploader {
     /// Sends until the server has all, or the time is over. True if it has.
     pub async fn flush(&self, within: Duration) -> bool {
         let mut backoff = Backoff::new(FIRST_RETRY, Duration::from_secs(1));
-        let mut most = MOST;
+        let mut pace = Pace::default();
         let all = async {
             loop {
-                match self.step(&mut most).await {
+                match self.step(&mut pace).await {
                     Step::Moved => {}
                     Step::Idle => return,
                     Step::Failed => tokio::time::sleep(backoff.wait()).await,
@@ -72,8 +88,8 @@ impl Uploader {
         tokio::time::timeout(within, all).await.is_ok()
     }
 
-    async fn step(&self, most: &mut usize) -> Step {
-        let batch = match self.keeper.batch(*most).await {
+    async fn step(&self, pace: &mut Pace) -> Step {
+        let batch = match self.keeper.batch(pace.most).await {
             Ok(Some(batch)) => batch,
             Ok(None) => return Step::Idle,
             Err(error) => {
@@ -83,10 +99,10 @@ impl Uploader {
         };
         match self.upstream.post::<Durable>(paths::RECORDS, &batch).await {
             Ok(durable) => {
-                *most = MOST;
+                *pace = Pace::default();
                 self.confirmed(&batch, durable).await
             }
-            Err(CallError::Refused(refused)) => self.refused(&batch, &refused, most).await,
+            Err(CallError::Refused(refused)) => self.refused(&batch, &refused, pace).await,
             Err(error) => {
                 tracing::debug!(%error, "records.upload");
                 Step::Failed
@@ -110,7 +126,7 @@ impl Uploader {
         }
     }
 
-    async fn refused(&self, batch: &Batch, refused: &Refused, most: &mut usize) -> Step {
+    async fn refused(&self, batch: &Batch, refused: &Refused, pace: &mut Pace) -> Step {
         let (code, detail) = (&refused.problem.code, &refused.problem.detail);
         tracing::warn!(code, detail, first = batch.first, records = batch.records.len(), "records.refused");
         if code == CHAIN_BROKEN {
@@ -118,16 +134,36 @@ impl Uploader {
             if let Some(Ok(durable)) = durable
                 && durable.epoch == batch.epoch
             {
+                if pace.contradicted.replace((batch.epoch, batch.first)) == Some((batch.epoch, batch.first)) {
+                    *pace = Pace::default();
+                    return self.part(durable.through).await;
+                }
                 return self.realign(durable.through).await;
             }
         }
         // Too large, or one record of it is not understood: halving leads to the one it is about.
         if batch.records.len() > 1 {
-            *most = batch.records.len() / 2;
+            pace.most = batch.records.len() / 2;
         }
         let why = format!("the policy server refuses records of this device ({code}): {detail}");
         self.stuck.send_if_modified(|stuck| stuck.replace(why.clone()) != Some(why));
         Step::Failed
+    }
+
+    /// It was sent from where the server stands, and does not follow all the same.
+    async fn part(&self, through: u64) -> Step {
+        let why = format!(
+            "the first {through} records of this device's log are not the same here and at the policy server, \
+             though each is whole in itself: one of the two was rewritten; what was not sent goes on in a new log"
+        );
+        tracing::error!(why, "records.contradicted");
+        match self.keeper.part_from(why).await {
+            Ok(()) => Step::Moved,
+            Err(error) => {
+                tracing::warn!(%error, "spool.part");
+                Step::Failed
+            }
+        }
     }
 
     async fn realign(&self, through: u64) -> Step {

@@ -1,16 +1,20 @@
 //! Takes over what dead guards left behind. A segment that can be locked is a dead guard's; it goes
 //! when its records are in the device's log, and not before.
 
-use crate::audit::spool::Keeper;
+use crate::audit::spool::{Keeper, ranges};
+use crate::upstream::now_ms;
 use contract::record::{Record, What};
-use platform::Layout;
+use contract::report::{Finding, Severity};
+use platform::{Layout, account};
 use policy::Outcome;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 const EVERY: Duration = Duration::from_secs(5);
 /// A segment that was touched so recently may belong to a guard that has made it and not locked it yet.
@@ -60,8 +64,17 @@ async fn sweep(path: &Path, keeper: &Keeper, fresh: Duration) -> Result<(), Swee
     }
     let found = read(&file)?;
     let records = found.records.len();
+    let run = path.file_stem().and_then(|name| Uuid::parse_str(name.to_str()?).ok());
     if records > 0 {
-        keeper.append(found.records).await?;
+        let gap = run.and_then(|run| Gap::of(run, &found.records));
+        let taken = keeper.append(found.records).await?;
+        if let Some(finding) = gap.and_then(|gap| gap.finding(&taken.taken)) {
+            tracing::error!(detail = finding.detail, "segment.gap");
+            keeper.note(finding).await.map_err(Arc::new)?;
+        }
+    }
+    if let Some(run) = run {
+        keeper.close_run(run).await.map_err(Arc::new)?;
     }
     if found.unreadable > 0 {
         // Evidence, and nothing that the next sweep could do better.
@@ -72,6 +85,47 @@ async fn sweep(path: &Path, keeper: &Keeper, fresh: Duration) -> Result<(), Swee
     }
     tracing::info!(segment = %path.display(), records, torn = found.torn, "segment.taken");
     Ok(())
+}
+
+/// The numbers a dead guard left; a guard gives each once, and leaves out none.
+struct Gap {
+    run: Uuid,
+    seqs: BTreeSet<u64>,
+    entry: String,
+    server: String,
+}
+
+impl Gap {
+    fn of(run: Uuid, records: &[Record]) -> Option<Self> {
+        let last = records.iter().rfind(|record| record.run == run)?;
+        let seqs = records.iter().filter(|record| record.run == run).map(|record| record.seq).collect();
+        Some(Self { run, seqs, entry: last.server.entry.clone(), server: last.server.identity.clone() })
+    }
+
+    /// What is missing behind the stretch that the log has whole.
+    fn finding(&self, taken: &BTreeMap<Uuid, u64>) -> Option<Finding> {
+        let mut before = taken.get(&self.run).copied().unwrap_or(0);
+        let mut missing = Vec::new();
+        for seq in self.seqs.range(before.saturating_add(1)..) {
+            if *seq > before + 1 {
+                missing.push((before + 1, seq - 1));
+            }
+            before = *seq;
+        }
+        let Self { run, entry, server, .. } = self;
+        (!missing.is_empty()).then(|| Finding {
+            code: "record-gap".to_owned(),
+            severity: Severity::Critical,
+            subject: format!("run/{run}"),
+            detail: format!(
+                "records are missing from what a guard left behind: numbers {} of run {run} (entry {entry:?}, \
+                 server {server}); somebody took them out of the guard's file",
+                ranges(&missing)
+            ),
+            healed: false,
+            since_ms: now_ms(),
+        })
+    }
 }
 
 /// A plain file only: a pipe in its place would hold us up, and what a link leads to is not ours to remove.
@@ -92,14 +146,18 @@ struct Found {
 }
 
 fn read(file: &File) -> std::io::Result<Found> {
+    // The system's word, not the file's: its owner can write anything into it.
+    let owner = account::owner_of(file)?;
     let mut bytes = Vec::new();
     file.take(LARGEST).read_to_end(&mut bytes)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     let mut found = Found { torn: whole < bytes.len(), ..Found::default() };
     for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice(line) {
-            Ok(record) => found.records.push(record),
-            Err(_) => found.unreadable += 1,
+        match serde_json::from_slice::<Record>(line) {
+            Ok(record) if record.check_bounds().is_ok() => {
+                found.records.push(Record { os_user: owner.clone(), ..record });
+            }
+            Ok(_) | Err(_) => found.unreadable += 1,
         }
     }
     Ok(found)

@@ -6,12 +6,14 @@
 use super::{Appended, Owner, Realigned, Spool, SpoolError};
 use crate::upstream::now_ms;
 use contract::record::{Batch, Durable, Record};
+use contract::report::Finding;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
 
 /// Requests that may wait; the next one waits outside.
 const QUEUE: usize = 256;
@@ -33,6 +35,8 @@ pub struct SpoolState {
     pub trouble: Option<String>,
     /// A damaged log was set aside, or two logs could not be joined; until the resident is restarted.
     pub mishap: Option<String>,
+    /// What was found about the log and the runs in it, and is kept over restarts.
+    pub findings: Vec<Finding>,
 }
 
 impl SpoolState {
@@ -42,13 +46,18 @@ impl SpoolState {
     }
 }
 
+/// Those who waited together share one answer.
+type Taken = oneshot::Sender<Result<Arc<Appended>, Arc<SpoolError>>>;
 type Reply<T> = oneshot::Sender<Result<T, SpoolError>>;
 
 enum Order {
-    Append(Vec<Record>, oneshot::Sender<Result<Arc<Appended>, Arc<SpoolError>>>),
+    Append(Vec<Record>, Taken),
     Batch(usize, Reply<Option<Batch>>),
     Forget(Durable, Reply<()>),
     Realign(u64, Reply<Realigned>),
+    PartFrom(String, Reply<()>),
+    CloseRun(Uuid, Reply<Appended>),
+    Note(Finding, Reply<()>),
     Refusals(u32, Reply<Vec<Record>>),
 }
 
@@ -109,6 +118,30 @@ impl Keeper {
         self.ask(|reply| Order::Realign(through, reply)).await
     }
 
+    /// See [`Spool::part_from`]; the sentence says why.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn part_from(&self, why: String) -> Result<(), SpoolError> {
+        self.ask(|reply| Order::PartFrom(why, reply)).await
+    }
+
+    /// See [`Spool::close_run`].
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn close_run(&self, run: Uuid) -> Result<Appended, SpoolError> {
+        self.ask(|reply| Order::CloseRun(run, reply)).await
+    }
+
+    /// See [`Spool::note`].
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    pub async fn note(&self, finding: Finding) -> Result<(), SpoolError> {
+        self.ask(|reply| Order::Note(finding, reply)).await
+    }
+
     /// # Errors
     /// The log cannot be read.
     pub async fn refusals(&self, limit: u32) -> Result<Vec<Record>, SpoolError> {
@@ -132,8 +165,8 @@ fn open(
     loop {
         let why = match Spool::open(path, owner.clone()) {
             Ok((spool, mishap)) => {
-                let (head, durable) = (spool.head(), spool.durable());
-                tell.send_replace(SpoolState { head, durable, mishap, ..SpoolState::default() });
+                let (head, durable, findings) = (spool.head(), spool.durable(), spool.findings().to_vec());
+                tell.send_replace(SpoolState { head, durable, mishap, findings, ..SpoolState::default() });
                 return Some(spool);
             }
             Err(error) => error.to_string(),
@@ -160,6 +193,8 @@ impl Order {
             Self::Batch(_, reply) => drop(reply.send(Err(error()))),
             Self::Forget(_, reply) => drop(reply.send(Err(error()))),
             Self::Realign(_, reply) => drop(reply.send(Err(error()))),
+            Self::PartFrom(_, reply) | Self::Note(_, reply) => drop(reply.send(Err(error()))),
+            Self::CloseRun(_, reply) => drop(reply.send(Err(error()))),
             Self::Refusals(_, reply) => drop(reply.send(Err(error()))),
         }
     }
@@ -177,7 +212,16 @@ fn keep(mut spool: Spool, mut inbox: mpsc::Receiver<Order>, tell: &watch::Sender
         match order {
             Order::Append(records, reply) => set_back = commit(&mut spool, &mut inbox, tell, records, reply),
             // A reply nobody waits for any more is no matter.
-            Order::Batch(most, reply) => drop(reply.send(spool.batch(most))),
+            Order::Batch(most, reply) => drop(reply.send(batch(&mut spool, most))),
+            Order::CloseRun(run, reply) => drop(reply.send(spool.close_run(run, now_ms()))),
+            Order::Note(finding, reply) => drop(reply.send(spool.note(&finding))),
+            Order::PartFrom(why, reply) => {
+                let done = spool.part_from(now_ms());
+                if done.is_ok() {
+                    tell.send_modify(|state| state.mishap = Some(why));
+                }
+                let _ = reply.send(done);
+            }
             Order::Forget(durable, reply) => drop(reply.send(spool.forget(&durable))),
             Order::Realign(through, reply) => {
                 let done = spool.realign(through);
@@ -192,8 +236,23 @@ fn keep(mut spool: Spool, mut inbox: mpsc::Receiver<Order>, tell: &watch::Sender
         tell.send_if_modified(|state| {
             let moved = (state.head, state.durable) != (head, durable);
             (state.head, state.durable) = (head, durable);
-            moved
+            let found = state.findings != spool.findings();
+            if found {
+                state.findings = spool.findings().to_vec();
+            }
+            moved || found
         });
+    }
+}
+
+/// What is not as it was written does not keep the rest from going up.
+fn batch(spool: &mut Spool, most: usize) -> Result<Option<Batch>, SpoolError> {
+    match spool.batch(most) {
+        Err(SpoolError::Altered) => {
+            spool.set_altered_aside(now_ms())?;
+            spool.batch(most)
+        }
+        done => done,
     }
 }
 
@@ -203,15 +262,15 @@ fn commit(
     spool: &mut Spool,
     inbox: &mut mpsc::Receiver<Order>,
     tell: &watch::Sender<SpoolState>,
-    mut records: Vec<Record>,
-    reply: oneshot::Sender<Result<Arc<Appended>, Arc<SpoolError>>>,
+    records: Vec<Record>,
+    reply: Taken,
 ) -> Option<Order> {
-    let (mut replies, mut set_back) = (vec![reply], None);
-    while records.len() < COMMIT_RECORDS {
+    let (mut count, mut waiting, mut set_back) = (records.len(), vec![(records, reply)], None);
+    while count < COMMIT_RECORDS {
         match inbox.try_recv() {
             Ok(Order::Append(more, reply)) => {
-                records.extend(more);
-                replies.push(reply);
+                count += more.len();
+                waiting.push((more, reply));
             }
             Ok(other) => {
                 set_back = Some(other);
@@ -220,7 +279,33 @@ fn commit(
             Err(_) => break,
         }
     }
+    let together = waiting.iter().flat_map(|(records, _)| records).cloned().collect();
+    match append(spool, tell, together) {
+        // One record that cannot be kept is its sender's affair, not that of those beside it.
+        Err(error) if error.is_of_a_record() && waiting.len() > 1 => {
+            for (records, reply) in waiting {
+                let _ = reply.send(append(spool, tell, records));
+            }
+        }
+        done => {
+            for (_, reply) in waiting {
+                let _ = reply.send(done.clone());
+            }
+        }
+    }
+    set_back
+}
+
+fn append(
+    spool: &mut Spool,
+    tell: &watch::Sender<SpoolState>,
+    records: Vec<Record>,
+) -> Result<Arc<Appended>, Arc<SpoolError>> {
     let done = spool.append(records, now_ms()).map(Arc::new).map_err(Arc::new);
+    if done.as_ref().is_err_and(|error| error.is_of_a_record()) {
+        // It says nothing of the log.
+        return done;
+    }
     let trouble = done.as_ref().err().map(ToString::to_string);
     tell.send_if_modified(|state| {
         let changed = state.trouble != trouble;
@@ -230,8 +315,5 @@ fn commit(
         }
         changed
     });
-    for reply in replies {
-        let _ = reply.send(done.clone());
-    }
-    set_back
+    done
 }

@@ -1,5 +1,6 @@
 use super::*;
 use contract::record::{Client, Server};
+use platform::files::{mode_of_others, replace_shared};
 
 fn owner() -> Owner {
     Owner { member: "alice@acme.example".to_owned(), device: "dev-1".to_owned() }
@@ -277,4 +278,201 @@ async fn a_log_that_cannot_be_opened_takes_nothing_says_why_and_is_tried_again()
     std::fs::remove_dir(home.path()).unwrap();
     assert!(state.wait_for(|state| state.trouble.is_none()).await.is_ok());
     assert_eq!(keeper.append(run_of(1).1).await.unwrap().fresh, 1);
+}
+
+#[test]
+fn another_user_of_the_machine_reads_nobodys_arguments() {
+    let home = Home::new();
+    let files =
+        ["", "-wal", "-shm"].map(|suffix| PathBuf::from(format!("{}{suffix}", home.path().display())));
+    let mut spool = home.open();
+    spool.append(run_of(1).1, 1).unwrap();
+    for file in &files {
+        assert_eq!(mode_of_others(file).unwrap(), None, "{}", file.display());
+    }
+    // As an older version left them, and a killed resident its journals.
+    let bytes = files.clone().map(|file| std::fs::read(file).unwrap());
+    drop(spool);
+    for (file, bytes) in files.iter().zip(&bytes) {
+        replace_shared(file, bytes).unwrap();
+    }
+    let _spool = home.open();
+    for file in &files {
+        assert_eq!(mode_of_others(file).unwrap(), None, "{}", file.display());
+    }
+}
+
+/// What somebody with the right to write the file does to it.
+fn tamper(home: &Home, sql: &str) {
+    assert!(Connection::open(home.path()).unwrap().execute(sql, []).unwrap() > 0, "{sql}");
+}
+
+fn sent(spool: &Spool) -> Vec<u64> {
+    let batch = spool.batch(500).unwrap().unwrap();
+    verify(&batch, &zeros());
+    batch.records.iter().map(|json| serde_json::from_str::<Record>(json.get()).unwrap().seq).collect()
+}
+
+#[test]
+fn altered_and_removed_records_are_set_aside_and_the_intact_go_on_in_a_new_epoch() {
+    for (sql, left, said) in [
+        (
+            "UPDATE record SET json = replace(json, 'read', 'list') WHERE seq IN (3, 6)",
+            vec![1, 2, 4, 5, 7, 8],
+            "2 records were altered (numbers 3, 6)",
+        ),
+        (
+            "UPDATE record SET json = 'x' WHERE seq = 1",
+            vec![2, 3, 4, 5, 6, 7, 8],
+            "1 record was altered (number 1)",
+        ),
+        ("UPDATE record SET link = x'00' WHERE seq = 8", vec![1, 2, 3, 4, 5, 6, 7], "(number 8)"),
+        // What follows a hole cannot be shown to be what was written.
+        (
+            "DELETE FROM record WHERE seq IN (4, 5)",
+            vec![1, 2, 3, 7, 8],
+            "2 records were removed (numbers 4-5)",
+        ),
+    ] {
+        let home = Home::new();
+        let mut spool = home.open();
+        spool.append(run_of(8).1, 1).unwrap();
+        let epoch = spool.epoch;
+        tamper(&home, sql);
+        assert!(matches!(spool.batch(500), Err(SpoolError::Altered)), "{sql}");
+        assert!(glance(&home.path(), 0).unwrap().unwrap().not_as_written > 0, "{sql}");
+        spool.set_altered_aside(1_700_000_000_000).unwrap();
+        assert_ne!(spool.epoch, epoch);
+        assert_eq!(sent(&spool), left, "{sql}");
+        assert_eq!(glance(&home.path(), 0).unwrap().unwrap().not_as_written, 0, "{sql}");
+
+        // What is said of it outlives the resident.
+        drop(spool);
+        let spool = home.open();
+        let [finding] = spool.findings() else { panic!("{:?}", spool.findings()) };
+        assert_eq!(finding.code, "spool-tampered");
+        assert!(finding.detail.contains(said), "{}", finding.detail);
+        assert!(finding.detail.contains("2023-11-14 22:13:20 UTC"), "{}", finding.detail);
+    }
+}
+
+#[test]
+fn enrolling_again_does_not_launder_an_altered_record() {
+    let home = Home::new();
+    let mut spool = home.open();
+    spool.append(run_of(5).1, 1).unwrap();
+    drop(spool);
+    tamper(&home, "UPDATE record SET json = replace(json, 'alice', 'bob') WHERE seq = 2");
+
+    let next = Owner { device: "dev-2".to_owned(), ..owner() };
+    let (spool, _) = Spool::open(&home.path(), next).unwrap();
+    assert_eq!(sent(&spool), [1, 3, 4, 5]);
+    assert!(spool.findings().iter().any(|finding| finding.code == "spool-tampered"));
+    let kept: String = spool.db.query_row("SELECT json FROM aside", [], |row| row.get(0)).unwrap();
+    assert!(kept.contains("bob"), "the evidence is kept: {kept}");
+}
+
+#[tokio::test]
+async fn an_altered_record_does_not_keep_the_others_from_going_up() {
+    let home = Home::new();
+    let (keeper, _thread) = Keeper::start(home.path(), owner()).unwrap();
+    keeper.append(run_of(5).1).await.unwrap();
+    tamper(&home, "UPDATE record SET json = json || ' ' WHERE seq = 2");
+    assert_eq!(keeper.batch(500).await.unwrap().unwrap().records.len(), 4);
+    let mut state = keeper.state();
+    assert!(state.wait_for(|state| state.findings.len() == 1).await.is_ok());
+}
+
+#[test]
+fn a_log_of_the_first_version_is_brought_up_to_date_with_its_records() {
+    let home = Home::new();
+    let mut spool = home.open();
+    spool.append(run_of(3).1, 1).unwrap();
+    drop(spool);
+    tamper(&home, "UPDATE log SET durable = 0");
+    let db = Connection::open(home.path()).unwrap();
+    db.execute_batch(
+        "DROP TABLE aside; DROP TABLE noted; ALTER TABLE run DROP COLUMN life; PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(db);
+    assert_eq!(sent(&home.open()), [1, 2, 3]);
+}
+
+fn outcome(run: Uuid, seq: u64, call: u64) -> Record {
+    let what = What::Outcome {
+        method: "tools/call".to_owned(),
+        tool: None,
+        call,
+        tool_use_id: None,
+        fate: contract::record::Fate::Ok,
+        duration_us: 1,
+        bytes: 1,
+    };
+    Record { what, ..record(run, seq, Outcome::Allowed) }
+}
+
+#[test]
+fn a_killed_guards_run_is_closed_once_with_its_open_calls_lost() {
+    let home = Home::new();
+    let mut spool = home.open();
+    let run = Uuid::now_v7();
+    let records = vec![
+        record(run, 1, Outcome::Allowed),
+        record(run, 2, Outcome::Refused),
+        outcome(run, 3, 1),
+        record(run, 4, Outcome::WouldRefuse),
+    ];
+    spool.append(records, 1).unwrap();
+    drop(spool);
+    let mut spool = home.open();
+    assert_eq!(spool.close_run(run, 9).unwrap().fresh, 2);
+    assert_eq!(spool.close_run(run, 10).unwrap().fresh, 0);
+    let batch = spool.batch(500).unwrap().unwrap();
+    let closing: Vec<Record> =
+        batch.records[4..].iter().map(|json| serde_json::from_str(json.get()).unwrap()).collect();
+    assert!(matches!(&closing[0].what, What::Outcome { call: 4, fate: contract::record::Fate::Lost, .. }));
+    assert!(matches!(&closing[1].what, What::Stopped { why } if why.starts_with("the guard was killed")));
+    assert_eq!((closing[0].seq, closing[1].seq, closing[1].os_user.as_str()), (5, 6, "alice"));
+    assert_eq!(closing[0].server.identity, "npm:files");
+    assert_eq!(closing[0].id.get_version_num(), 8);
+}
+
+#[test]
+fn a_run_that_ended_or_is_not_known_is_not_closed() {
+    let home = Home::new();
+    let mut spool = home.open();
+    let run = Uuid::now_v7();
+    let end = Record {
+        what: What::Stopped { why: "the client left".to_owned() },
+        ..record(run, 2, Outcome::Allowed)
+    };
+    spool.append(vec![record(run, 1, Outcome::Allowed), end], 1).unwrap();
+    assert_eq!(spool.close_run(run, 9).unwrap().fresh, 0);
+    assert_eq!(spool.close_run(Uuid::now_v7(), 9).unwrap().fresh, 0);
+}
+
+/// From the socket, which anybody on the machine may dial: SQLite's integers end at 2^63 - 1.
+#[tokio::test]
+async fn attack_one_record_that_cannot_be_stored_fails_nobody_elses() {
+    let home = Home::new();
+    let (keeper, _) = Keeper::start(home.path(), owner()).unwrap();
+    let poison = || vec![record(Uuid::now_v7(), 1 << 63, Outcome::Allowed)];
+    assert!(keeper.append(poison()).await.unwrap_err().is_of_a_record());
+    assert_eq!(keeper.state().borrow().trouble, None, "the log is well");
+    // All at once, so that they share commits.
+    let asked: Vec<_> = (0..60)
+        .map(|n| {
+            let keeper = keeper.clone();
+            let records = if n % 3 == 0 { poison() } else { run_of(2).1 };
+            tokio::spawn(async move { (n, keeper.append(records).await) })
+        })
+        .collect();
+    for answer in asked {
+        let (n, done) = answer.await.unwrap();
+        assert_eq!(done.is_err(), n % 3 == 0, "{n}: {done:?}");
+    }
+    let mut state = keeper.state();
+    let state = state.wait_for(|state| state.head >= 80).await.unwrap();
+    assert_eq!((&state.trouble, state.head), (&None, 80));
 }

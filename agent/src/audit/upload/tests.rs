@@ -168,3 +168,49 @@ async fn a_refused_call_does_not_wait_for_company() {
     state.send_modify(|state| (state.head, state.urgent) = (2, 2));
     assert_eq!(until_due(&mut seen).await, Some(Due::Urgent));
 }
+
+/// As the server does, with its own memory of where the chain stands.
+fn chained(batch: &Batch, stand: &mut (Option<Uuid>, u64, [u8; 32], Vec<Uuid>)) -> Answer {
+    if stand.0 != Some(batch.epoch) {
+        (stand.0, stand.1, stand.2) = (Some(batch.epoch), 0, [0; 32]);
+    }
+    let durable = |through| Durable { epoch: batch.epoch, through };
+    let hex = |link: &[u8; 32]| link.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    if batch.first != stand.1 + 1 || batch.previous != hex(&stand.2) {
+        return Answer::problem(409, "record-chain-broken", json!({ "durable": durable(stand.1) }));
+    }
+    for record in &batch.records {
+        stand.2 = link(&stand.2, record.get().as_bytes());
+        stand.1 += 1;
+        let id = serde_json::from_str::<Record>(record.get()).unwrap().id;
+        if !stand.3.contains(&id) {
+            stand.3.push(id);
+        }
+    }
+    Answer::ok(&durable(stand.1))
+}
+
+#[tokio::test]
+async fn a_log_that_the_server_contradicts_does_not_wedge_the_device() {
+    let stand = Arc::new(Mutex::new((None, 0, [0; 32], Vec::new())));
+    let book = Arc::clone(&stand);
+    let server = FakeServer::start(move |asked| {
+        chained(&serde_json::from_slice(&asked.body).unwrap(), &mut book.lock().unwrap())
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let owner = Owner { member: "alice".to_owned(), device: "d".to_owned() };
+    let (keeper, _) = Keeper::start(folder.path().join("spool.sqlite"), owner).unwrap();
+    let uploader = Uploader { keeper, upstream: server.upstream(), stuck: watch::Sender::new(None) };
+    let sent = records(9);
+    let ids: Vec<Uuid> = sent.iter().map(|record| record.id).collect();
+    uploader.keeper.append(sent[..4].to_vec()).await.unwrap();
+    assert!(uploader.flush(LONG).await);
+    // The server's memory of the chain is another one from here on.
+    stand.lock().unwrap().2 = [7; 32];
+    uploader.keeper.append(sent[4..].to_vec()).await.unwrap();
+    assert!(uploader.flush(LONG).await);
+    assert_eq!(stand.lock().unwrap().3, ids);
+    let mishap = uploader.keeper.state().borrow().mishap.clone();
+    assert!(mishap.is_some_and(|why| why.contains("are not the same here and at the policy server")));
+}

@@ -23,6 +23,17 @@ impl Stage {
         path
     }
 
+    fn segment_of(&self, run: Uuid, text: &str) -> PathBuf {
+        let path = self.folder.path().join(format!("{run}.jsonl"));
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    async fn records(&self) -> Vec<Record> {
+        let batch = self.keeper.batch(500).await.unwrap().unwrap();
+        batch.records.iter().map(|json| serde_json::from_str(json.get()).unwrap()).collect()
+    }
+
     fn depth(&self) -> u64 {
         self.keeper.state().borrow().depth()
     }
@@ -136,4 +147,67 @@ fn refusals_of_log_and_segments_are_shown_once_newest_first() {
     };
     assert_eq!(seqs(10), [3, 1]);
     assert_eq!(seqs(1), [3]);
+}
+
+#[tokio::test]
+async fn attack_a_segment_that_claims_another_users_calls() {
+    let stage = stage();
+    let forged = Record { os_user: "bob".to_owned(), ..record(Uuid::now_v7(), 1, Outcome::Allowed) };
+    let path = stage.segment(&format!("{}\n", serde_json::to_string(&forged).unwrap()));
+    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    assert_eq!(stage.records().await[0].os_user, account::own_name());
+}
+
+#[tokio::test]
+async fn attack_a_segment_with_a_number_that_no_log_can_keep() {
+    let stage = stage();
+    let run = Uuid::now_v7();
+    let path = stage.segment(&format!("{}{}{}", line(run, 1), line(run, 1 << 62), line(run, 2)));
+    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    assert_eq!(stage.depth(), 2, "the good records are taken");
+    assert!(!path.exists() && path.with_extension("jsonl.damaged").exists());
+    assert_eq!(stage.keeper.state().borrow().trouble, None);
+}
+
+#[tokio::test]
+async fn lines_taken_out_of_a_dead_guards_segment_are_a_finding() {
+    let stage = stage();
+    let run = Uuid::now_v7();
+    let path = stage.segment_of(run, &[1, 2, 5, 9].map(|seq| line(run, seq)).concat());
+    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    let mut state = stage.keeper.state();
+    let state = state.wait_for(|state| !state.findings.is_empty()).await.unwrap();
+    let [finding] = &state.findings[..] else { panic!("{:?}", state.findings) };
+    assert_eq!((finding.code.as_str(), finding.severity), ("record-gap", Severity::Critical));
+    assert_eq!(finding.subject, format!("run/{run}"));
+    assert!(finding.detail.contains("numbers 3-4, 6-8"), "{}", finding.detail);
+}
+
+#[tokio::test]
+async fn what_was_handed_over_before_and_cut_off_is_no_gap() {
+    let stage = stage();
+    let run = Uuid::now_v7();
+    stage.keeper.append((1..=3).map(|seq| record(run, seq, Outcome::Allowed)).collect()).await.unwrap();
+    let path = stage.segment_of(run, &[3, 4].map(|seq| line(run, seq)).concat());
+    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    assert_eq!(stage.keeper.state().borrow().findings, []);
+}
+
+#[tokio::test]
+async fn a_killed_guards_record_is_closed_also_where_everything_of_it_was_taken() {
+    let stage = stage();
+    let run = Uuid::now_v7();
+    stage.keeper.append((1..=2).map(|seq| record(run, seq, Outcome::Allowed)).collect()).await.unwrap();
+    for _ in 0..2 {
+        let path = stage.segment_of(run, "");
+        sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+        assert!(!path.exists());
+    }
+    let records = stage.records().await;
+    assert_eq!(records.iter().map(|record| record.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    let lost = |record: &Record| {
+        matches!(record.what, What::Outcome { fate: contract::record::Fate::Lost, call: 1 | 2, .. })
+    };
+    assert!(records[2..4].iter().all(lost));
+    assert!(matches!(&records[4].what, What::Stopped { why } if why.contains("was killed")));
 }
