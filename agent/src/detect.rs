@@ -88,6 +88,7 @@ async fn run(
 ) {
     let mut rounds = Rounds::new(steward.clone());
     let mut watch = Watch::new(&steward);
+    let mut has_looked = false;
     loop {
         if settings.has_changed().is_err() {
             return;
@@ -108,8 +109,9 @@ async fn run(
                 (Rounds::new(steward.clone()), Watch::new(&steward), round::Outcome::default())
             }
         };
+        // The first look is told even where it found nothing: until then nobody knows.
         state.send_if_modified(|before| {
-            let changed = *before != outcome.state;
+            let changed = (*before != outcome.state) | !std::mem::replace(&mut has_looked, true);
             *before = outcome.state;
             changed
         });

@@ -15,6 +15,8 @@ const DEFAULT_PACE: Duration = Duration::from_secs(20);
 const PACES: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(600);
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(30);
+/// Detection's first look reads some files; one that takes longer than this has come to grief.
+const FIRST_LOOK: Duration = Duration::from_secs(30);
 /// Changes that come together are one report.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -22,6 +24,8 @@ const SETTLE: Duration = Duration::from_millis(50);
 pub(super) async fn run(overview: Arc<Overview>, upstream: Arc<Upstream>) {
     let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
     let mut changes = Changes::of(&overview, &upstream);
+    // Before detection has looked, a report would say that all is well, and resolve every alert.
+    let _ = tokio::time::timeout(FIRST_LOOK, changes.detected.changed()).await;
     loop {
         changes.mark_seen();
         let said = overview.report();
@@ -110,6 +114,61 @@ fn differs(said: &DeviceReport, now: &DeviceReport) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::DetectState;
+    use crate::enrolment::{Identity, Validity};
+    use crate::upstream::fake::{Answer, FakeServer};
+    use contract::report::{Finding, Severity};
+    use time::OffsetDateTime;
+    use tokio::sync::watch;
+
+    /// The server resolves every alert that a report does not list any more.
+    #[tokio::test]
+    async fn a_restart_says_nothing_before_detection_has_looked() {
+        let server = FakeServer::start(|_| Answer::ok(&ReportReply { next_report_ms: 60_000 })).await;
+        let upstream = server.upstream();
+        let now = OffsetDateTime::now_utc();
+        let (detection, detected) = watch::channel(DetectState::default());
+        let overview = Overview {
+            identity: Identity {
+                device_id: "d".to_owned(),
+                member: "alice".to_owned(),
+                organisation: "acme".to_owned(),
+                server: server.address.clone(),
+                enrolled_at: now,
+            },
+            started_at: now,
+            certificate: watch::channel(Validity { from: now, until: now }).1,
+            policy: watch::channel(crate::sync::PolicyState::default()).1,
+            spool: watch::channel(crate::audit::spool::SpoolState::default()).1,
+            stuck: watch::channel(None).1,
+            contact: upstream.contact(),
+            detected,
+            since: std::sync::Mutex::default(),
+        };
+        let reporting = tokio::spawn(run(Arc::new(overview), upstream));
+        let first = async {
+            loop {
+                if let Some(asked) = server.asked.lock().unwrap().first() {
+                    return serde_json::from_slice::<DeviceReport>(&asked.body).unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::pin!(first);
+        assert!(tokio::time::timeout(Duration::from_millis(300), &mut first).await.is_err());
+        let finding = Finding {
+            code: "entry-direct".to_owned(),
+            severity: Severity::Warning,
+            subject: "claude-code/user/github".to_owned(),
+            detail: "a sentence".to_owned(),
+            healed: false,
+            since_ms: 1,
+        };
+        detection.send_modify(|state| state.findings = vec![finding.clone()]);
+        let report = tokio::time::timeout(Duration::from_secs(20), first).await.unwrap();
+        assert_eq!(report.findings, [finding]);
+        reporting.abort();
+    }
 
     #[test]
     fn the_servers_pace_is_kept_within_reason() {
