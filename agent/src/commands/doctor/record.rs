@@ -4,6 +4,7 @@ use super::Check;
 use crate::audit::spool;
 use crate::resident::sweep;
 use platform::Layout;
+use platform::files;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -19,12 +20,45 @@ pub(super) fn checks(layout: &Layout) -> Vec<Check> {
         checks.push(room("room for guards", &layout.guard_spool));
     }
     checks.push(segments(&layout.guard_spool));
+    checks.push(privacy(layout));
     checks
+}
+
+/// What holds arguments or unlocks something is its owner's alone to read.
+fn privacy(layout: &Layout) -> Check {
+    const NAME: &str = "private files";
+    let mut secrets = vec![layout.device_key()];
+    for suffix in ["", "-wal", "-shm"] {
+        let mut log = layout.spool().into_os_string();
+        log.push(suffix);
+        secrets.push(log.into());
+    }
+    secrets.extend(sweep::segments(&layout.guard_spool));
+    let open = |path: PathBuf| Some((files::mode_of_others(&path).ok()??, path));
+    let open: Vec<(u32, PathBuf)> = secrets.into_iter().filter_map(open).collect();
+    let Some((mode, first)) = open.first() else {
+        return Check::well(NAME, "the log, the device key and guards' segments are their owner's alone");
+    };
+    let more = if open.len() > 1 { format!(", and {} more", open.len() - 1) } else { String::new() };
+    let all: Vec<String> = open.iter().map(|(_, path)| format!("'{}'", path.display())).collect();
+    Check::failed(
+        NAME,
+        format!("other users may read {} (mode {mode:04o}){more}", first.display()),
+        format!("chmod 600 {}", all.join(" ")),
+    )
 }
 
 fn log(layout: &Layout) -> Check {
     const NAME: &str = "audit log";
     match spool::glance(&layout.spool(), 0) {
+        Ok(Some(glance)) if glance.not_as_written > 0 => Check::failed(
+            NAME,
+            format!("{} records on their way are not as they were written, or gone", glance.not_as_written),
+            format!(
+                "keep a copy of {} and tell your security team; `portreeve run` sets them aside and sends the rest",
+                layout.spool().display()
+            ),
+        ),
         Ok(Some(glance)) => Check::well(NAME, format!("{} records on their way to the server", glance.depth)),
         Ok(None) => Check::skipped(NAME, "none yet"),
         Err(error) if error.to_string().contains("unable to open") => {
@@ -48,7 +82,21 @@ fn room(name: &'static str, folder: &Path) -> Check {
             Check::skipped(name, format!("{} is not this user's to write", folder.display()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Check::skipped(name, "not made yet"),
-        Err(error) => Check::failed(name, format!("{}: {error}", folder.display()), "make room on the disk"),
+        Err(error) => {
+            Check::failed(name, format!("{}: {error}", folder.display()), room_remedy(error.kind(), folder))
+        }
+    }
+}
+
+fn room_remedy(kind: ErrorKind, folder: &Path) -> String {
+    let folder = folder.display();
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk".to_owned(),
+        ErrorKind::NotADirectory => {
+            format!("move away what lies in the place of the folder {folder}; it is made anew")
+        }
+        ErrorKind::ReadOnlyFilesystem => format!("let the disk of {folder} be written"),
+        _ => format!("find out why nothing can be written to {folder}; the disk may be damaged"),
     }
 }
 
@@ -78,4 +126,47 @@ fn damaged(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.flatten().map(|entry| entry.path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "damaged")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::spool::{Owner, Spool};
+    use crate::commands::doctor::Standing;
+
+    #[test]
+    fn a_log_that_others_may_read_or_somebody_altered_is_a_failure_with_its_remedy() {
+        let scratch = tempfile::tempdir().unwrap();
+        let layout = Layout::under(scratch.path()).unwrap();
+        layout.create().unwrap();
+        let owner = Owner { member: "alice".to_owned(), device: "d".to_owned() };
+        drop(Spool::open(&layout.spool(), owner).unwrap());
+        assert_eq!((log(&layout).standing, privacy(&layout).standing), (Standing::Well, Standing::Well));
+
+        let db = rusqlite::Connection::open(layout.spool()).unwrap();
+        let forged = "INSERT INTO record VALUES (1, x'01', x'02', 1, x'03', '{}')";
+        db.execute(forged, []).unwrap();
+        drop(db);
+        let check = log(&layout);
+        assert!(check.detail.starts_with("1 records on their way are not as"), "{check:?}");
+        assert!(check.remedy.unwrap().contains("tell your security team"));
+
+        let bytes = std::fs::read(layout.spool()).unwrap();
+        files::replace_shared(&layout.spool(), &bytes).unwrap();
+        let check = privacy(&layout);
+        assert!(check.detail.ends_with("(mode 0644)"), "{check:?}");
+        assert!(check.remedy.unwrap().starts_with("chmod 600 "));
+    }
+
+    #[test]
+    fn what_lies_in_a_folders_place_is_not_a_full_disk() {
+        let scratch = tempfile::tempdir().unwrap();
+        let place = scratch.path().join("guard-spool");
+        std::fs::write(&place, "").unwrap();
+        let check = room("room for guards", &place);
+        assert_eq!(check.standing, Standing::Failed, "{check:?}");
+        assert!(check.remedy.unwrap().starts_with("move away"));
+        assert_eq!(room_remedy(ErrorKind::StorageFull, &place), "make room on the disk");
+        assert_eq!(room("room for the log", scratch.path()).standing, Standing::Well);
+    }
 }

@@ -61,8 +61,7 @@ fn answered(layout: &Layout, status: &Status) -> Vec<Check> {
         ));
     }
     let open = status.findings.iter().filter(|finding| !finding.healed);
-    checks
-        .extend(open.map(|finding| Check::failed("finding", finding.detail.clone(), remedy(finding))));
+    checks.extend(open.map(|finding| Check::failed("finding", finding.detail.clone(), remedy(finding))));
     checks
 }
 
@@ -77,7 +76,9 @@ fn remedy(finding: &Finding) -> &'static str {
         "spool-tampered" => {
             "keep a copy of the log (spool.sqlite) and tell your security team; this stays for 30 days"
         }
-        "record-gap" => "find out who may write guards' files, and tell your security team; this stays for 30 days",
+        "record-gap" => {
+            "find out who may write guards' files, and tell your security team; this stays for 30 days"
+        }
         "entry-unwrapped" | "entry-direct" => "portreeve configs apply",
         "entry-steered" => "take the variable out of the entry's env, or ask your security team about it",
         "config-malformed" => "mend the file, then `portreeve configs apply`",
