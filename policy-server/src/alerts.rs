@@ -25,8 +25,16 @@ pub const SECOND_DEVICE: &str = "second-device";
 pub const SUSPENDED_TRIED: &str = "suspended-member-enrolled-try";
 pub const REVOKED_ENROLLED_AGAIN: &str = "revoked-device-enrolled-again";
 pub const WEBHOOK_FAILING: &str = "webhook-failing";
-const OWN: [&str; 6] =
-    [crate::fleet::DARK, CHAIN_BROKEN, MISATTRIBUTED, UNENROLLED, SECOND_DEVICE, REVOKED_ENROLLED_AGAIN];
+const OWN: [&str; 8] = [
+    crate::fleet::DARK,
+    CHAIN_BROKEN,
+    MISATTRIBUTED,
+    RECORD_GAP,
+    STORE_ALTERED,
+    UNENROLLED,
+    SECOND_DEVICE,
+    REVOKED_ENROLLED_AGAIN,
+];
 
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {

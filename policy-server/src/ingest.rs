@@ -1,13 +1,17 @@
 //! Taking records in: the chain is checked, a batch is on disk whole or not at all, and only then is the
 //! device told that it may forget.
 
+mod runs;
+
+pub use runs::{settle_runs, watch_runs};
+
 use crate::alerts::{CHAIN_BROKEN, MISATTRIBUTED};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::store::StoreError;
 use crate::store::alerts::NewAlert;
 use crate::store::devices::Device;
-use crate::store::records::{ChainHead, NewRecord};
+use crate::store::records::{ChainHead, NewRecord, RecordRow};
 use contract::record::{Batch, Durable, link};
 use contract::report::Severity;
 use serde::Deserialize;
@@ -36,6 +40,8 @@ struct Columns<'a> {
     id: Uuid,
     time_ms: i64,
     run: Uuid,
+    #[serde(default)]
+    seq: Option<u64>,
     #[serde(borrow)]
     member: Cow<'a, str>,
     #[serde(borrow)]
@@ -74,11 +80,12 @@ pub async fn take(app: &App, device: &Device, batch: &Batch) -> Result<Durable, 
                 return Err(IngestError::Broken { why, durable });
             }
         };
-        let Some((skip, after)) = checked else { return Ok(durable) };
+        let Some(Checked { skip, links, after }) = checked else { return Ok(durable) };
         let columns = read_columns(batch, skip)?;
-        let rows = rows(device, batch, skip, &columns);
+        let rows = rows(device, batch, skip, &columns, &links);
         if app.store.append_records(&device.id, batch.epoch, &before, &after, &rows).await? {
             tell_misattributed(app, device, &columns).await?;
+            settle_runs(app, now_ms()).await?;
             return Ok(Durable { epoch: batch.epoch, through: after.through });
         }
     }
@@ -86,9 +93,18 @@ pub async fn take(app: &App, device: &Device, batch: &Batch) -> Result<Durable, 
     Ok(Durable { epoch: batch.epoch, through: before.through })
 }
 
-/// How many records of the batch are here already, and the chain's end after the rest; `None` where
-/// nothing is new.
-fn check_chain(batch: &Batch, before: &ChainHead) -> Result<Option<(usize, ChainHead)>, &'static str> {
+/// What is new of a batch whose chain holds.
+struct Checked {
+    /// How many of its records are here already.
+    skip: usize,
+    /// After each of its records, those that are here already too.
+    links: Vec<[u8; 32]>,
+    /// The chain's end after it.
+    after: ChainHead,
+}
+
+/// `None` where nothing is new.
+fn check_chain(batch: &Batch, before: &ChainHead) -> Result<Option<Checked>, &'static str> {
     if batch.first == 0 {
         return Err("records count from 1");
     }
@@ -101,8 +117,10 @@ fn check_chain(batch: &Batch, before: &ChainHead) -> Result<Option<(usize, Chain
         return Err("the batch does not follow from the last record that is durable here");
     }
     let mut seq = batch.first - 1;
+    let mut links = Vec::with_capacity(batch.records.len());
     for record in &batch.records {
         head = link(&head, record.get().as_bytes());
+        links.push(head);
         seq += 1;
         if seq == before.through && head != before.head {
             return Err("a record that is durable here was sent again with another content");
@@ -115,7 +133,7 @@ fn check_chain(batch: &Batch, before: &ChainHead) -> Result<Option<(usize, Chain
         return Ok(None);
     }
     let skip = usize::try_from(before.through + 1 - batch.first).map_err(|_| "the batch is too long")?;
-    Ok(Some((skip, ChainHead { through: seq, head })))
+    Ok(Some(Checked { skip, links, after: ChainHead { through: seq, head } }))
 }
 
 fn read_columns(batch: &Batch, skip: usize) -> Result<Vec<Columns<'_>>, IngestError> {
@@ -123,6 +141,10 @@ fn read_columns(batch: &Batch, skip: usize) -> Result<Vec<Columns<'_>>, IngestEr
         .zip(&batch.records)
         .skip(skip)
         .map(|(seq, record)| {
+            // Exports are lines, and nothing is changed on the way to them.
+            if record.get().contains(['\n', '\r']) {
+                return Err(IngestError::Malformed { seq, why: "it is not one line".to_owned() });
+            }
             serde_json::from_str(record.get())
                 .map_err(|error| IngestError::Malformed { seq, why: error.to_string() })
         })
@@ -135,14 +157,17 @@ fn rows<'a>(
     batch: &'a Batch,
     skip: usize,
     columns: &'a [Columns<'a>],
+    links: &[[u8; 32]],
 ) -> Vec<NewRecord<'a>> {
     (batch.first..)
         .zip(&batch.records)
+        .zip(links)
         .skip(skip)
         .zip(columns)
-        .map(|((chain_seq, json), record)| NewRecord {
+        .map(|(((chain_seq, json), link), record)| NewRecord {
             id: record.id,
             chain_seq,
+            link: *link,
             time_ms: record.time_ms,
             member: &device.member,
             device: &device.id,
@@ -151,10 +176,25 @@ fn rows<'a>(
             kind: &record.kind,
             decision: record.decision.as_deref(),
             run: record.run,
+            seq: record.seq,
             call: record.call,
             json: json.get(),
         })
         .collect()
+}
+
+/// The columns of a stored record that do not say what the record itself says.
+pub(crate) fn altered_columns(row: &RecordRow) -> Vec<String> {
+    let Ok(said) = serde_json::from_str::<Columns<'_>>(&row.json) else { return vec!["record".to_owned()] };
+    let columns = [
+        ("id", said.id == row.id),
+        ("time", said.time_ms == row.time_ms),
+        ("server", said.server.identity == row.server),
+        ("tool", said.tool.as_deref() == row.tool.as_deref()),
+        ("kind", said.kind == row.kind),
+        ("decision", said.decision.as_deref() == row.decision.as_deref()),
+    ];
+    columns.into_iter().filter(|(_, same)| !same).map(|(name, _)| name.to_owned()).collect()
 }
 
 async fn broken(app: &App, device: &Device, batch: &Batch, why: &str) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ pub mod enrolment;
 pub mod fleet;
 pub mod http;
 pub mod ingest;
+pub mod ledger;
 pub mod members;
 pub mod publish;
 pub mod secret;

@@ -26,18 +26,29 @@ pub const CLASS: u32 = 6003;
 const READ: u32 = 2;
 const OTHER: u32 = 99;
 
-/// Where an event stands in its device's log.
+/// Where an event stands in its device's log, and what the server knows besides.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct Place<'a> {
     pub epoch: Uuid,
+    /// Counts the records of that log from 1.
+    pub sequence: u64,
     /// The record before it in that log; `None` for the first.
     pub previous: Option<Uuid>,
+    /// `SHA-256(link before || bytes of the record)`, where it was kept.
+    pub link: Option<[u8; 32]>,
+    /// When it came, by the server's clock.
+    pub received_ms: i64,
+    /// The device that sent it, as its certificate says; the record may claim another.
+    pub device: &'a str,
+    /// The name of that machine; empty where it is not known.
+    pub hostname: &'a str,
 }
 
 /// One record as one event. `place` adds the integrity profile.
 #[must_use]
-pub fn activity(record: &Record, place: Option<Place>) -> Value {
+pub fn activity(record: &Record, place: Option<Place<'_>>) -> Value {
     let (activity, name) = activity_of(&record.what);
+    let (severity_id, severity) = severity(&record.what);
     let mut event = object(json!({
         "category_uid": 6,
         "category_name": "Application Activity",
@@ -47,16 +58,17 @@ pub fn activity(record: &Record, place: Option<Place>) -> Value {
         "activity_name": name,
         "type_uid": CLASS * 100 + activity,
         "type_name": format!("API Activity: {name}"),
-        "severity_id": severity(&record.what),
+        "severity_id": severity_id,
+        "severity": severity,
         "time": record.time_ms,
         "message": message(record),
-        "metadata": metadata(record, place.is_some()),
+        "metadata": metadata(record, place),
         "actor": actor(record),
         "ai_agent": ai_agent(record),
-        "device": { "uid": record.device, "type_id": 0, "name": record.device },
-        "src_endpoint": { "uid": record.device, "name": record.device },
+        "device": device(record, place, true),
+        "src_endpoint": device(record, place, false),
         "api": api(record),
-        "unmapped": unmapped(record),
+        "unmapped": unmapped(record, place),
     }));
     if let Some(host) = host_of(&record.server.identity) {
         event.insert("dst_endpoint".into(), host);
@@ -80,20 +92,34 @@ fn activity_of(what: &What) -> (u32, &'static str) {
 }
 
 /// Informational, but for what somebody may want to look at.
-fn severity(what: &What) -> u32 {
+fn severity(what: &What) -> (u32, &'static str) {
     match what {
-        What::Call { decision: policy::Outcome::Refused | policy::Outcome::WouldRefuse, .. } => 2,
-        What::Malformed { .. } => 3,
-        _ => 1,
+        What::Call { decision: policy::Outcome::Refused | policy::Outcome::WouldRefuse, .. } => (2, "Low"),
+        What::Malformed { .. } => (3, "Medium"),
+        _ => (1, "Informational"),
     }
 }
 
-fn metadata(record: &Record, integrity: bool) -> Value {
+/// The machine as its certificate says, where that is known.
+fn device(record: &Record, place: Option<Place<'_>>, typed: bool) -> Value {
+    let uid = place.map_or(record.device.as_str(), |place| place.device);
+    let mut device = object(json!({ "uid": uid }));
+    if typed {
+        device.insert("type_id".into(), json!(0));
+        device.insert("type".into(), json!("Unknown"));
+    }
+    if let Some(place) = place.filter(|place| !place.hostname.is_empty()) {
+        device.insert("hostname".into(), json!(place.hostname));
+    }
+    Value::Object(device)
+}
+
+fn metadata(record: &Record, place: Option<Place<'_>>) -> Value {
     let mut profiles = vec!["ai_operation", "host", "security_control"];
-    if integrity {
+    if place.is_some() {
         profiles.push("record_integrity");
     }
-    json!({
+    let mut metadata = object(json!({
         "version": VERSION,
         "product": { "name": "Portreeve", "vendor_name": "Portreeve", "version": env!("CARGO_PKG_VERSION") },
         "profiles": profiles,
@@ -102,7 +128,11 @@ fn metadata(record: &Record, integrity: bool) -> Value {
         "sequence": record.seq,
         "log_name": "mcp",
         "event_code": code(&record.what),
-    })
+    }));
+    if let Some(place) = place {
+        metadata.insert("logged_time".into(), json!(place.received_ms));
+    }
+    Value::Object(metadata)
 }
 
 fn code(what: &What) -> &'static str {
@@ -235,13 +265,19 @@ fn host_of(identity: &str) -> Option<Value> {
     Some(Value::Object(host))
 }
 
-fn unmapped(record: &Record) -> Value {
+fn unmapped(record: &Record, place: Option<Place<'_>>) -> Value {
     let mut rest = object(json!({ "os_user": record.os_user, "server_entry": record.server.entry }));
     let mut put = |name: &str, value: Value| {
         if !value.is_null() {
             rest.insert(name.to_owned(), value);
         }
     };
+    if let Some(place) = place {
+        put("chain.sequence", json!(place.sequence));
+        put("chain.link", json!(place.link.as_ref().map(crate::record::to_hex)));
+        // Kept under the certificate it came with; what it says itself stays readable.
+        put("claimed_device", json!((place.device != record.device).then_some(&record.device)));
+    }
     match &record.what {
         What::Call { tool, call, tool_use_id, .. } => {
             put("gen_ai.tool.name", json!(tool));
@@ -291,7 +327,7 @@ fn message(record: &Record) -> String {
 }
 
 /// Adds the attestation: everything but the fingerprint itself is under the fingerprint.
-fn attested(mut event: Map<String, Value>, place: Place) -> Value {
+fn attested(mut event: Map<String, Value>, place: Place<'_>) -> Value {
     let mut attestation = object(json!({ "chain_uid": place.epoch, "authority_uid": "portreeve" }));
     if let Some(previous) = place.previous {
         attestation.insert("prev_event".into(), json!({ "uid": previous }));

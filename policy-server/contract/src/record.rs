@@ -1,8 +1,11 @@
 //! The audit record on its way: the agent's lines, their chain, and their receipt.
 
+mod bounds;
 mod chain;
 mod line;
+pub mod verify;
 
+pub use bounds::OutOfBounds;
 pub use chain::{ChainBroken, START, from_hex, to_hex};
 
 use serde::{Deserialize, Serialize};

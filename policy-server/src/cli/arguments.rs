@@ -266,13 +266,16 @@ pub enum RecordForm {
 
 #[derive(Debug, Args)]
 pub struct Filter {
+    /// An address, or what stands before its @.
     #[arg(long, value_name = "ADDRESS")]
     pub member: Option<String>,
-    #[arg(long, value_name = "ID")]
+    /// A device's id, or its host name.
+    #[arg(long, value_name = "ID|HOST")]
     pub device: Option<String>,
-    /// Part of the server's identity.
+    /// Part of the server's identity, of its name in the catalogue, or of the client's entry.
     #[arg(long)]
     pub server: Option<String>,
+    /// A tool; * stands for anything: 'read_*'.
     #[arg(long)]
     pub tool: Option<String>,
     #[arg(long, value_parser = DECISIONS)]

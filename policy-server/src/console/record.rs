@@ -51,7 +51,10 @@ impl EntryRow {
         Ok(Self {
             id: row.id.to_string(),
             at: visit.when(row.time_ms),
-            device: names.of(&row.device),
+            device: match row.claimed() {
+                None => names.of(&row.device),
+                Some(_) => format!("{} (by its certificate)", names.of(&row.device)),
+            },
             server: record.as_ref().map_or_else(|| row.server.clone(), server_name),
             rule: record.as_ref().and_then(rule).unwrap_or_default().to_owned(),
             kind: kind_name(&row.kind),

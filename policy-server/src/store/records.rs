@@ -1,15 +1,44 @@
 //! The audit record: taking it in, and finding it again.
 
+mod chained;
+mod runs;
+
+pub use chained::Chain;
+pub use runs::Run;
+
 use super::{Store, StoreError};
-use serde::{Deserialize, Serialize};
-use sqlx::{QueryBuilder, Row as _, Sqlite};
+use crate::clock::now_ms;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use std::collections::HashMap;
 use uuid::Uuid;
+
+/// Records as [`read`] reads them, with what narrows them down.
+macro_rules! records {
+    ($rest:literal) => {
+        concat!(
+            "SELECT n, id, time_ms, member, device, server, tool, kind, decision, json, chain_seq,
+        link, received_ms,
+        (SELECT epoch FROM chains WHERE chains.n = records.chain) AS epoch,
+        (SELECT before.id FROM records AS before
+            WHERE before.chain = records.chain AND before.chain_seq = records.chain_seq - 1) AS previous,
+        (SELECT before.link FROM records AS before
+            WHERE before.chain = records.chain AND before.chain_seq = records.chain_seq - 1) AS previous_link
+    FROM records",
+            $rest
+        )
+    };
+}
+use records;
 
 /// What the columns are filled from; `json` is the record itself, byte for byte.
 #[derive(Debug, Clone)]
 pub struct NewRecord<'a> {
     pub id: Uuid,
     pub chain_seq: u64,
+    /// Of the chain, after this record.
+    pub link: [u8; 32],
     pub time_ms: i64,
     pub member: &'a str,
     pub device: &'a str,
@@ -18,6 +47,8 @@ pub struct NewRecord<'a> {
     pub kind: &'a str,
     pub decision: Option<&'a str>,
     pub run: Uuid,
+    /// The record's number in its run.
+    pub seq: Option<u64>,
     pub call: Option<u64>,
     pub json: &'a str,
 }
@@ -43,7 +74,37 @@ pub struct RecordRow {
     pub tool: Option<String>,
     pub kind: String,
     pub decision: Option<String>,
+    /// Which of the device's logs it stands in, and where.
+    pub epoch: Option<Uuid>,
+    pub sequence: u64,
+    /// The record before it in that log.
+    pub previous: Option<Uuid>,
+    /// The link before it; `None` where that was not kept.
+    pub previous_link: Option<[u8; 32]>,
+    pub link: Option<[u8; 32]>,
+    /// When it came, by our clock.
+    pub received_ms: i64,
     pub json: String,
+}
+
+/// What a filter may ask for.
+pub const DECISIONS: [&str; 3] = ["allowed", "refused", "would-refuse"];
+pub const KINDS: [&str; 6] = ["started", "stopped", "call", "outcome", "listed", "malformed"];
+
+/// Whose a record says it is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Claimed {
+    pub member: String,
+    pub device: String,
+}
+
+impl RecordRow {
+    /// Where the record names another member or device than the certificate it came with: whom.
+    #[must_use]
+    pub fn claimed(&self) -> Option<Claimed> {
+        let claimed: Claimed = serde_json::from_str(&self.json).ok()?;
+        (claimed.member != self.member || claimed.device != self.device).then_some(claimed)
+    }
 }
 
 /// What to look for; everything given must hold. Empty: everything.
@@ -53,14 +114,19 @@ pub struct RecordRow {
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub struct RecordFilter {
+    /// An address, or what stands before its `@`.
     pub member: Option<String>,
+    /// A device's id, or its host name.
     pub device: Option<String>,
-    /// Part of the server's identity.
+    /// Part of the server's identity, of its name in the catalogue, or of the client's entry.
     pub server: Option<String>,
+    /// A tool; `*` stands for anything.
     pub tool: Option<String>,
     /// `allowed`, `refused` or `would-refuse`.
+    #[serde(deserialize_with = "a_decision")]
     pub decision: Option<String>,
     /// `started`, `stopped`, `call`, `outcome`, `listed`, `malformed`.
+    #[serde(deserialize_with = "a_kind")]
     pub kind: Option<String>,
     /// Unix time in milliseconds, inclusive.
     pub since: Option<i64>,
@@ -68,6 +134,38 @@ pub struct RecordFilter {
     pub until: Option<i64>,
     /// Text anywhere in the record.
     pub text: Option<String>,
+}
+
+impl RecordFilter {
+    /// # Errors
+    /// A decision or a kind that no record has, with those that there are: a search for it would find
+    /// nothing, and that would look like good news.
+    pub fn check(self) -> Result<Self, String> {
+        known("decision", self.decision.as_deref(), &DECISIONS)?;
+        known("kind", self.kind.as_deref(), &KINDS)?;
+        Ok(self)
+    }
+}
+
+fn known(what: &str, asked: Option<&str>, all: &[&str]) -> Result<(), String> {
+    match asked {
+        Some(asked) if !all.contains(&asked) => {
+            Err(format!("there is no {what} {asked:?}; say one of {}", all.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn a_decision<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let asked = Option::<String>::deserialize(from)?;
+    known("decision", asked.as_deref(), &DECISIONS).map_err(D::Error::custom)?;
+    Ok(asked)
+}
+
+fn a_kind<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let asked = Option::<String>::deserialize(from)?;
+    known("kind", asked.as_deref(), &KINDS).map_err(D::Error::custom)?;
+    Ok(asked)
 }
 
 /// Where the next page begins: the last record of this one.
@@ -152,14 +250,19 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(chain) = chain else { return Ok(false) };
-        // SQLite takes 32,766 variables a statement; 13 columns a record.
+        let received_ms = now_ms();
+        let mut fresh = Vec::with_capacity(records.len());
+        // SQLite takes 32,766 variables a statement; 17 columns a record.
         for chunk in records.chunks(500) {
-            insert_records(chain, chunk)
+            let repeats = repeats(&mut transaction, chunk).await?;
+            insert_records(chain, received_ms, chunk, &repeats)
                 .build()
                 .persistent(chunk.len() == 500)
                 .execute(&mut *transaction)
                 .await?;
+            fresh.extend(chunk.iter().zip(repeats).filter(|(_, repeat)| !repeat).map(|(record, _)| record));
         }
+        runs::note(&mut transaction, &fresh, received_ms).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -171,8 +274,7 @@ impl Store {
         after: Option<RecordCursor>,
         limit: u32,
     ) -> Result<RecordPage, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(RECORDS);
-        query.push(" WHERE 1 = 1");
+        let mut query = QueryBuilder::<Sqlite>::new(records!(" WHERE repeat = 0"));
         narrow(&mut query, filter);
         if let Some(after) = after {
             query
@@ -204,8 +306,7 @@ impl Store {
         after: Option<RecordCursor>,
         limit: u32,
     ) -> Result<Vec<RecordRow>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new(RECORDS);
-        query.push(" WHERE 1 = 1");
+        let mut query = QueryBuilder::<Sqlite>::new(records!(" WHERE repeat = 0"));
         narrow(&mut query, filter);
         if let Some(after) = after {
             query
@@ -220,7 +321,7 @@ impl Store {
     }
 
     pub async fn record(&self, id: Uuid) -> Result<Option<RecordRow>, StoreError> {
-        sqlx::query("SELECT n, id, time_ms, member, device, server, tool, kind, decision, json FROM records WHERE id = $1")
+        sqlx::query(records!(" WHERE id = $1 AND repeat = 0 ORDER BY n LIMIT 1"))
             .bind(id.as_bytes().as_slice())
             .fetch_optional(&self.reader)
             .await?
@@ -231,24 +332,21 @@ impl Store {
 
     /// A call and its outcome, in the order they were written.
     pub async fn records_of_call(&self, run: Uuid, call: u64) -> Result<Vec<RecordRow>, StoreError> {
-        sqlx::query(
-            "SELECT n, id, time_ms, member, device, server, tool, kind, decision, json FROM records
-             WHERE run = $1 AND call = $2 ORDER BY n",
-        )
-        .bind(run.as_bytes().as_slice())
-        .bind(call.cast_signed())
-        .fetch_all(&self.reader)
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+        sqlx::query(records!(" WHERE run = $1 AND call = $2 AND repeat = 0 ORDER BY n"))
+            .bind(run.as_bytes().as_slice())
+            .bind(call.cast_signed())
+            .fetch_all(&self.reader)
+            .await?
+            .iter()
+            .map(read)
+            .collect()
     }
 
     /// Judged calls since a time, by decision: `[("allowed", 41), …]`.
     pub async fn count_decisions(&self, since_ms: i64) -> Result<Vec<(String, u64)>, StoreError> {
         let counted: Vec<(String, i64)> = sqlx::query_as(
             "SELECT decision, COUNT(*) FROM records
-             WHERE time_ms >= $1 AND decision IS NOT NULL GROUP BY decision",
+             WHERE time_ms >= $1 AND decision IS NOT NULL AND repeat = 0 GROUP BY decision",
         )
         .bind(since_ms)
         .fetch_all(&self.reader)
@@ -260,7 +358,7 @@ impl Store {
     pub async fn hourly_decisions(&self, since_ms: i64) -> Result<Vec<(i64, String, u64)>, StoreError> {
         let counted: Vec<(i64, String, i64)> = sqlx::query_as(
             "SELECT time_ms - time_ms % 3600000 AS hour, decision, COUNT(*) FROM records
-             WHERE time_ms >= $1 AND decision IS NOT NULL GROUP BY hour, decision ORDER BY hour, decision",
+             WHERE time_ms >= $1 AND decision IS NOT NULL AND repeat = 0 GROUP BY hour, decision ORDER BY hour, decision",
         )
         .bind(since_ms)
         .fetch_all(&self.reader)
@@ -272,15 +370,15 @@ impl Store {
     }
 }
 
-const RECORDS: &str =
-    "SELECT n, id, time_ms, member, device, server, tool, kind, decision, json FROM records";
-
 fn read(row: &sqlx::sqlite::SqliteRow) -> Result<RecordRow, StoreError> {
     let id: Vec<u8> = row.try_get("id")?;
+    let previous: Option<Vec<u8>> = row.try_get("previous")?;
+    let epoch: Option<String> = row.try_get("epoch")?;
+    let sequence = row.try_get::<i64, _>("chain_seq")?.unsigned_abs();
+    let previous_link = row.try_get::<Option<Vec<u8>>, _>("previous_link")?.and_then(as_link);
     Ok(RecordRow {
         n: row.try_get("n")?,
-        id: Uuid::from_slice(&id)
-            .map_err(|error| StoreError::Unreadable { what: "record id", why: error.to_string() })?,
+        id: read_id(&id)?,
         time_ms: row.try_get("time_ms")?,
         member: row.try_get("member")?,
         device: row.try_get("device")?,
@@ -288,19 +386,71 @@ fn read(row: &sqlx::sqlite::SqliteRow) -> Result<RecordRow, StoreError> {
         tool: row.try_get("tool")?,
         kind: row.try_get("kind")?,
         decision: row.try_get("decision")?,
+        epoch: epoch.and_then(|epoch| epoch.parse().ok()),
+        sequence,
+        previous: previous.as_deref().map(read_id).transpose()?,
+        previous_link: if sequence == 1 { Some(contract::record::START) } else { previous_link },
+        link: row.try_get::<Option<Vec<u8>>, _>("link")?.and_then(as_link),
+        received_ms: row.try_get("received_ms")?,
         json: row.try_get("json")?,
     })
 }
 
-fn insert_records<'a>(chain: i64, records: &'a [NewRecord<'a>]) -> QueryBuilder<Sqlite> {
+fn read_id(bytes: &[u8]) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(bytes)
+        .map_err(|error| StoreError::Unreadable { what: "record id", why: error.to_string() })
+}
+
+fn as_link(bytes: Vec<u8>) -> Option<[u8; 32]> {
+    bytes.try_into().ok()
+}
+
+/// Which of these are here already, byte for byte. One with a known id and another content is no repeat:
+/// it must not be hidden behind the first.
+async fn repeats(
+    connection: &mut SqliteConnection,
+    records: &[NewRecord<'_>],
+) -> Result<Vec<bool>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT id, json FROM records WHERE repeat = 0 AND id IN (");
+    let mut ids = query.separated(", ");
+    for record in records {
+        ids.push_bind(record.id.as_bytes().to_vec());
+    }
+    query.push(")");
+    let mut known: HashMap<Uuid, Vec<String>> = HashMap::new();
+    for row in query.build().persistent(records.len() == 500).fetch_all(connection).await? {
+        known.entry(read_id(row.try_get(0)?)?).or_default().push(row.try_get(1)?);
+    }
+    Ok(records
+        .iter()
+        .map(|record| {
+            let same = known.entry(record.id).or_default();
+            let repeat = same.iter().any(|json| json == record.json);
+            if !repeat {
+                same.push(record.json.to_owned());
+            }
+            repeat
+        })
+        .collect())
+}
+
+fn insert_records<'a>(
+    chain: i64,
+    received_ms: i64,
+    records: &'a [NewRecord<'a>],
+    repeats: &[bool],
+) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
-        "INSERT INTO records (id, chain, chain_seq, time_ms, member, device, server, tool, kind, decision,
-             run, call, json) ",
+        "INSERT INTO records (id, chain, chain_seq, link, received_ms, repeat, time_ms, member, device, server,
+             tool, kind, decision, run, seq, call, json) ",
     );
-    query.push_values(records, |mut row, record| {
+    query.push_values(records.iter().zip(repeats), |mut row, (record, repeat)| {
         row.push_bind(record.id.as_bytes().to_vec())
             .push_bind(chain)
             .push_bind(record.chain_seq.cast_signed())
+            .push_bind(record.link.to_vec())
+            .push_bind(received_ms)
+            .push_bind(*repeat)
             .push_bind(record.time_ms)
             .push_bind(record.member.to_owned())
             .push_bind(record.device.to_owned())
@@ -309,33 +459,55 @@ fn insert_records<'a>(chain: i64, records: &'a [NewRecord<'a>]) -> QueryBuilder<
             .push_bind(record.kind.to_owned())
             .push_bind(record.decision.map(str::to_owned))
             .push_bind(record.run.as_bytes().to_vec())
+            .push_bind(record.seq.map(u64::cast_signed))
             .push_bind(record.call.map(u64::cast_signed))
             .push_bind(record.json.to_owned());
     });
-    query.push(" ON CONFLICT DO NOTHING");
     query
 }
 
 fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &RecordFilter) {
-    let exact = [
-        ("member", &filter.member),
-        ("device", &filter.device),
-        ("tool", &filter.tool),
-        ("decision", &filter.decision),
-        ("kind", &filter.kind),
-    ];
-    for (column, wanted) in exact {
-        if let Some(wanted) = wanted.as_deref().filter(|wanted| !wanted.is_empty()) {
-            query.push(format!(" AND {column} = ")).push_bind(wanted.to_owned());
+    let given = |wanted: &Option<String>| wanted.clone().filter(|wanted| !wanted.is_empty());
+    for (column, wanted) in [("decision", &filter.decision), ("kind", &filter.kind)] {
+        if let Some(wanted) = given(wanted) {
+            query.push(format!(" AND {column} = ")).push_bind(wanted);
         }
     }
-    for (column, wanted) in [("server", &filter.server), ("json", &filter.text)] {
-        if let Some(wanted) = wanted.as_deref().filter(|wanted| !wanted.is_empty()) {
-            query
-                .push(format!(" AND {column} LIKE "))
-                .push_bind(format!("%{}%", escape_like(wanted)))
-                .push(" ESCAPE '\\'");
+    if let Some(member) = given(&filter.member) {
+        query.push(" AND (member = ").push_bind(member.clone());
+        if !member.contains('@') {
+            query.push(" OR ");
+            like(query, "member", format!("{}@%", escape_like(&member)));
         }
+        query.push(")");
+    }
+    if let Some(device) = given(&filter.device) {
+        query.push(" AND (device = ").push_bind(device.clone());
+        query.push(" OR device IN (SELECT id FROM devices WHERE hostname = ").push_bind(device).push("))");
+    }
+    if let Some(tool) = given(&filter.tool) {
+        query.push(" AND ");
+        if tool.contains('*') {
+            like(query, "tool", escape_like(&tool).replace('*', "%"));
+        } else {
+            query.push("tool = ").push_bind(tool);
+        }
+    }
+    if let Some(server) = given(&filter.server) {
+        let part = format!("%{}%", escape_like(&server));
+        query.push(" AND (");
+        like(query, "server", part.clone());
+        for name in ["catalogue", "entry"] {
+            query.push(" OR ");
+            // What was altered on the disk may be no JSON any more, and must not end the search.
+            let name = format!("CASE WHEN json_valid(json) THEN json_extract(json, '$.server.{name}') END");
+            like(query, &name, part.clone());
+        }
+        query.push(")");
+    }
+    if let Some(text) = given(&filter.text) {
+        query.push(" AND ");
+        like(query, "json", format!("%{}%", escape_like(&text)));
     }
     if let Some(since) = filter.since {
         query.push(" AND time_ms >= ").push_bind(since);
@@ -343,6 +515,10 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &RecordFilter) {
     if let Some(until) = filter.until {
         query.push(" AND time_ms < ").push_bind(until);
     }
+}
+
+fn like(query: &mut QueryBuilder<Sqlite>, what: &str, pattern: String) {
+    query.push(format!("{what} LIKE ")).push_bind(pattern).push(" ESCAPE '\\'");
 }
 
 fn escape_like(text: &str) -> String {

@@ -8,26 +8,26 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// A device's log, as the agent keeps it.
-struct Log {
-    device: String,
-    epoch: Uuid,
-    lines: Vec<String>,
+pub struct Log {
+    pub device: String,
+    pub epoch: Uuid,
+    pub lines: Vec<String>,
     links: Vec<[u8; 32]>,
 }
 
 impl Log {
-    fn of(device: &str) -> Self {
+    pub fn of(device: &str) -> Self {
         Self { device: device.to_owned(), epoch: Uuid::new_v4(), lines: Vec::new(), links: vec![[0; 32]] }
     }
 
-    fn with(mut self, count: usize) -> Self {
+    pub fn with(mut self, count: usize) -> Self {
         for _ in 0..count {
             self.push("ada@acme.example", &json!({"path": "/etc/hosts"}));
         }
         self
     }
 
-    fn push(&mut self, member: &str, arguments: &Value) {
+    pub fn push(&mut self, member: &str, arguments: &Value) {
         let line = json!({
             "id": Uuid::now_v7(), "time_ms": 1_700_000_000_000_u64 + self.lines.len() as u64,
             "run": Uuid::from_u128(7), "seq": self.lines.len() + 1, "member": member, "device": self.device,
@@ -40,13 +40,13 @@ impl Log {
         self.push_line(line.to_string());
     }
 
-    fn push_line(&mut self, line: String) {
+    pub fn push_line(&mut self, line: String) {
         self.links.push(link(self.links.last().unwrap(), line.as_bytes()));
         self.lines.push(line);
     }
 
     /// Records `first..=last`, counted from 1.
-    fn batch(&self, first: usize, last: usize) -> Value {
+    pub fn batch(&self, first: usize, last: usize) -> Value {
         let records: Vec<Box<RawValue>> = self.lines[first - 1..last]
             .iter()
             .map(|line| RawValue::from_string(line.clone()).unwrap())
@@ -66,7 +66,7 @@ fn hex(link: &[u8; 32]) -> String {
     contract::record::to_hex(link)
 }
 
-async fn send(organisation: &Organisation, log: &Log, batch: Value) -> Reply {
+pub async fn send(organisation: &Organisation, log: &Log, batch: Value) -> Reply {
     organisation.by_device(&log.device, Method::POST, "/v1/agent/records", batch).await
 }
 
@@ -192,6 +192,15 @@ async fn search_pages_through_everything_once_and_filters_hold() {
     for (filter, expected) in [
         ("tool=read_file", 23),
         ("tool=read_fil", 0),
+        ("tool=read_*", 23),
+        ("tool=*_fil", 0),
+        ("tool=read%25", 0),
+        ("member=ada", 23),
+        ("member=ad", 0),
+        ("device=ada", 23),
+        ("device=eve", 0),
+        ("server=files", 23),
+        ("server=mail", 0),
         ("decision=refused", 0),
         ("kind=call&server=server-filesystem", 23),
         ("server=%25", 0),

@@ -12,6 +12,7 @@ pub fn title(code: &str, subject: &str, device: &str) -> String {
         "config-unwritable" => format!("{subject} on {device} cannot be written"),
         "policy-refused" => format!("{device} refused a policy bundle"),
         "spool-failing" => format!("{device} cannot keep its audit spool"),
+        "spool-lost" => format!("the audit log of {device} was taken away"),
         "record-chain-broken" => format!("the record of {device} does not join up"),
         "record-misattributed" => format!("{device} sent records in another's name"),
         "second-device" => format!("{device} is another device of its member"),
@@ -52,6 +53,9 @@ pub fn meaning(code: &str) -> &'static str {
         }
         "spool-failing" => {
             "The disk under the spool is full or failing. What policy says for that case holds for its calls."
+        }
+        "spool-lost" => {
+            "The file of the device's audit log was gone when its resident started. What had not reached this server is lost; what came before is here. Ask who removed it. The device tells of it for 30 days."
         }
         "record-chain-broken" => {
             "A batch of records does not follow from the one before it: something was lost, changed or replayed on the device."

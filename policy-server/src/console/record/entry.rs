@@ -50,6 +50,7 @@ pub async fn show(visit: Visit, Named(id): Named<Uuid>) -> Result<Response, Prob
     let devices = visit.app.store.devices().await?;
     let outcome = outcome(&visit, &record).await?;
     let raw = found.json.clone();
+    let claimed = found.claimed();
     let row = EntryRow::new(&visit, &Names::new(&devices), found).await?;
     let mut entry = EntryPage {
         frame: visit.frame(Some(Place::Record)).await?,
@@ -70,6 +71,11 @@ pub async fn show(visit: Visit, Named(id): Named<Uuid>) -> Result<Response, Prob
         raw,
     };
     entry.tell(record.what);
+    if let Some(claimed) = claimed {
+        let named =
+            format!("the certificate; the record itself names {} on {}", claimed.member, claimed.device);
+        entry.facts.push(("Attributed by", named));
+    }
     page(&entry)
 }
 
