@@ -203,7 +203,8 @@ async fn webhook_that_takes_nothing_is_an_alert_until_it_takes_one() {
     .await;
     let webhook = organisation.get("/v1/admin/webhooks").await[0].clone();
     assert!(webhook["failures"].as_i64().unwrap() >= FAILING_AFTER, "{webhook}");
-    assert!(webhook["failing_since_ms"].is_i64() && webhook["last_error"] == "answered 503", "{webhook}");
+    assert!(webhook["failing_since_ms"].is_i64(), "{webhook}");
+    assert!(webhook["last_error"].as_str().unwrap().starts_with("answered 503"), "{webhook}");
 
     receiver.mend();
     let store = &organisation.app.store;
