@@ -53,6 +53,26 @@ pub(crate) fn name_of(uid: u32) -> String {
     by_uid(uid).map_or_else(|| uid.to_string(), |account| account.name)
 }
 
+/// The name of the user who owns an open file; the id where the machine knows no name.
+///
+/// # Errors
+/// It cannot be looked at.
+#[cfg(unix)]
+pub fn owner_of(file: &std::fs::File) -> std::io::Result<String> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(name_of(file.metadata()?.uid()))
+}
+
+/// The name of the user who owns an open file. Here whoever asks looks into folders of their own only.
+///
+/// # Errors
+/// Never.
+#[cfg(windows)]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+pub fn owner_of(_: &std::fs::File) -> std::io::Result<String> {
+    Ok(own_name())
+}
+
 /// The name of the user this process runs as.
 #[cfg(windows)]
 pub fn own_name() -> String {

@@ -63,12 +63,14 @@ async fn serve_within(first_line: Duration, mut listener: Listener, desk: Arc<im
 
 /// How many connections each user holds. Where the system tells no id, the name is the user.
 #[derive(Debug, Clone, Default)]
-struct Places(Arc<std::sync::Mutex<HashMap<(Option<u32>, String), usize>>>);
+struct Places(Arc<std::sync::Mutex<HashMap<User, usize>>>);
+
+type User = (Option<u32>, String);
 
 /// One connection's place; free again when it is dropped.
 struct Place {
     places: Places,
-    of: (Option<u32>, String),
+    of: User,
 }
 
 impl Places {

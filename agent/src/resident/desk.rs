@@ -101,6 +101,10 @@ impl Counter {
     /// Answers when the records are on disk, however long that takes: meanwhile they are safe in the
     /// guard's segment, and the guard does not wait.
     async fn take(&self, peer: &Peer, mut records: Vec<Record>) -> Option<FromResident> {
+        if let Some(why) = records.iter().find_map(|record| record.check_bounds().err()) {
+            tracing::warn!(%why, user = %peer.user, "records.refused");
+            return Some(FromResident::Failed { message: why.to_string() });
+        }
         if !peer.user.is_empty() {
             for record in &mut records {
                 record.os_user.clone_from(&peer.user);
@@ -117,6 +121,10 @@ impl Counter {
                 Ok(done) => {
                     let through = done.taken.get(&run).copied()?;
                     return Some(FromResident::Taken { run, through });
+                }
+                Err(error) if error.is_of_a_record() => {
+                    tracing::warn!(%error, user = %peer.user, "records.refused");
+                    return Some(FromResident::Failed { message: error.to_string() });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "records.not_taken");

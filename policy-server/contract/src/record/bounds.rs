@@ -36,8 +36,11 @@ impl Record {
             What::Listed { shown, hidden, .. } => &[("shown", *shown), ("hidden", *hidden)],
             What::Stopped { .. } | What::Malformed { .. } => &[],
         };
-        let numbers = [("seq", self.seq)].into_iter().chain(of_kind.iter().copied());
-        numbers.into_iter().find(|(_, number)| *number > LARGEST).map_or(Ok(()), |(field, _)| Err(OutOfBounds { field }))
+        let mut numbers = [("seq", self.seq)].into_iter().chain(of_kind.iter().copied());
+        match numbers.find(|(_, number)| *number > LARGEST) {
+            Some((field, _)) => Err(OutOfBounds { field }),
+            None => Ok(()),
+        }
     }
 }
 
