@@ -4,6 +4,7 @@
 //! Here the parts are put together and taken apart; what each does stands in its own module.
 
 mod desk;
+pub mod log_marker;
 mod overview;
 mod renewal;
 mod reporter;
@@ -129,6 +130,7 @@ async fn live(
     let identity = enrolment.identity.clone();
     let upstream = Arc::new(enrolment.upstream()?);
     let owner = Owner { member: identity.member.clone(), device: identity.device_id.clone() };
+    let lost = log_marker::lost(layout, &identity.device_id);
     let (keeper, log) = Keeper::start(layout.spool(), owner)?;
     let anchor = Anchor { organisation: identity.organisation.clone(), root: enrolment.trust_root.clone() };
     let policy = watch::Sender::new(remembered(layout, &anchor).await);
@@ -173,6 +175,7 @@ async fn live(
     parts.spawn(uploader.clone().run());
     parts.spawn(reporter::run(Arc::clone(&overview), Arc::clone(&upstream)));
     parts.spawn(renewal::run(layout.clone(), enrolment, Arc::clone(&upstream), certificate));
+    parts.spawn(log_marker::run(layout.clone(), identity.device_id.clone(), keeper.clone(), lost));
     parts.spawn(sweep::run(layout.clone(), keeper.clone(), guard_left));
     drop((keeper, overview));
     let ended = tokio::select! {

@@ -55,7 +55,8 @@ pub struct Finding {
     /// Stable reason code: `entry-unwrapped` (an entry we governed was put back by hand),
     /// `entry-direct` (a new entry that does not go through us), `entry-steered` (an entry's variables
     /// may make it run something else), `config-malformed`, `config-unwritable`, `policy-refused`,
-    /// `spool-failing`.
+    /// `spool-failing`, `spool-lost` (the log was taken away), `spool-tampered` (records in it were altered),
+    /// `record-gap` (a guard's file lacks records).
     pub code: String,
     pub severity: Severity,
     /// What it is about, stable over time, for deduplication: `claude-code/user/github`.
