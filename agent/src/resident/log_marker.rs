@@ -52,7 +52,7 @@ pub(super) async fn run(layout: Layout, device: String, keeper: Keeper, lost: Op
         tracing::warn!(error, "spool.marker");
         tokio::time::sleep(RETRY).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn keep(layout: &Layout, device: &str, keeper: &Keeper, lost: Option<&Finding>) -> Result<(), String> {
