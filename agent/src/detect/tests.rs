@@ -333,6 +333,17 @@ async fn a_variable_beside_an_allowed_package_makes_it_another_program() {
     for kept in ["planted", "GITHUB_TOKEN"] {
         assert!(!finding.detail.contains(kept), "{}", finding.detail);
     }
+    let is_governed = |state: &DetectState| {
+        let found = state.coverage.servers.iter().find(|server| server.entry == "github");
+        found.map(|server| (server.governed, server.why.clone())).unwrap()
+    };
+    let (governed, why) = is_governed(&watched.state.borrow());
+    assert!(!governed && why.contains("NPM_CONFIG_REGISTRY, which decides what really runs"), "{why}");
+    // A company's own proxy is told of, and takes nothing out of the guard's hands.
+    story.edit(|value| value["mcpServers"]["github"]["env"] = json!({"HTTPS_PROXY": "http://planted.test"}));
+    watched.until("governed again", |state| is_governed(state) == (true, String::new())).await;
+    let finding = watched.finding("entry-steered", "claude-code/user/github").await;
+    assert!(finding.detail.contains("HTTPS_PROXY"), "{}", finding.detail);
     story.edit(|value| value["mcpServers"]["github"]["env"] = json!({"GITHUB_TOKEN": "planted"}));
     watched.until("it is gone", |state| state.findings.is_empty()).await;
 }
