@@ -191,9 +191,10 @@ impl Order {
         match self {
             Self::Append(_, reply) => drop(reply.send(Err(Arc::new(error())))),
             Self::Batch(_, reply) => drop(reply.send(Err(error()))),
-            Self::Forget(_, reply) => drop(reply.send(Err(error()))),
+            Self::Forget(_, reply) | Self::PartFrom(_, reply) | Self::Note(_, reply) => {
+                drop(reply.send(Err(error())));
+            }
             Self::Realign(_, reply) => drop(reply.send(Err(error()))),
-            Self::PartFrom(_, reply) | Self::Note(_, reply) => drop(reply.send(Err(error()))),
             Self::CloseRun(_, reply) => drop(reply.send(Err(error()))),
             Self::Refusals(_, reply) => drop(reply.send(Err(error()))),
         }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::audit::spool::Owner;
 use crate::upstream::fake::{Answer, FakeServer};
-use contract::record::{Client, Record, Server, What, link};
+use contract::record::{Client, Record, Server, What, link, to_hex};
 use serde_json::json;
 use std::sync::Mutex;
 use tempfile::TempDir;
@@ -175,8 +175,7 @@ fn chained(batch: &Batch, stand: &mut (Option<Uuid>, u64, [u8; 32], Vec<Uuid>)) 
         (stand.0, stand.1, stand.2) = (Some(batch.epoch), 0, [0; 32]);
     }
     let durable = |through| Durable { epoch: batch.epoch, through };
-    let hex = |link: &[u8; 32]| link.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    if batch.first != stand.1 + 1 || batch.previous != hex(&stand.2) {
+    if batch.first != stand.1 + 1 || batch.previous != to_hex(&stand.2) {
         return Answer::problem(409, "record-chain-broken", json!({ "durable": durable(stand.1) }));
     }
     for record in &batch.records {
