@@ -16,12 +16,18 @@ pub mod webhooks;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+const PRIVATE: u32 = 0o600;
 
 /// What can go wrong with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    #[error("the database {0} cannot be made its owner's alone: {1}")]
+    NotPrivate(PathBuf, std::io::Error),
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
     #[error("the database {0} cannot be brought up to date: {1}")]
@@ -51,6 +57,7 @@ impl Store {
     /// # Errors
     /// The file cannot be opened, or was written by a newer version.
     pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        close_to_others(file).map_err(|source| StoreError::NotPrivate(file.to_owned(), source))?;
         // FULL: what an agent was told is durable must survive a power cut.
         let options = SqliteConnectOptions::new()
             .filename(file)
@@ -93,5 +100,44 @@ impl Store {
     pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
+    }
+}
+
+/// It holds everybody's calls. SQLite gives its journals the mode of the database; those that were
+/// left behind have the mode of before.
+fn close_to_others(file: &Path) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(PRIVATE).open(file)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut part = file.as_os_str().to_owned();
+        part.push(suffix);
+        match std::fs::set_permissions(&part, Permissions::from_mode(PRIVATE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn another_user_of_the_server_reads_nobodys_calls() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.sqlite");
+        let modes = || {
+            ["", "-wal", "-shm"].map(|suffix| {
+                let part = format!("{}{suffix}", file.display());
+                std::fs::metadata(part).unwrap().permissions().mode() & 0o777
+            })
+        };
+        let store = Store::open(&file).await.unwrap();
+        assert_eq!(modes(), [PRIVATE; 3]);
+        store.close().await;
+        // As an older version left it.
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        let _store = Store::open(&file).await.unwrap();
+        assert_eq!(modes(), [PRIVATE; 3]);
     }
 }
