@@ -297,10 +297,10 @@ async fn notify(
     // A target that takes nothing does not fill the disk: the oldest give way.
     sqlx::query(
         "UPDATE deliveries SET abandoned_ms = $1
-         WHERE delivered_ms IS NULL AND abandoned_ms IS NULL AND n <= (
-             SELECT d.n FROM deliveries d
-             WHERE d.webhook = deliveries.webhook AND d.delivered_ms IS NULL AND d.abandoned_ms IS NULL
-             ORDER BY d.n DESC LIMIT 1 OFFSET $2)",
+         WHERE n IN (SELECT n FROM (
+             SELECT n, ROW_NUMBER() OVER (PARTITION BY webhook ORDER BY n DESC) AS place
+             FROM deliveries WHERE delivered_ms IS NULL AND abandoned_ms IS NULL) AS waiting
+             WHERE place > $2)",
     )
     .bind(now)
     .bind(MOST_WAITING)

@@ -219,22 +219,30 @@ async fn webhook_that_takes_nothing_is_an_alert_until_it_takes_one() {
 
 #[tokio::test]
 async fn dead_webhook_keeps_no_more_than_the_latest_deliveries_and_none_that_are_old() {
-    use policy_server::store::alerts::MOST_WAITING;
+    use policy_server::store::alerts::{MOST_WAITING, NewAlert};
     let organisation = Organisation::found().await;
     for port in [1, 2] {
         let webhook = json!({"url": format!("http://127.0.0.1:{port}/"), "secret": "whsec"});
         organisation.post("/v1/admin/webhooks", webhook).await.expect(201);
     }
-    let device = organisation.device("ada@acme.example").await;
-    for since in 0..MOST_WAITING / 2 + 5 {
-        organisation.report(&device, json!([finding(false, since)])).await;
-        organisation.report(&device, json!([])).await;
+    let store = &organisation.app.store;
+    let alert = NewAlert {
+        code: "device-dark",
+        severity: contract::report::Severity::Warning,
+        device: "d",
+        member: "ada@acme.example",
+        subject: "d",
+        detail: "It is silent.",
+        since_ms: 1,
+    };
+    for _ in 0..MOST_WAITING / 2 + 5 {
+        store.raise_alert(&alert).await.unwrap();
+        store.resolve_alert("d", "device-dark", "d").await.unwrap();
     }
     let webhooks = organisation.get("/v1/admin/webhooks").await;
     for webhook in webhooks.as_array().unwrap() {
         assert_eq!((&webhook["pending"], &webhook["abandoned"]), (&json!(MOST_WAITING), &json!(10)));
     }
-    let store = &organisation.app.store;
     assert_eq!(store.abandon_deliveries(0).await.unwrap(), 0, "none is that old");
     let tomorrow = policy_server::clock::now_ms() + 86_400_000;
     assert_eq!(store.abandon_deliveries(tomorrow).await.unwrap(), 2 * MOST_WAITING.unsigned_abs());
