@@ -246,7 +246,10 @@ impl Upstream {
     }
 
     fn unreadable(&self, error: &reqwest::Error) -> CallError {
-        CallError::Unreadable { address: self.address.to_string(), cause: plain_cause(error, self.authority_named) }
+        CallError::Unreadable {
+            address: self.address.to_string(),
+            cause: plain_cause(error, self.authority_named),
+        }
     }
 }
 
@@ -287,9 +290,11 @@ fn certificate_fault(fault: &str, authority_named: bool) -> String {
         ("UnknownIssuer" | "BadSignature", true) => {
             "its certificate is not from the authority that the managed profile names (server_ca)".to_owned()
         }
-        ("UnknownIssuer" | "BadSignature", false) => "its certificate is from an authority that this machine does \
+        ("UnknownIssuer" | "BadSignature", false) => {
+            "its certificate is from an authority that this machine does \
             not know; the managed profile can name it (server_ca)"
-            .to_owned(),
+                .to_owned()
+        }
         _ => format!("its certificate is not good ({fault}); check the address and this machine's clock"),
     }
 }

@@ -13,7 +13,7 @@ use crate::cli::WrapArgs;
 use crate::ipc::ToResident;
 use crate::pipeline::{Ending, Pipeline, converse};
 use crate::transport::lines::{LineReader, LineWriter};
-use crate::transport::target::{Target, UnknownTarget};
+use crate::transport::target::{Target, UnknownTarget, held_back};
 use gate::{Facts, Now, Session};
 use platform::Layout;
 use platform::shutdown::Shutdown;
@@ -117,7 +117,7 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     // Before anything of the server runs: starting it is the first thing that policy may refuse.
     let (session, (outlet, mut inlet)) = match session.bars(&ruleset, at_the_start()) {
         None => (session, target.dial(&entry)),
-        Some(why) => (session.without_server(), target.hold_back(why)),
+        Some(why) => (session.without_server(), held_back(why)),
     };
     let outlet = Mutex::new(outlet);
     let mut client = LineReader::new(platform::stdio::input());

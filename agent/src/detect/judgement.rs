@@ -95,14 +95,7 @@ pub fn compare_applied(memory: &mut Memory, applied: &[Applied], ours: &Journall
     }
 }
 
-fn compare_row(
-    memory: &mut Memory,
-    file: &Path,
-    client: Client,
-    row: &Row,
-    ours: &Journalled,
-    now_ms: i64,
-) {
+fn compare_row(memory: &mut Memory, file: &Path, client: Client, row: &Row, ours: &Journalled, now_ms: i64) {
     let subject = subject(client, row);
     let file = file.display().to_string();
     let before = memory.files.get(&file).and_then(|seen| seen.get(&subject));

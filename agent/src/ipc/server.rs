@@ -99,12 +99,7 @@ impl Drop for Place {
     }
 }
 
-async fn converse(
-    stream: Stream,
-    peer: &Peer,
-    desk: &impl Desk,
-    first_line: Duration,
-) -> io::Result<()> {
+async fn converse(stream: Stream, peer: &Peer, desk: &impl Desk, first_line: Duration) -> io::Result<()> {
     let (read, write) = tokio::io::split(stream);
     let write = Mutex::new(write);
     let mut policy = desk.policy();

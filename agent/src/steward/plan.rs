@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::clients::{
-    Beyond, ConfigFile, ConfigText, Entries, Entry, Launch, Malformed, Node, Place, Scope, Shape, Surroundings,
+    Beyond, ConfigFile, ConfigText, Entries, Entry, Launch, Malformed, Node, Place, Scope, Shape,
+    Surroundings,
 };
 
 use super::journal::{FileMemory, Kept, Kind};

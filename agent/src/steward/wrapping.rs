@@ -51,9 +51,9 @@ impl Guard {
     pub fn stood_at(&self, program: &str) -> bool {
         let path = Path::new(program);
         match path.symlink_metadata() {
-            Ok(_) => path.canonicalize().is_ok_and(|there| {
-                Path::new(&self.program).canonicalize().is_ok_and(|here| here == there)
-            }),
+            Ok(_) => path
+                .canonicalize()
+                .is_ok_and(|there| Path::new(&self.program).canonicalize().is_ok_and(|here| here == there)),
             Err(error) => path.is_absolute() && error.kind() == io::ErrorKind::NotFound,
         }
     }

@@ -71,12 +71,12 @@ impl Target {
             Way::Sse(url) => reached(entry, secret_headers().map(|headers| sse::dial(url, headers))),
         }
     }
+}
 
-    /// Neither starts nor dials it, since policy lets the member do nothing with it.
-    pub fn hold_back(self, why: String) -> (Outlet, Inlet) {
-        tracing::warn!("{why}");
-        absent::server(why, EXIT_HELD_BACK)
-    }
+/// The ends of a server that is neither started nor dialled, since policy lets the member do nothing with it.
+pub fn held_back(why: String) -> (Outlet, Inlet) {
+    tracing::warn!("{why}");
+    absent::server(why, EXIT_HELD_BACK)
 }
 
 fn start(command: &[OsString]) -> (Outlet, Inlet) {

@@ -141,7 +141,9 @@ async fn altered_store_is_an_alert_after_the_start_and_ends_when_it_is_whole_aga
 /// A device's log whose records stand where the test says in which run.
 fn run_log(device: &str, records: &[(u128, u64, &str)]) -> Log {
     let mut log = Log::of(device);
-    records.iter().for_each(|(run, seq, kind)| in_run(&mut log, *run, *seq, kind));
+    for (run, seq, kind) in records {
+        in_run(&mut log, *run, *seq, kind);
+    }
     log
 }
 
@@ -235,7 +237,7 @@ async fn record_with_a_known_id_and_another_content_is_not_hidden() {
 async fn record_that_is_not_one_line_is_refused() {
     let organisation = Organisation::found().await;
     let mut log = Log::of(&organisation.device(ADA).await).with(1);
-    let line = log.lines[0].replacen("{", "{\n", 1);
+    let line = log.lines[0].replacen('{', "{\n", 1);
     log = Log::of(&log.device);
     log.push_line(line.clone());
     let mut batch = serde_json::to_string(&log.batch(1, 1)).unwrap();

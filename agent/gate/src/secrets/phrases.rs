@@ -65,10 +65,8 @@ pub(super) fn short_flag(text: &str, at: usize) -> Option<Range<usize>> {
             _ if short.spaced => next_word(text, end)?,
             _ => return None,
         };
-        let start = match short.after_colon {
-            true => value.start + text[value.clone()].find(':')? + 1,
-            false => value.start,
-        };
+        let start =
+            if short.after_colon { value.start + text[value.clone()].find(':')? + 1 } else { value.start };
         let known = text[start..value.end].starts_with(['$', '-']) || &text[start..value.end] == REDACTED;
         (start < value.end && !known).then_some(start..value.end)
     })

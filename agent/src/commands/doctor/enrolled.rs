@@ -193,7 +193,10 @@ mod tests {
             access(&AccessEnded { whose: "alice".to_owned(), contact: contact.map(str::to_owned) })
         };
         let check = ended(Some("it@acme.example"));
-        assert_eq!((check.standing, check.remedy.as_deref()), (Standing::Failed, Some("ask it@acme.example")));
+        assert_eq!(
+            (check.standing, check.remedy.as_deref()),
+            (Standing::Failed, Some("ask it@acme.example"))
+        );
         assert_eq!(ended(None).remedy.as_deref(), Some("ask your IT department"));
     }
 

@@ -215,13 +215,26 @@ fn a_guard_that_we_journalled_under_another_name_is_ours_wherever_it_stands() {
 
 #[test]
 fn attack_a_program_that_imitates_our_grammar_is_guarded_itself() {
-    let config = r#"{"mcpServers":{"a":{"command":"/tmp/evil","args":["wrap","--name","a","--","npx","x"]}}}"#;
+    let config =
+        r#"{"mcpServers":{"a":{"command":"/tmp/evil","args":["wrap","--name","a","--","npx","x"]}}}"#;
     let story = Story::with(config);
     assert_eq!(story.standings(), ["user/a: Direct"]);
     assert_eq!(story.apply(), 1);
     assert_eq!(
         story.value()["mcpServers"]["a"]["args"],
-        serde_json::json!(["wrap", "--name", "a", "--", "/tmp/evil", "wrap", "--name", "a", "--", "npx", "x"])
+        serde_json::json!([
+            "wrap",
+            "--name",
+            "a",
+            "--",
+            "/tmp/evil",
+            "wrap",
+            "--name",
+            "a",
+            "--",
+            "npx",
+            "x"
+        ])
     );
     // Taken off by hand it is the developer's own entry again, which the journal knows.
     story.write(".claude.json", config);

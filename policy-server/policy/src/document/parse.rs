@@ -28,7 +28,8 @@ pub(super) struct Named<T> {
 
 pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
     if text.len() > MAX_DOCUMENT_BYTES {
-        let message = format!("the document is larger than the {MAX_DOCUMENT_BYTES} bytes that machines take");
+        let message =
+            format!("the document is larger than the {MAX_DOCUMENT_BYTES} bytes that machines take");
         let help = "name many tools by one pattern, and many members by one role".to_owned();
         return Err(vec![Problem { line: 1, column: 1, message, help }]);
     }

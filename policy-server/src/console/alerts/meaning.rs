@@ -13,6 +13,7 @@ pub fn title(code: &str, subject: &str, device: &str) -> String {
         "policy-refused" => format!("{device} refused a policy bundle"),
         "spool-failing" => format!("{device} cannot keep its audit spool"),
         "spool-lost" => format!("the audit log of {device} was taken away"),
+        "spool-tampered" => format!("records were altered on {device} before they were sent"),
         "record-chain-broken" => format!("the record of {device} does not join up"),
         "record-misattributed" => format!("{device} sent records in another's name"),
         "second-device" => format!("{device} is another device of its member"),
@@ -56,6 +57,9 @@ pub fn meaning(code: &str) -> &'static str {
         }
         "spool-lost" => {
             "The file of the device's audit log was gone when its resident started. What had not reached this server is lost; what came before is here. Ask who removed it. The device tells of it for 30 days."
+        }
+        "spool-tampered" => {
+            "Records in the device's own log no longer match their links: somebody changed them on its disk, or the disk is failing. They were set aside there and not sent; the rest goes on in a new log. Keep the machine for whoever investigates."
         }
         "record-chain-broken" => {
             "A batch of records does not follow from the one before it: something was lost, changed or replayed on the device."

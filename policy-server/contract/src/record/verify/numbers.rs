@@ -69,7 +69,9 @@ mod tests {
         ];
         for (numbers, expected) in cases {
             let mut set = Numbers::default();
-            numbers.iter().for_each(|number| set.add(*number));
+            for number in numbers {
+                set.add(*number);
+            }
             assert_eq!(set.missing().as_deref(), expected, "{numbers:?}");
         }
         let mut set = Numbers::through(4);
