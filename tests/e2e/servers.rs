@@ -73,7 +73,8 @@ fn a_refusal_in_the_2026_era_has_a_code_outside_the_reserved_range() {
     else {
         return;
     };
-    let policy = allow_all(&format!("exec:{}*", program.display())) + "tools = [\"convert_time\"]\n";
+    let policy = allow_all(&format!("exec:{}*", program.display()))
+        .replace(r#"tools = ["*"]"#, r#"tools = ["convert_time"]"#);
     let stage = Stage::governed_with(&policy, &json!({"time": {"command": program}})).unwrap();
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
     let mut session =
