@@ -98,7 +98,8 @@ impl Changes {
                 return tokio::time::sleep_until(due).await;
             }
             tokio::time::sleep(SETTLE).await;
-            if self.contact.borrow().recovered > recovered || differs(said, &overview.report()) {
+            let is_back = self.contact.borrow().recovered > recovered;
+            if is_back || differs(said, &overview.report()) {
                 return;
             }
         }
