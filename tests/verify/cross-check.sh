@@ -5,6 +5,8 @@
 set -eu
 dest=$1
 windows=x86_64-pc-windows-gnu macos=aarch64-apple-darwin
+# Started by `cargo run`, we inherit which toolchain that was and where its libraries lie; from here on it is our copy.
+unset RUSTUP_TOOLCHAIN CARGO LD_LIBRARY_PATH
 ver=$(rustc -vV | sed -n 's/^release: //p'); sys=$(rustc --print sysroot)
 mkdir -p "$dest"; [ -d "$dest/tc/bin" ] || cp -al "$sys" "$dest/tc"
 lib=$dest/tc/lib/rustlib
@@ -39,6 +41,7 @@ build_std() { # of one target
   mkdir -p "$lib/$1/lib"; cp "$w/target/$1/release/deps"/*.rlib "$lib/$1/lib/"; rm -f "$lib/$1/lib"/libstdonly-*; rm -rf "$w"
 }
 
+export RUSTC="$dest/tc/bin/rustc"
 library_source; build_std $windows; build_std $macos
 export PATH="$dest/tc/bin:$PATH" CARGO_TARGET_DIR="$dest/target" CARGO_PROFILE_DEV_DEBUG=0
 cargo clippy --locked -p platform --all-targets --target $macos -- -D warnings
