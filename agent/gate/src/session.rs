@@ -8,7 +8,7 @@ use crate::judged::{Judged, Left, Otherwise, Release};
 use crate::open::OpenRequests;
 use crate::refusal::{self, Addressee, Era};
 use mcp::{Id, reply};
-use policy::{Decision, Outcome, Request, Ruleset, ServerIdentity};
+use policy::{Decision, Feature, Outcome, Request, Ruleset, ServerIdentity};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -217,7 +217,8 @@ impl Session {
             device: &self.facts.device,
             client: self.client().map_or("", |(name, _)| name),
             server: &self.facts.server,
-            tool,
+            feature: Feature::Tool,
+            name: tool,
             arguments,
             now: now.wall,
         }

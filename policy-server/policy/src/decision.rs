@@ -4,7 +4,24 @@ use crate::identity::ServerIdentity;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// One question: may this member call this tool on this server, with these arguments, now?
+/// What a request is about: MCP's server features, its client features (what a server asks of the
+/// client), and every other method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feature {
+    /// `tools/call`; the name is the tool's.
+    Tool,
+    /// `resources/read`, subscriptions to it, completion of its template; the name is the URI.
+    Resource,
+    /// `prompts/get`, completion of its arguments; the name is the prompt's.
+    Prompt,
+    /// What a server asks of the client: the name is `sampling`, `elicitation` or `roots`.
+    Client,
+    /// Any other request or notification of the client's: the name is the method.
+    Method,
+}
+
+/// One question: may this member use this feature of this server, with these arguments, now?
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// The member's address, as the organisation names people: `alice@acme.example`.
@@ -14,8 +31,10 @@ pub struct Request<'a> {
     /// The client's name as it gave it (`claude-code`); unverified, so only good for tightening.
     pub client: &'a str,
     pub server: &'a ServerIdentity,
-    pub tool: &'a str,
-    /// The call's `arguments` object; `None` where the call carried none.
+    pub feature: Feature,
+    /// The tool's name, the resource's URI, the prompt's name …: see [`Feature`].
+    pub name: &'a str,
+    /// The call's `arguments` object; `None` where it carried none. Of a client feature: its `params`.
     pub arguments: Option<&'a serde_json::Value>,
     pub now: OffsetDateTime,
 }

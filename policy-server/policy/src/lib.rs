@@ -5,7 +5,7 @@
 //! MCP's wire; it is asked about a member, a server, a tool and arguments, and answers.
 //!
 //! ```
-//! use policy::{Document, Request, Ruleset, ServerIdentity, Standing, Verdict};
+//! use policy::{Document, Feature, Request, Ruleset, ServerIdentity, Standing, Verdict};
 //!
 //! let document = Document::parse(r#"
 //!     [defaults]
@@ -44,7 +44,8 @@
 //!     device: "",
 //!     client: "claude-code",
 //!     server: &server,
-//!     tool: "order_book",
+//!     feature: Feature::Tool,
+//!     name: "order_book",
 //!     arguments: Some(&arguments),
 //!     now: time::OffsetDateTime::UNIX_EPOCH,
 //! });
@@ -63,7 +64,7 @@ pub mod ruleset;
 pub mod standing;
 
 pub use condition::Condition;
-pub use decision::{Decision, Mode, Outcome, Request, Verdict};
+pub use decision::{Decision, Feature, Mode, Outcome, Request, Verdict};
 pub use document::Document;
 pub use identity::ServerIdentity;
 pub use problem::Problem;

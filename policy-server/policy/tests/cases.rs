@@ -1,6 +1,6 @@
 //! Policy cases as data: every file in `tests/cases` is a document and what it must answer.
 
-use policy::{Document, Mode, Outcome, Request, Ruleset, ServerIdentity, Standing, Verdict};
+use policy::{Document, Feature, Mode, Outcome, Request, Ruleset, ServerIdentity, Standing, Verdict};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -77,7 +77,8 @@ fn differences(ruleset: &Ruleset, case: &Case) -> Option<String> {
         device: &case.device,
         client: &case.client,
         server: &server,
-        tool: &case.tool,
+        feature: Feature::Tool,
+        name: &case.tool,
         arguments: args.as_ref(),
         now: case.now.as_deref().map_or(OffsetDateTime::UNIX_EPOCH, instant),
     };

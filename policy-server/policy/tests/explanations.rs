@@ -1,6 +1,6 @@
 //! What a ruleset says about itself and its decisions, for the command line and the console.
 
-use policy::{Document, Mode, Request, Ruleset, ServerIdentity, Standing, Verdict};
+use policy::{Document, Feature, Mode, Request, Ruleset, ServerIdentity, Standing, Verdict};
 use time::OffsetDateTime;
 
 const TEXT: &str = r#"[defaults]
@@ -45,7 +45,16 @@ fn ruleset() -> Ruleset {
 
 fn request<'a>(member: &'a str, server: &'a ServerIdentity, tool: &'a str) -> Request<'a> {
     let now = OffsetDateTime::UNIX_EPOCH;
-    Request { member, device: "", client: "", server, tool, arguments: None, now }
+    Request {
+        member,
+        device: "",
+        client: "",
+        server,
+        feature: Feature::Tool,
+        name: tool,
+        arguments: None,
+        now,
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use cedar_policy::{
     Authorizer, Context, Decision, Effect, Entities, EntityUid, PolicySet, Request as CedarRequest, Response,
 };
-use policy::{Document, Request, Ruleset, ServerIdentity, Standing, Verdict};
+use policy::{Document, Feature, Request, Ruleset, ServerIdentity, Standing, Verdict};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -146,7 +146,7 @@ fn cedar_alone(
     let context = json!({
         "args": request.arguments.cloned().unwrap_or_else(|| json!({})),
         "client": request.client, "device": request.device, "member": request.member.to_ascii_lowercase(),
-        "now": request.now.unix_timestamp(), "server": server, "tool": request.tool,
+        "now": request.now.unix_timestamp(), "server": server, "tool": request.name,
     });
     let entity = |text: &str| EntityUid::from_str(text).expect("an entity's name");
     let asked = CedarRequest::new(
@@ -190,7 +190,7 @@ proptest! {
         let ruleset = Ruleset::compile(&document, &Standing::default(), 1, None).expect("it compiles");
         let server = ServerIdentity::from_canonical(identity);
         let now = OffsetDateTime::from_unix_timestamp(now).expect("a time");
-        let request = Request { member, device, client, server: &server, tool, arguments: arguments.as_ref(), now };
+        let request = Request { member, device, client, server: &server, feature: Feature::Tool, name: tool, arguments: arguments.as_ref(), now };
         let ours = ruleset.decide(&request);
         let Some(name) = name else {
             prop_assert_eq!(ours.verdict, Verdict::Refuse);

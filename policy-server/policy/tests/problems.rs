@@ -2,7 +2,7 @@
 //!
 //! `PORTREEVE_BLESS=1 cargo test -p policy --test problems` writes the texts anew; read the difference.
 
-use policy::{Document, Problem, Request, Ruleset, ServerIdentity, Standing};
+use policy::{Document, Feature, Problem, Request, Ruleset, ServerIdentity, Standing};
 use std::path::Path;
 
 /// The faults of parsing, and where there are none those of the document's own tests.
@@ -108,8 +108,16 @@ fn attack_a_condition_nested_beyond_reason_is_a_problem_and_not_a_crash() {
         let server = ServerIdentity::from_canonical("npm:x");
         let now = time::OffsetDateTime::UNIX_EPOCH;
         let (member, device, client, tool) = ("a@x.example", "", "", "t");
-        let _ =
-            rules.decide(&Request { member, device, client, server: &server, tool, arguments: None, now });
+        let _ = rules.decide(&Request {
+            member,
+            device,
+            client,
+            server: &server,
+            feature: Feature::Tool,
+            name: tool,
+            arguments: None,
+            now,
+        });
         assert!(!document.to_cedar().is_empty());
     }
 }

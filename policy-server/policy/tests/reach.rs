@@ -1,6 +1,6 @@
 //! Which servers may be started at all.
 
-use policy::{Document, Request, Ruleset, ServerIdentity, Standing};
+use policy::{Document, Feature, Request, Ruleset, ServerIdentity, Standing};
 use time::OffsetDateTime;
 
 const TEXT: &str = r#"[defaults]
@@ -69,8 +69,16 @@ tools = ["run_x*"]
 fn refusal(rules: &Ruleset, member: &str, server: &str) -> Option<(String, String)> {
     let server = ServerIdentity::from_canonical(server);
     let now = OffsetDateTime::UNIX_EPOCH;
-    let request =
-        Request { member, device: "d-1", client: "", server: &server, tool: "", arguments: None, now };
+    let request = Request {
+        member,
+        device: "d-1",
+        client: "",
+        server: &server,
+        feature: Feature::Tool,
+        name: "",
+        arguments: None,
+        now,
+    };
     let refusal =
         rules.server_refusal(&request).filter(|decision| decision.outcome() == policy::Outcome::Refused);
     assert_eq!(rules.reachable(&request), refusal.is_none());

@@ -1,7 +1,9 @@
 //! What a policy would say to one call, and why.
 
 use policy::ruleset::Considered;
-use policy::{Document, Mode, Outcome, Problem, Request, Ruleset, ServerIdentity, Standing, Verdict};
+use policy::{
+    Document, Feature, Mode, Outcome, Problem, Request, Ruleset, ServerIdentity, Standing, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -58,7 +60,8 @@ pub fn explain(
         device: &question.device,
         client: &question.client,
         server: &server,
-        tool: &question.tool,
+        feature: Feature::Tool,
+        name: &question.tool,
         arguments: question.arguments.as_ref(),
         now: OffsetDateTime::now_utc(),
     };

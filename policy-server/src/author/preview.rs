@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::clock::from_ms;
 use crate::store::StoreError;
 use crate::store::records::{RecordFilter, RecordRow};
-use policy::{Document, Outcome, Problem, Request, Ruleset, ServerIdentity, Standing};
+use policy::{Document, Feature, Outcome, Problem, Request, Ruleset, ServerIdentity, Standing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -154,7 +154,8 @@ fn judge_again(before: &Ruleset, after: &Ruleset, row: &RecordRow) -> Option<(Ou
         device: &row.device,
         client: &call.client.name,
         server: &ServerIdentity::from_canonical(row.server.as_str()),
-        tool,
+        feature: Feature::Tool,
+        name: tool,
         arguments: call.arguments.as_ref(),
         now: from_ms(row.time_ms).unwrap_or(OffsetDateTime::UNIX_EPOCH),
     };

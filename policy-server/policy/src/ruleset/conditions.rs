@@ -70,7 +70,7 @@ impl Compiled {
             ("member".to_owned(), text(&subject.member)),
             ("now".to_owned(), RestrictedExpression::new_long(subject.now.unix_timestamp())),
             ("server".to_owned(), text(self.catalogue.name(server))),
-            ("tool".to_owned(), text(subject.tool)),
+            ("tool".to_owned(), text(subject.name)),
         ]);
         let context = context.map_err(|fault| fault.to_string())?;
         let [principal, action, resource] = &*NOBODY;

@@ -1,7 +1,7 @@
 //! One decision: standing first, then the catalogue, then the grants, a deny before every allow.
 
 use super::{Compiled, Rule, reasons};
-use crate::decision::{Decision, Mode, Request, Verdict};
+use crate::decision::{Decision, Feature, Mode, Request, Verdict};
 use crate::document::Effect;
 use crate::identity::ServerIdentity;
 use serde_json::Value;
@@ -15,7 +15,8 @@ pub(super) struct Subject<'a> {
     pub client: &'a str,
     pub server: Option<usize>,
     pub identity: &'a ServerIdentity,
-    pub tool: &'a str,
+    pub feature: Feature,
+    pub name: &'a str,
     pub arguments: Option<&'a Value>,
     pub now: OffsetDateTime,
 }
@@ -27,8 +28,8 @@ impl<'a> Subject<'a> {
         } else {
             Cow::Borrowed(request.member)
         };
-        let Request { device, client, server: identity, tool, arguments, now, .. } = *request;
-        Self { member, device, client, server, identity, tool, arguments, now }
+        let Request { device, client, server: identity, feature, name, arguments, now, .. } = *request;
+        Self { member, device, client, server, identity, feature, name, arguments, now }
     }
 }
 
@@ -65,7 +66,7 @@ impl Compiled {
             let decision = self.not_in_catalogue(mode, subject);
             return Judgement { decision, grant: None, roles, candidates: Vec::new() };
         };
-        let candidates = self.index.candidates(server, &roles, subject.tool);
+        let candidates = self.index.candidates(server, &roles, subject.name);
         let finding = self.weigh(&candidates, subject, server);
         let (decision, grant) = self.say(finding, mode, subject, server, &roles);
         Judgement { decision, grant, roles, candidates }
@@ -80,7 +81,7 @@ impl Compiled {
             return true;
         }
         let Some(server) = subject.server else { return false };
-        let candidates = self.index.candidates(server, &roles, subject.tool);
+        let candidates = self.index.candidates(server, &roles, subject.name);
         let some = |effect, unconditional: bool| {
             let mut rules = candidates.iter().map(|number| &self.grants[*number]);
             rules.any(|rule| rule.effect == effect && !(unconditional && rule.conditional.is_some()))
@@ -166,7 +167,7 @@ impl Compiled {
             }
             Finding::Nothing => {
                 let (who, server) = (self.who(subject, roles), self.catalogue.name(server));
-                (ours("default", reasons::no_grant(&self.source, &who, subject.tool, server)), None)
+                (ours("default", reasons::no_grant(&self.source, &who, subject.name, server)), None)
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::console::visit::{Asked, Visit, page};
 use crate::store::policies::PolicyVersion;
 use askama::Template;
 use axum::response::Response;
-use policy::{Document, Explanation, Mode, Outcome, Request, Ruleset, ServerIdentity};
+use policy::{Document, Explanation, Feature, Mode, Outcome, Request, Ruleset, ServerIdentity};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -99,7 +99,8 @@ impl Question {
             device: "",
             client: "",
             server: &ServerIdentity::from_canonical(name),
-            tool: self.tool.trim(),
+            feature: Feature::Tool,
+            name: self.tool.trim(),
             arguments: arguments.as_ref(),
             now: OffsetDateTime::now_utc(),
         };

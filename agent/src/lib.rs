@@ -1,0 +1,66 @@
+//! `portreeve`: the guard and the resident in one binary, as a library so that benchmarks and fuzzers
+//! reach the same code. Only what they need is public; nobody else depends on it.
+
+mod active_policy;
+mod ago;
+mod audit;
+mod backoff;
+mod cli;
+mod clients;
+mod commands;
+mod detect;
+mod enrolment;
+mod ipc;
+mod logging;
+mod out;
+mod pipeline;
+mod resident;
+mod steward;
+mod sync;
+pub mod transport;
+mod upstream;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use out::{Exit, Out};
+use platform::Layout;
+use std::process::ExitCode;
+use tracing_subscriber::filter::LevelFilter;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Out::new(cli.json);
+    let layout = match cli.root.as_deref().map_or_else(Layout::of_machine, Layout::under) {
+        Ok(layout) => layout,
+        Err(unusable) => {
+            out.problem(&unusable);
+            return Exit::Usage.into();
+        }
+    };
+    match &cli.command {
+        // The guard logs to where its client looks.
+        Command::Wrap(_) => {}
+        Command::Run(_) => logging::start(LevelFilter::INFO, cli.verbose),
+        _ => logging::start(LevelFilter::WARN, cli.verbose),
+    }
+    let exit = match cli.command {
+        // The guard's stdout is the protocol: it gets no `Out`.
+        Command::Wrap(args) => return commands::wrap::run(args, layout),
+        Command::Enroll(args) => commands::enroll::run(&args, &layout, out),
+        Command::Unenroll(args) => commands::unenroll::run(&args, &layout, out),
+        Command::Run(args) => commands::run::run(&args, &layout, out),
+        Command::Status => commands::status::run(&layout, out),
+        Command::Doctor => commands::doctor::run(&layout, out),
+        Command::Explain(args) => commands::explain::run(&args, &layout, out),
+        Command::Policy(policy) => commands::policy::run(&policy, &layout, out),
+        Command::Configs(args) => {
+            return commands::configs::run(args, layout, out).unwrap_or_else(|error| {
+                out.problem(&format_args!("{error:#}"));
+                Exit::Failed.into()
+            });
+        }
+    };
+    exit.into()
+}
