@@ -125,7 +125,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
     pub async fn server_to_client(&self, server: &mut Inlet) -> Ending {
         loop {
             let line = match server.next().await {
-                Arrival::Line(line) => line,
+                Arrival::Line(line, _) => line,
                 Arrival::HalfLine(bytes) => {
                     self.desk().cut_short(bytes, false);
                     continue;

@@ -17,7 +17,7 @@ pub mod target;
 
 use crate::transport::absent::Absent;
 use crate::transport::lines::LineWriter;
-use mcp::Line;
+use mcp::{Id, Line};
 use tokio::process::ChildStdin;
 use tokio::sync::mpsc;
 
@@ -27,10 +27,34 @@ pub const WAITING_ANSWERS: usize = 16;
 /// What comes from the server's end.
 #[derive(Debug)]
 pub enum Arrival {
-    Line(Line),
+    Line(Line, Came),
     /// The server's output ended inside a message of this many bytes.
     HalfLine(usize),
     Gone(Gone),
+}
+
+/// On which way a message came: what an HTTP door repeats, and nobody judges by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Came {
+    /// Where there is one way for all: a pipe, or the one stream of HTTP+SSE.
+    #[default]
+    Together,
+    /// As the whole answer to that request (JSON), or in the place of one.
+    Body(Id),
+    /// On the stream of events that answers that request.
+    Stream(Id),
+    /// On the stream of what a server says unasked.
+    Unasked,
+}
+
+impl Came {
+    /// The request that it came with.
+    pub fn with(&self) -> Option<&Id> {
+        match self {
+            Self::Body(id) | Self::Stream(id) => Some(id),
+            Self::Together | Self::Unasked => None,
+        }
+    }
 }
 
 /// The server's end is over.

@@ -5,7 +5,7 @@
 
 use crate::transport::failure::NOT_THERE;
 use crate::transport::outgoing::Outgoing;
-use crate::transport::{Arrival, Inlet, Outlet, WAITING_ANSWERS};
+use crate::transport::{Arrival, Came, Inlet, Outlet, WAITING_ANSWERS};
 use mcp::{Line, reply};
 use tokio::sync::mpsc;
 
@@ -26,7 +26,7 @@ impl Absent {
         let (Some(id), Some(answers)) = (Outgoing::read(message).id, &self.answers) else { return };
         let line = Line::Whole(reply::error(Some(&id), NOT_THERE, &self.why, None));
         // The receiver outlives us: both are dropped by the same owner.
-        let _ = answers.send(Arrival::Line(line)).await;
+        let _ = answers.send(Arrival::Line(line, Came::Together)).await;
     }
 
     pub fn close(&mut self) {

@@ -2,7 +2,7 @@
 //! open. Small messages pass by number; of long ones only two are held at once, from their first bytes
 //! until the client has them, so that a client that reads slowly slows its server and fills no memory.
 
-use crate::transport::{Arrival, Inlet, WAITING_ANSWERS};
+use crate::transport::{Arrival, Came, Inlet, WAITING_ANSWERS};
 use mcp::Line;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -47,8 +47,8 @@ impl Arrivals {
     }
 
     /// Hands on a message. The channel is closed only when the guard is ending.
-    pub async fn deliver(&self, line: Line, room: Room) {
-        self.arrive(Arrival::Line(line), room).await;
+    pub async fn deliver(&self, line: Line, came: Came, room: Room) {
+        self.arrive(Arrival::Line(line, came), room).await;
     }
 
     pub async fn arrive(&self, arrival: Arrival, room: Room) {

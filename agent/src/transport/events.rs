@@ -99,6 +99,7 @@ pub fn message_of(event: Sse) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Came;
     use crate::transport::arrivals::channel;
     use mcp::Line;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -157,7 +158,8 @@ mod tests {
             let (mut events, to) = (Events::over(chunks, 64 * EVENT, arrivals.clone()), arrivals.clone());
             tokio::spawn(async move {
                 while let Ok(Some((event, room))) = events.next().await {
-                    to.deliver(Line::Whole(message_of(event).unwrap_or_default()), room).await;
+                    let line = Line::Whole(message_of(event).unwrap_or_default());
+                    to.deliver(line, Came::Unasked, room).await;
                 }
             });
         }

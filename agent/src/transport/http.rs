@@ -12,10 +12,10 @@ mod session;
 
 pub use headers::{BadHeaders, SecretHeaders};
 
-use crate::transport::Inlet;
 use crate::transport::arrivals::{Arrivals, Room, channel};
 use crate::transport::failure::{Failure, shown};
 use crate::transport::outgoing::Outgoing;
+use crate::transport::{Came, Inlet};
 use mcp::Id;
 use session::HttpSession;
 use std::collections::HashMap;
@@ -112,7 +112,7 @@ impl Outlet {
         let open = self.open.len();
         if open >= MAX_OPEN {
             let failure = Failure::TooManyOpen { at: shown(&self.session.url), open };
-            arrivals.deliver(failure.line(&id), Room::default()).await;
+            arrivals.deliver(failure.line(&id), Came::Body(id), Room::default()).await;
             return;
         }
         let stateless = outgoing.is_stateless();

@@ -6,7 +6,7 @@ use crate::transport::events::{Events, message_of};
 use crate::transport::failure::{Failure, shown};
 use crate::transport::http::{SecretHeaders, client};
 use crate::transport::outgoing::Outgoing;
-use crate::transport::{Arrival, Gone, Inlet};
+use crate::transport::{Arrival, Came, Gone, Inlet};
 use mcp::Line;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use std::time::Duration;
@@ -79,7 +79,7 @@ async fn stream(
             let endpoint = same_origin(url, event.data.as_deref().unwrap_or_default())?;
             let _ = named.send(Endpoint::Known(endpoint));
         } else if let Some(line) = message_of(event) {
-            arrivals.deliver(Line::Whole(line), room).await;
+            arrivals.deliver(Line::Whole(line), Came::Together, room).await;
         }
     }
     Ok(())
@@ -99,7 +99,7 @@ impl Outlet {
         let outgoing = Outgoing::read(message);
         let Err(failure) = self.post(&outgoing).await else { return };
         if let Some(id) = &outgoing.id {
-            arrivals.deliver(failure.line(id), Room::default()).await;
+            arrivals.deliver(failure.line(id), Came::Together, Room::default()).await;
         } else {
             tracing::warn!(%failure, "a notification did not reach the server");
         }

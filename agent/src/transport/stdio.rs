@@ -1,7 +1,7 @@
 //! A local server: a child process that speaks on its stdin and stdout. Its stderr is ours.
 
 use crate::transport::lines::{LineReader, LineWriter, Read};
-use crate::transport::{Arrival, Gone};
+use crate::transport::{Arrival, Came, Gone};
 use platform::process::Kept;
 use std::ffi::OsString;
 use std::io;
@@ -43,7 +43,7 @@ pub fn start(command: &[OsString]) -> io::Result<(LineWriter<ChildStdin>, Server
 impl Server {
     pub async fn next(&mut self) -> Arrival {
         match self.lines.next().await {
-            Read::Line(line) => Arrival::Line(line),
+            Read::Line(line) => Arrival::Line(line, Came::Together),
             Read::HalfLine(bytes) => Arrival::HalfLine(bytes),
             Read::End => Arrival::Gone(self.gone().await),
         }

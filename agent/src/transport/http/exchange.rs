@@ -1,5 +1,6 @@
 //! One POST and its answer.
 
+use crate::transport::Came;
 use crate::transport::arrivals::{Arrivals, Room};
 use crate::transport::events::{Events, message_of, one_line};
 use crate::transport::failure::{Failure, shown};
@@ -38,7 +39,7 @@ impl HttpSession {
         };
         if let Err(failure) = answered {
             tracing::debug!(%failure, "a call to a remote server failed");
-            arrivals.deliver(failure.line(id), Room::default()).await;
+            arrivals.deliver(failure.line(id), Came::Body(id.clone()), Room::default()).await;
         }
     }
 
@@ -64,7 +65,7 @@ impl HttpSession {
         if !response.status().is_success() {
             let mut room = Room::default();
             let line = self.own_words(response, id, arrivals, &mut room).await?;
-            arrivals.deliver(Line::Whole(line), room).await;
+            arrivals.deliver(Line::Whole(line), Came::Body(id.clone()), room).await;
             return Ok(());
         }
         if is(&response, "text/event-stream") {
@@ -83,7 +84,7 @@ impl HttpSession {
             self.learn(outgoing, &line);
         }
         if !line.trim_ascii().is_empty() {
-            arrivals.deliver(Line::Whole(line), room).await;
+            arrivals.deliver(Line::Whole(line), Came::Body(id.clone()), room).await;
         }
         failure.map_or(Ok(()), Err)
     }
@@ -144,6 +145,7 @@ impl HttpSession {
         progress: &mut Progress,
     ) -> Result<(), Failure> {
         let mut events = Events::of(response, arrivals.clone());
+        let came = request.and_then(|request| request.id.clone()).map_or(Came::Unasked, Came::Stream);
         let broken = |error: sse_stream::Error| Failure::of_body(&self.url, &error);
         while let Some((event, room)) = events.next().await.map_err(broken)? {
             if let Some(id) = event.id.clone().filter(|id| !id.is_empty()) {
@@ -158,7 +160,7 @@ impl HttpSession {
                 progress.answered = true;
                 self.learn(request, &line);
             }
-            arrivals.deliver(Line::Whole(line), room).await;
+            arrivals.deliver(Line::Whole(line), came.clone(), room).await;
         }
         Ok(())
     }
