@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("agent", &["contract", "gate", "mcp", "platform", "policy"]),
     ("policy-server", &["contract", "policy"]),
     ("tests", &[]),
+    ("fuzz", &["agent", "gate", "mcp", "policy"]),
 ];
 
 /// What a pure package must not even reach for itself: runtimes, sockets, databases.
