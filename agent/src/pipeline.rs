@@ -4,12 +4,14 @@
 //! They wait for each other only there and at a full pipe, so a slow reader slows its writer and
 //! nobody else. A third one sends: whatever the server does with its input, the client is heard.
 
+pub mod client;
 mod unsent;
 
 use crate::audit::recorder::Recorder;
+use crate::pipeline::client::{FromClient, Occasion, ToClient, Unread};
 use crate::pipeline::unsent::{Full, Unsent};
 use crate::transport::failure::NOT_THERE;
-use crate::transport::lines::{LineReader, LineWriter, Read};
+use crate::transport::lines::Read;
 use crate::transport::outgoing::Outgoing;
 use crate::transport::{Arrival, Gone, Inlet, Outlet};
 use contract::record::What;
@@ -18,9 +20,9 @@ use mcp::{Line, reply};
 use policy::Ruleset;
 use std::cell::{RefCell, RefMut};
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{sleep, timeout};
 
@@ -60,33 +62,30 @@ impl Ending {
     }
 }
 
-/// The client reads no more.
-struct Unread;
-
 /// What a message is judged by.
 struct Desk {
     session: Session,
-    rules: Ruleset,
+    rules: Rc<Ruleset>,
     recorder: Recorder,
 }
 
-pub struct Pipeline<'a, W> {
+pub struct Pipeline<'a, C> {
     desk: RefCell<Desk>,
     started: Instant,
-    to_client: Mutex<LineWriter<W>>,
+    to_client: C,
     to_server: &'a Mutex<Outlet>,
     unsent: Unsent,
     /// The server said something, and the client has it.
     heard: Notify,
 }
 
-impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
+impl<'a, C: ToClient> Pipeline<'a, C> {
     /// Opens the record.
     pub fn new(
         session: Session,
-        rules: Ruleset,
+        rules: Rc<Ruleset>,
         recorder: Recorder,
-        to_client: LineWriter<W>,
+        to_client: C,
         to_server: &'a Mutex<Outlet>,
     ) -> Self {
         let mut desk = Desk { session, rules, recorder };
@@ -95,7 +94,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
         Self {
             desk: RefCell::new(desk),
             started: Instant::now(),
-            to_client: Mutex::new(to_client),
+            to_client,
             to_server,
             unsent: Unsent::default(),
             heard: Notify::new(),
@@ -103,7 +102,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
     }
 
     /// Everything the client says, until it leaves.
-    pub async fn client_to_server<R: AsyncRead + Unpin>(&self, client: &mut LineReader<R>) {
+    pub async fn client_to_server(&self, client: &mut impl FromClient) {
         loop {
             let line = match client.next().await {
                 Read::Line(line) => line,
@@ -115,7 +114,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
             };
             let judged = self.judge(|session, rules, now| session.from_client(line, rules, now));
             let recorded = self.record(judged);
-            if self.release(recorded).await.is_err() {
+            if self.release(recorded, Occasion::Said).await.is_err() {
                 return;
             }
         }
@@ -124,8 +123,8 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
     /// Everything the server says, until one of both is gone.
     pub async fn server_to_client(&self, server: &mut Inlet) -> Ending {
         loop {
-            let line = match server.next().await {
-                Arrival::Line(line, _) => line,
+            let (line, came) = match server.next().await {
+                Arrival::Line(line, came) => (line, came),
                 Arrival::HalfLine(bytes) => {
                     self.desk().cut_short(bytes, false);
                     continue;
@@ -134,7 +133,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
             };
             let judged = self.judge(|session, rules, now| session.from_server(line, rules, now));
             let recorded = self.record(judged);
-            if self.release(recorded).await.is_err() {
+            if self.release(recorded, Occasion::Heard(&came)).await.is_err() {
                 return Ending::ClientLeft;
             }
             self.heard.notify_one();
@@ -161,7 +160,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
 
     /// The next message is judged by these rules. They may let a server in that was held back, which
     /// ends the conversation about its absence.
-    pub async fn adopt(&self, rules: Ruleset) -> Option<Ending> {
+    pub async fn adopt(&self, rules: Rc<Ruleset>) -> Option<Ending> {
         {
             let mut desk = self.desk();
             desk.recorder.know_rules(&rules);
@@ -170,7 +169,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
         for judged in self.judge(Session::policy_changed) {
             let recorded = self.record(judged);
             // A client that is gone is noticed by its own loop.
-            let _ = self.release(recorded).await;
+            let _ = self.release(recorded, Occasion::Guard).await;
         }
         self.judge(|session, rules, now| session.could_start_now(rules, now)).then_some(Ending::LetIn)
     }
@@ -184,7 +183,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
         let told = async {
             for answer in recorded {
                 // A client that is gone needs no answer.
-                let _ = self.release(answer).await;
+                let _ = self.release(answer, Occasion::Guard).await;
             }
         };
         if timeout(LAST_WORDS, told).await.is_err() {
@@ -206,19 +205,15 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
         judged.record(recorder)
     }
 
-    async fn release(&self, recorded: Recorded) -> Result<(), Unread> {
+    async fn release(&self, recorded: Recorded, occasion: Occasion<'_>) -> Result<(), Unread> {
         match recorded.release() {
             Release::ToServer(message) => match self.unsent.put(message).await {
                 Ok(()) => Ok(()),
                 Err(full) => self.give_back(full).await,
             },
-            Release::ToClient(message) => self.tell_client(message).await,
+            Release::ToClient(message) => self.to_client.tell(message, occasion).await,
             Release::Nothing => Ok(()),
         }
-    }
-
-    async fn tell_client(&self, message: Vec<u8>) -> Result<(), Unread> {
-        self.to_client.lock().await.send(message).await.map_err(|_| Unread)
     }
 
     /// A request that could not be sent is answered in the server's place, and judged as its answer.
@@ -229,7 +224,7 @@ impl<'a, W: AsyncWrite + Unpin> Pipeline<'a, W> {
         let answer = Line::Whole(reply::error(Some(&id), NOT_THERE, &why, None));
         let judged = self.judge(|session, rules, now| session.from_server(answer, rules, now));
         match self.record(judged).release() {
-            Release::ToClient(message) => self.tell_client(message).await,
+            Release::ToClient(message) => self.to_client.tell(message, Occasion::Said).await,
             Release::ToServer(_) | Release::Nothing => Ok(()),
         }
     }
@@ -254,9 +249,9 @@ impl Desk {
 
 /// Runs the loops until one side is gone; the client's going leaves the server `grace` to finish, and
 /// what it takes to answer what is open, within reason.
-pub async fn converse<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
-    pipeline: &Pipeline<'_, W>,
-    client: &mut LineReader<R>,
+pub async fn converse<C: ToClient>(
+    pipeline: &Pipeline<'_, C>,
+    client: &mut impl FromClient,
     server: &mut Inlet,
     grace: Duration,
 ) -> Ending {

@@ -11,6 +11,7 @@ use crate::audit::recorder::Recorder;
 use crate::audit::segment::Segment;
 use crate::cli::WrapArgs;
 use crate::ipc::ToResident;
+use crate::pipeline::client::ToClient;
 use crate::pipeline::{Ending, Pipeline, converse};
 use crate::transport::lines::{LineReader, LineWriter};
 use crate::transport::target::{Target, UnknownTarget, held_back};
@@ -25,7 +26,6 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use tokio::io::AsyncWrite;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -121,8 +121,8 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     };
     let outlet = Mutex::new(outlet);
     let mut client = LineReader::new(platform::stdio::input());
-    let pipeline =
-        Pipeline::new(session, ruleset, recorder, LineWriter::new(platform::stdio::output()), &outlet);
+    let to_client = Mutex::new(LineWriter::new(platform::stdio::output()));
+    let pipeline = Pipeline::new(session, Rc::new(ruleset), recorder, to_client, &outlet);
 
     let mut linked = pin!(link.keep());
     let ending = tokio::select! {
@@ -163,9 +163,9 @@ fn announce_trial(document: &Path, segment: &Segment) {
 }
 
 /// Judges by every policy that comes after the first, until one lets a server in that was held back.
-async fn follow<W: AsyncWrite + Unpin>(policy: &mut ActivePolicy<'_>, pipeline: &Pipeline<'_, W>) -> Ending {
+async fn follow<C: ToClient>(policy: &mut ActivePolicy<'_>, pipeline: &Pipeline<'_, C>) -> Ending {
     loop {
-        if let Some(ending) = pipeline.adopt(policy.changed().await).await {
+        if let Some(ending) = pipeline.adopt(Rc::new(policy.changed().await)).await {
             return ending;
         }
     }

@@ -1,0 +1,45 @@
+//! The client's end of a pipeline: where its messages come from and where ours for it go, whatever
+//! carries them. Here is stdio; the HTTP door has its own.
+
+use crate::transport::Came;
+use crate::transport::lines::{LineReader, LineWriter, Read};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Mutex;
+
+/// The client reads no more.
+#[derive(Debug)]
+pub struct Unread;
+
+/// Why the client is told something: over HTTP it decides which response carries it.
+#[derive(Debug, Clone, Copy)]
+pub enum Occasion<'a> {
+    /// Our own word to what it said last.
+    Said,
+    /// The server spoke, and this is the way it came.
+    Heard(&'a Came),
+    /// Policy changed, or the conversation ends.
+    Guard,
+}
+
+pub trait FromClient {
+    /// What the client says next. Asked for only once what it said before is judged and released.
+    async fn next(&mut self) -> Read;
+}
+
+pub trait ToClient {
+    /// # Errors
+    /// The client is gone for good.
+    async fn tell(&self, message: Vec<u8>, occasion: Occasion<'_>) -> Result<(), Unread>;
+}
+
+impl<R: AsyncRead + Unpin> FromClient for LineReader<R> {
+    async fn next(&mut self) -> Read {
+        Self::next(self).await
+    }
+}
+
+impl<W: AsyncWrite + Unpin> ToClient for Mutex<LineWriter<W>> {
+    async fn tell(&self, message: Vec<u8>, _: Occasion<'_>) -> Result<(), Unread> {
+        self.lock().await.send(message).await.map_err(|_| Unread)
+    }
+}
