@@ -10,6 +10,7 @@ mod clients;
 mod commands;
 mod detect;
 mod enrolment;
+mod guard;
 mod ipc;
 mod logging;
 mod out;

@@ -8,10 +8,9 @@ pub mod client;
 mod unsent;
 
 use crate::audit::recorder::Recorder;
-use crate::pipeline::client::{FromClient, Occasion, ToClient, Unread};
+use crate::pipeline::client::{FromClient, Heard, Occasion, ToClient, Unread};
 use crate::pipeline::unsent::{Full, Unsent};
 use crate::transport::failure::NOT_THERE;
-use crate::transport::lines::Read;
 use crate::transport::outgoing::Outgoing;
 use crate::transport::{Arrival, Gone, Inlet, Outlet};
 use contract::record::What;
@@ -105,12 +104,16 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
     pub async fn client_to_server(&self, client: &mut impl FromClient) {
         loop {
             let line = match client.next().await {
-                Read::Line(line) => line,
-                Read::HalfLine(bytes) => {
+                Heard::Line(line) => line,
+                Heard::HalfLine(bytes) => {
                     self.desk().cut_short(bytes, true);
                     continue;
                 }
-                Read::End => return,
+                Heard::Refused { code, why } => {
+                    self.desk().malformed(code, why, true);
+                    continue;
+                }
+                Heard::End => return,
             };
             let judged = self.judge(|session, rules, now| session.from_client(line, rules, now));
             let recorded = self.record(judged);
@@ -239,11 +242,12 @@ impl Desk {
     /// Half a message is no message, whoever's it is.
     fn cut_short(&mut self, bytes: usize, from_client: bool) {
         let who = if from_client { "client" } else { "server" };
-        self.recorder.note(What::Malformed {
-            code: "cut-short".to_owned(),
-            message: format!("the {who}'s last message ended after {bytes} bytes, without a newline"),
-            from_client,
-        });
+        let why = format!("the {who}'s last message ended after {bytes} bytes, without a newline");
+        self.malformed("cut-short", why, from_client);
+    }
+
+    fn malformed(&mut self, code: &str, message: String, from_client: bool) {
+        self.recorder.note(What::Malformed { code: code.to_owned(), message, from_client });
     }
 }
 

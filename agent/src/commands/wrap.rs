@@ -1,39 +1,25 @@
 //! `portreeve wrap`: the guard. A client starts it in the place of one MCP server.
 //!
-//! Puts the parts together and takes them down again; what happens to a message is in [`crate::pipeline`].
+//! Puts the parts together and takes them down again; what happens to a message is in [`crate::pipeline`], and how long the parts live in [`crate::guard`].
 
 mod decline;
 mod terminal;
 
 use crate::active_policy::{ActivePolicy, InForce, LocalPolicyError, PolicySignal, local};
-use crate::audit::link::Link;
-use crate::audit::recorder::Recorder;
 use crate::audit::segment::Segment;
 use crate::cli::WrapArgs;
-use crate::ipc::ToResident;
-use crate::pipeline::client::ToClient;
-use crate::pipeline::{Ending, Pipeline, converse};
+use crate::guard::{Guarded, Record};
 use crate::transport::lines::{LineReader, LineWriter};
-use crate::transport::target::{Target, UnknownTarget, held_back};
-use gate::{Facts, Now, Session};
+use crate::transport::target::{Target, UnknownTarget};
 use platform::Layout;
 use platform::shutdown::Shutdown;
-use policy::ServerIdentity;
 use std::io::Write;
 use std::path::Path;
-use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::Duration;
-use time::OffsetDateTime;
 use tokio::sync::Mutex;
-use tokio::time::sleep;
 use uuid::Uuid;
 
-/// What a server gets to finish when the client has closed its end.
-const CLIENT_GRACE: Duration = Duration::from_secs(2);
-/// What the end waits for the resident to take the last records.
-const HANDOVER_GRACE: Duration = Duration::from_millis(150);
 /// Wrong use, or input that cannot be read.
 const EXIT_USAGE: u8 = 2;
 
@@ -93,7 +79,6 @@ fn complain(why: &Unstartable) -> u8 {
 async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let mut shutdown = Shutdown::listen()?;
     let target = Target::named_by(args.http.as_deref(), args.sse.as_deref(), args.command)?;
-    let identity = target.identity();
     let signal = PolicySignal::default();
     let mut policy = ActivePolicy::of(&layout, &signal);
     let trial = args.policy.is_some();
@@ -109,49 +94,20 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
         announce_trial(document, &segment);
         terminal::hint(document);
     }
-    let entry = args.name.unwrap_or_default();
-    let link = Link::new(&layout, &segment, &signal, run, hello(run, &entry, &identity));
-    let recorder = Recorder::new(Rc::clone(&segment), run, identity.clone(), entry.clone());
-    let recorder = recorder.of_member(&member, &device);
-    let session = Session::new(Facts { member, device, server: identity });
-    // Before anything of the server runs: starting it is the first thing that policy may refuse.
-    let (session, (outlet, mut inlet)) = match session.bars(&ruleset, at_the_start()) {
-        None => (session, target.dial(&entry)),
-        Some(why) => (session.without_server(), held_back(why)),
-    };
-    let outlet = Mutex::new(outlet);
     let mut client = LineReader::new(platform::stdio::input());
     let to_client = Mutex::new(LineWriter::new(platform::stdio::output()));
-    let pipeline = Pipeline::new(session, Rc::new(ruleset), recorder, to_client, &outlet);
-
-    let mut linked = pin!(link.keep());
-    let ending = tokio::select! {
-        biased;
-        () = shutdown.requested() => Ending::AskedToEnd,
-        ending = converse(&pipeline, &mut client, &mut inlet, CLIENT_GRACE) => ending,
-        ending = follow(&mut policy, &pipeline) => ending,
-        never = &mut linked, if !trial => match never {},
-    };
-    pipeline.finish(&ending).await;
-    let handed_over = async {
-        // Whoever is not there takes nothing in the time: the segment stays for its sweep.
-        if trial || link.is_away() {
-            return;
-        }
-        tokio::select! {
-            () = segment.until_empty() => {}
-            never = &mut linked => match never {},
-            () = sleep(HANDOVER_GRACE) => {}
-        }
-    };
-    tokio::join!(handed_over, inlet.end(), async { outlet.lock().await.end().await });
+    let ending = Guarded { member, device, entry: args.name.unwrap_or_default(), trial }
+        .hold(
+            Record { layout: &layout, signal: &signal, segment: Rc::clone(&segment), run },
+            target,
+            Rc::new(ruleset),
+            &mut policy,
+            (&mut client, to_client),
+            shutdown.requested(),
+        )
+        .await;
     segment.close();
     Ok(ending.exit())
-}
-
-fn hello(run: Uuid, entry: &str, identity: &ServerIdentity) -> ToResident {
-    let identity = identity.as_str().to_owned();
-    ToResident::Hello { run, pid: std::process::id(), entry: entry.to_owned(), identity }
 }
 
 /// The one line a trial says: without a resident nobody else tells where the record is.
@@ -160,17 +116,4 @@ fn announce_trial(document: &Path, segment: &Segment) {
     let line = format!("portreeve: a trial under {document} (unsigned); the record is {record}");
     // Without a stderr there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// Judges by every policy that comes after the first, until one lets a server in that was held back.
-async fn follow<C: ToClient>(policy: &mut ActivePolicy<'_>, pipeline: &Pipeline<'_, C>) -> Ending {
-    loop {
-        if let Some(ending) = pipeline.adopt(Rc::new(policy.changed().await)).await {
-            return ending;
-        }
-    }
-}
-
-fn at_the_start() -> Now {
-    Now { wall: OffsetDateTime::now_utc(), monotonic: Duration::ZERO }
 }

@@ -3,8 +3,25 @@
 
 use crate::transport::Came;
 use crate::transport::lines::{LineReader, LineWriter, Read};
+use mcp::Line;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
+
+/// What came of a client.
+#[derive(Debug)]
+pub enum Heard {
+    Line(Line),
+    /// Its output ended inside a message of this many bytes.
+    HalfLine(usize),
+    /// It was refused before it could be judged, and answered: HTTP headers that contradict their body.
+    /// To be recorded.
+    Refused {
+        code: &'static str,
+        why: String,
+    },
+    /// It is gone.
+    End,
+}
 
 /// The client reads no more.
 #[derive(Debug)]
@@ -23,7 +40,7 @@ pub enum Occasion<'a> {
 
 pub trait FromClient {
     /// What the client says next. Asked for only once what it said before is judged and released.
-    async fn next(&mut self) -> Read;
+    async fn next(&mut self) -> Heard;
 }
 
 pub trait ToClient {
@@ -33,8 +50,12 @@ pub trait ToClient {
 }
 
 impl<R: AsyncRead + Unpin> FromClient for LineReader<R> {
-    async fn next(&mut self) -> Read {
-        Self::next(self).await
+    async fn next(&mut self) -> Heard {
+        match Self::next(self).await {
+            Read::Line(line) => Heard::Line(line),
+            Read::HalfLine(bytes) => Heard::HalfLine(bytes),
+            Read::End => Heard::End,
+        }
     }
 }
 

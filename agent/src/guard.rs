@@ -1,0 +1,137 @@
+//! One conversation under guard: its record opened, the server dialled where policy lets it be, every
+//! message through the [`pipeline`](crate::pipeline), the record closed and handed over.
+//!
+//! The guard on stdio holds one of them; the HTTP door one for each session.
+
+use crate::active_policy::{ActivePolicy, PolicySignal};
+use crate::audit::link::Link;
+use crate::audit::recorder::Recorder;
+use crate::audit::segment::Segment;
+use crate::ipc::ToResident;
+use crate::pipeline::client::{FromClient, ToClient};
+use crate::pipeline::{Ending, Pipeline, converse};
+use crate::transport::target::{Target, held_back};
+use gate::{Facts, Now, Session};
+use platform::Layout;
+use policy::{Ruleset, ServerIdentity};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::sync::{Mutex, watch};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+/// What a server gets to finish when the client has closed its end.
+const CLIENT_GRACE: Duration = Duration::from_secs(2);
+/// What the end waits for the resident to take the last records.
+const HANDOVER_GRACE: Duration = Duration::from_millis(150);
+
+/// For whom, and under which name.
+#[derive(Clone)]
+pub struct Guarded {
+    pub member: String,
+    pub device: String,
+    /// The entry's name in the client's configuration; empty where unknown.
+    pub entry: String,
+    /// Under a local document: nobody takes the record over.
+    pub trial: bool,
+}
+
+/// Where the record of one conversation goes.
+pub struct Record<'a> {
+    pub layout: &'a Layout,
+    pub signal: &'a PolicySignal,
+    pub segment: Rc<Segment>,
+    pub run: Uuid,
+}
+
+/// Every policy after the first.
+pub trait Policies {
+    /// Waits for the next one. Safe to drop and call again.
+    async fn changed(&mut self) -> Rc<Ruleset>;
+}
+
+impl Policies for ActivePolicy<'_> {
+    async fn changed(&mut self) -> Rc<Ruleset> {
+        Rc::new(Self::changed(self).await)
+    }
+}
+
+impl Policies for watch::Receiver<Rc<Ruleset>> {
+    async fn changed(&mut self) -> Rc<Ruleset> {
+        match Self::changed(self).await {
+            Ok(()) => Rc::clone(&self.borrow_and_update()),
+            // Whoever told of policies is ending, and ends us too.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Guarded {
+    /// Holds a conversation to its end: the client leaves, the server goes, or `asked` comes.
+    pub async fn hold(
+        self,
+        record: Record<'_>,
+        target: Target,
+        rules: Rc<Ruleset>,
+        policies: &mut impl Policies,
+        (from_client, to_client): (&mut impl FromClient, impl ToClient),
+        asked: impl Future<Output = ()>,
+    ) -> Ending {
+        let identity = target.identity();
+        let Record { layout, signal, segment, run } = record;
+        let link = Link::new(layout, &segment, signal, run, hello(run, &self.entry, &identity));
+        let recorder = Recorder::new(Rc::clone(&segment), run, identity.clone(), self.entry.clone());
+        let recorder = recorder.of_member(&self.member, &self.device);
+        let session = Session::new(Facts { member: self.member, device: self.device, server: identity });
+        // Before anything of the server runs: starting it is the first thing that policy may refuse.
+        let (session, (outlet, mut inlet)) = match session.bars(&rules, at_the_start()) {
+            None => (session, target.dial(&self.entry)),
+            Some(why) => (session.without_server(), held_back(why)),
+        };
+        let outlet = Mutex::new(outlet);
+        let pipeline = Pipeline::new(session, rules, recorder, to_client, &outlet);
+
+        let mut linked = pin!(link.keep());
+        let ending = tokio::select! {
+            biased;
+            () = asked => Ending::AskedToEnd,
+            ending = converse(&pipeline, from_client, &mut inlet, CLIENT_GRACE) => ending,
+            ending = follow(policies, &pipeline) => ending,
+            never = &mut linked, if !self.trial => match never {},
+        };
+        pipeline.finish(&ending).await;
+        let handed_over = async {
+            // Whoever is not there takes nothing in the time: the segment stays for its sweep.
+            if self.trial || link.is_away() {
+                return;
+            }
+            tokio::select! {
+                () = segment.until_empty() => {}
+                never = &mut linked => match never {},
+                () = sleep(HANDOVER_GRACE) => {}
+            }
+        };
+        tokio::join!(handed_over, inlet.end(), async { outlet.lock().await.end().await });
+        ending
+    }
+}
+
+fn hello(run: Uuid, entry: &str, identity: &ServerIdentity) -> ToResident {
+    let identity = identity.as_str().to_owned();
+    ToResident::Hello { run, pid: std::process::id(), entry: entry.to_owned(), identity }
+}
+
+/// Judges by every policy that comes after the first, until one lets a server in that was held back.
+async fn follow<C: ToClient>(policies: &mut impl Policies, pipeline: &Pipeline<'_, C>) -> Ending {
+    loop {
+        if let Some(ending) = pipeline.adopt(policies.changed().await).await {
+            return ending;
+        }
+    }
+}
+
+fn at_the_start() -> Now {
+    Now { wall: OffsetDateTime::now_utc(), monotonic: Duration::ZERO }
+}
