@@ -209,7 +209,7 @@ mod tests {
                 since: OffsetDateTime::now_utc(),
                 expires: OffsetDateTime::now_utc(),
                 mode: Mode::Enforce,
-                settings: AgentSettings { heal: true, hide: false },
+                settings: AgentSettings { heal: true, hide: false, door: policy::DoorSettings::default() },
                 standing: Standing {
                     suspended_members: [member.to_owned()].into(),
                     revoked_devices: [device.to_owned()].into(),

@@ -20,7 +20,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 /// What a condition may ask of `context`.
-pub(crate) const ATTRIBUTES: [&str; 7] = ["args", "client", "device", "member", "now", "server", "tool"];
+pub(crate) const ATTRIBUTES: [&str; 9] =
+    ["args", "client", "device", "feature", "member", "name", "now", "server", "tool"];
 
 /// A condition that Cedar parsed. Clones share it.
 #[derive(Debug, Clone)]

@@ -17,8 +17,35 @@ pub enum Feature {
     Prompt,
     /// What a server asks of the client: the name is `sampling`, `elicitation` or `roots`.
     Client,
-    /// Any other request or notification of the client's: the name is the method.
+    /// Any other request or notification of the client's: the name is the method. What no rule speaks of
+    /// passes, so this is for whatever a policy could want to end; not for the handshake, a ping, a
+    /// cancellation or an answer, without which there is no conversation to judge.
     Method,
+}
+
+impl Feature {
+    pub const ALL: [Self; 5] = [Self::Tool, Self::Resource, Self::Prompt, Self::Client, Self::Method];
+
+    /// As conditions, the record and the command line write it: `tool`, `client` …
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tool => "tool",
+            Self::Resource => "resource",
+            Self::Prompt => "prompt",
+            Self::Client => "client",
+            Self::Method => "method",
+        }
+    }
+
+    /// In a sentence: `client feature`.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Client => "client feature",
+            other => other.word(),
+        }
+    }
 }
 
 /// One question: may this member use this feature of this server, with these arguments, now?
@@ -34,7 +61,9 @@ pub struct Request<'a> {
     pub feature: Feature,
     /// The tool's name, the resource's URI, the prompt's name …: see [`Feature`].
     pub name: &'a str,
-    /// The call's `arguments` object; `None` where it carried none. Of a client feature: its `params`.
+    /// What conditions see as `context.args`. Of a tool or prompt: the call's `arguments` object, `None` where
+    /// it carried none. Of a client feature or method: its `params`. A resource's may be left out: that is
+    /// `{"uri": name}`.
     pub arguments: Option<&'a serde_json::Value>,
     pub now: OffsetDateTime,
 }
@@ -44,8 +73,8 @@ pub struct Request<'a> {
 pub struct Decision {
     pub verdict: Verdict,
     pub mode: Mode,
-    /// Stable name of the rule that decided: a grant's name, or `default`, `member-suspended`,
-    /// `policy-expired`, `lockdown`, `undecidable`.
+    /// Stable name of the rule that decided: a grant's name, or `default`, `default-methods`,
+    /// `member-suspended`, `policy-expired`, `lockdown`, `undecidable`.
     pub rule: String,
     /// The rule author's words, or ours where the author gave none. A whole sentence.
     pub reason: String,

@@ -12,16 +12,19 @@ mod nearest;
 mod parse;
 mod place;
 mod reader;
+mod scope;
 mod trial;
 
 pub(crate) use nearest::did_you_mean;
 pub use place::Place;
+pub use scope::Scope;
 
 use crate::condition::Condition;
-use crate::decision::{Mode, Verdict};
+use crate::decision::{Feature, Mode, Verdict};
 use crate::matcher::{MemberPattern, ServerMatcher};
-use crate::pattern::Pattern;
 use crate::problem::Problem;
+use crate::ruleset::{DefinitionsMode, DoorSettings};
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 /// The largest document there is, in bytes, for its author and for every machine that compiles it.
@@ -31,6 +34,7 @@ pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Document {
     defaults: Defaults,
+    door: DoorSettings,
     servers: Vec<Server>,
     roles: Vec<Role>,
     grants: Vec<Grant>,
@@ -45,6 +49,8 @@ pub struct Defaults {
     pub contact: Option<String>,
     pub heal: bool,
     pub hide: bool,
+    /// What happens where a tool's definition is not the one that was approved.
+    pub definitions: DefinitionsMode,
 }
 
 /// `[servers.NAME]`: one MCP server of the organisation's catalogue.
@@ -54,6 +60,9 @@ pub struct Server {
     pub place: Place,
     pub matches: Vec<ServerMatcher>,
     pub mode: Option<Mode>,
+    pub definitions: Option<DefinitionsMode>,
+    /// Tools by name, each with the digest of its approved definition (`sha256:` and 64 digits).
+    pub pins: BTreeMap<String, String>,
 }
 
 /// `[roles.NAME]`: members who may do the same.
@@ -65,14 +74,15 @@ pub struct Role {
     pub mode: Option<Mode>,
 }
 
-/// One of `[[grants]]`: these roles may (or, with `effect = "deny"`, may never) call these tools.
+/// One of `[[grants]]`: these roles may (or, with `effect = "deny"`, may never) use this
+/// of these servers.
 #[derive(Debug, Clone)]
 pub struct Grant {
     pub name: String,
     pub place: Place,
     pub roles: Vec<String>,
     pub servers: Vec<String>,
-    pub tools: Vec<Pattern>,
+    pub scope: Scope,
     pub when: Option<Condition>,
     pub effect: Effect,
     pub reason: Option<String>,
@@ -93,7 +103,9 @@ pub struct Test {
     pub member: String,
     /// A name of the catalogue, or a whole identity (`npm:left-pad`).
     pub server: String,
-    pub tool: String,
+    pub feature: Feature,
+    /// The tool's name, the resource's URI …
+    pub name: String,
     pub args: Option<serde_json::Value>,
     pub client: String,
     pub device: String,
@@ -141,6 +153,11 @@ impl Document {
     #[must_use]
     pub fn defaults(&self) -> &Defaults {
         &self.defaults
+    }
+
+    #[must_use]
+    pub fn door(&self) -> &DoorSettings {
+        &self.door
     }
 
     /// In document order, as all that follow.

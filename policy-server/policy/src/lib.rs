@@ -2,7 +2,8 @@
 //! ruleset answers a [`Request`] with a [`Decision`].
 //!
 //! Pure: no clock, no file, no network. Time comes in as a parameter. This crate knows nothing of
-//! MCP's wire; it is asked about a member, a server, a tool and arguments, and answers.
+//! MCP's wire; it is asked about a member, a server, a feature of it (a tool, a resource …) and
+//! arguments, and answers.
 //!
 //! ```
 //! use policy::{Document, Feature, Request, Ruleset, ServerIdentity, Standing, Verdict};
@@ -62,11 +63,12 @@ pub mod pattern;
 pub mod problem;
 pub mod ruleset;
 pub mod standing;
+mod uri;
 
 pub use condition::Condition;
 pub use decision::{Decision, Feature, Mode, Outcome, Request, Verdict};
 pub use document::Document;
 pub use identity::ServerIdentity;
 pub use problem::Problem;
-pub use ruleset::{AgentSettings, Explanation, Ruleset};
+pub use ruleset::{AgentSettings, DefinitionsMode, DefinitionsRule, DoorSettings, Explanation, Ruleset};
 pub use standing::Standing;

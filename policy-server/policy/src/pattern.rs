@@ -26,6 +26,45 @@ impl Pattern {
         (!self.0.contains('*')).then_some(&*self.0)
     }
 
+    /// The pattern that fits all that a URI template (RFC 6570) may expand to: a star for each expression.
+    /// What is no well-formed template fits everything.
+    #[must_use]
+    pub fn of_template(template: &str) -> Self {
+        let mut pattern = String::with_capacity(template.len());
+        let mut rest = template;
+        while let Some((literal, expression)) = rest.split_once('{') {
+            let Some((name, after)) = expression.split_once('}') else { return Self::new("*") };
+            if name.contains('{') {
+                return Self::new("*");
+            }
+            pattern.push_str(literal);
+            pattern.push('*');
+            rest = after;
+        }
+        Self::new(&(pattern + rest))
+    }
+
+    /// Is there a text that both match? At most one pattern's length times the other's in time.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.0.as_bytes(), other.0.as_bytes());
+        // One row at a time: can what is left of ours (from `o`) meet what is left of theirs (from `t`)?
+        let ends = |pattern: &[u8]| pattern.iter().all(|&byte| byte == b'*');
+        let mut below: Vec<bool> = (0..=theirs.len()).map(|t| ends(&theirs[t..])).collect();
+        for o in (0..ours.len()).rev() {
+            let mut row = vec![false; theirs.len() + 1];
+            row[theirs.len()] = ends(&ours[o..]);
+            for t in (0..theirs.len()).rev() {
+                row[t] = match (ours[o], theirs[t]) {
+                    (b'*', _) | (_, b'*') => below[t] || row[t + 1],
+                    (a, b) => a == b && below[t + 1],
+                };
+            }
+            below = row;
+        }
+        below[0]
+    }
+
     /// Matches everything.
     #[must_use]
     pub fn is_any(&self) -> bool {
@@ -87,6 +126,40 @@ mod tests {
             ("größe_*", "größe_x", true),
         ] {
             assert_eq!(Pattern::new(pattern).matches(text), expected, "{pattern:?} on {text:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_meet_where_a_text_fits_both() {
+        for (one, other, expected) in [
+            ("file:///work/*", "file:///*", true),
+            ("file:///work/*", "file:///*.md", true),
+            ("file:///work/*", "file:///home/*", false),
+            ("*", "", true),
+            ("", "", true),
+            ("a", "", false),
+            ("a*", "*b", true),
+            ("a*c", "ab", false),
+            ("a*c", "a*b", false),
+            ("*a*", "b*b", true),
+            ("memo://x", "memo://*", true),
+            ("memo://x", "memo://*y", false),
+        ] {
+            assert_eq!(Pattern::new(one).meets(&Pattern::new(other)), expected, "{one} {other}");
+            assert_eq!(Pattern::new(other).meets(&Pattern::new(one)), expected, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn a_template_is_a_pattern_with_stars() {
+        for (template, expected) in [
+            ("file:///{path}", "file:///*"),
+            ("repo://{owner}/{repo}/contents{/path*}", "repo://*/*/contents*"),
+            ("memo://insights", "memo://insights"),
+            ("memo://{open", "*"),
+            ("memo://{a{b}}", "*"),
+        ] {
+            assert_eq!(Pattern::of_template(template).as_str(), expected);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A document compiled: what every call is judged by.
 //!
-//! Grants without a condition are answered from an index (server and role, then tool); only
+//! Grants without a condition are answered from an index (server, role and feature, then name); only
 //! candidate grants with a condition are shown to Cedar. That the two together say what Cedar alone
 //! would say of the whole document is a property test (`tests/oracle.rs`).
 
@@ -11,8 +11,10 @@ mod judge;
 mod members;
 mod reach;
 mod reasons;
+mod settings;
 
 pub use explain::{Considered, Explanation};
+pub use settings::{AgentSettings, DefinitionsMode, DefinitionsRule, DoorSettings};
 
 use crate::condition::Condition;
 use crate::decision::{Decision, Mode, Request, Verdict};
@@ -28,23 +30,23 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 /// Rule names that no grant can have.
-pub(crate) const RESERVED_RULES: [&str; 6] =
-    ["default", "device-revoked", "lockdown", "member-suspended", "policy-expired", "undecidable"];
-
-/// What the agent does, beyond calls, as the document's `[defaults]` says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AgentSettings {
-    /// Put drifted or new direct entries behind the guard again without being asked.
-    pub heal: bool,
-    /// Hide refused tools: answer `-32602 Unknown tool` in place of the refusal with its reason.
-    pub hide: bool,
-}
+pub(crate) const RESERVED_RULES: [&str; 7] = [
+    "default",
+    "default-methods",
+    "device-revoked",
+    "lockdown",
+    "member-suspended",
+    "policy-expired",
+    "undecidable",
+];
 
 /// Compiled rules. There is no `Default`: the only ruleset without a document is [`Ruleset::lockdown`].
 pub struct Ruleset {
     law: Law,
     version: u64,
     settings: AgentSettings,
+    /// For servers outside the catalogue.
+    definitions: DefinitionsRule,
 }
 
 enum Law {
@@ -58,6 +60,7 @@ struct Compiled {
     index: Index,
     grants: Vec<Rule>,
     server_modes: Vec<Option<Mode>>,
+    definitions: Vec<DefinitionsRule>,
     role_modes: Vec<Option<Mode>>,
     mode: Mode,
     contact: Option<String>,
@@ -131,6 +134,7 @@ impl Ruleset {
             index: Index::of(document),
             grants,
             server_modes: document.servers().iter().map(|server| server.mode).collect(),
+            definitions: settings::definitions(document),
             role_modes: document.roles().iter().map(|role| role.mode).collect(),
             mode: defaults.mode,
             contact: defaults.contact.clone(),
@@ -139,8 +143,10 @@ impl Ruleset {
             expires,
             source: Source::Organisation,
         };
-        let settings = AgentSettings { heal: defaults.heal, hide: defaults.hide };
-        Ok(Self { law: Law::Document(Box::new(compiled)), version, settings })
+        let settings =
+            AgentSettings { heal: defaults.heal, hide: defaults.hide, door: document.door().clone() };
+        let definitions = DefinitionsRule::bare(defaults.definitions);
+        Ok(Self { law: Law::Document(Box::new(compiled)), version, settings, definitions })
     }
 
     /// The rules of a local file on trial: sentences then speak of that file, and not of an organisation.
@@ -155,8 +161,10 @@ impl Ruleset {
     /// Refuses everything, by the rule `lockdown`, saying why.
     #[must_use]
     pub fn lockdown(why: impl Into<String>) -> Self {
-        let settings = AgentSettings { heal: false, hide: false };
-        Self { law: Law::Lockdown(why.into()), version: 0, settings }
+        let door = DoorSettings { enabled: false, https: false };
+        let settings = AgentSettings { heal: false, hide: false, door };
+        let definitions = DefinitionsRule::bare(DefinitionsMode::Hold);
+        Self { law: Law::Lockdown(why.into()), version: 0, settings, definitions }
     }
 
     /// Total: every request gets an answer, and any error in deciding is a refusal (`undecidable`).
@@ -171,7 +179,7 @@ impl Ruleset {
         }
     }
 
-    /// Could a call of this tool be allowed with *some* arguments? Decides whether `tools/list` shows it.
+    /// Could this tool (resource, prompt …) be allowed with *some* arguments? Decides whether a list shows it.
     /// `request.arguments` is ignored. In monitor mode everything is visible.
     #[must_use]
     pub fn visible(&self, request: &Request<'_>) -> bool {
@@ -198,6 +206,13 @@ impl Ruleset {
                 compiled.catalogue.find(server).map(|server| compiled.catalogue.name(server))
             }
         }
+    }
+
+    /// What holds for the definitions of this server's tools.
+    #[must_use]
+    pub fn definitions_of(&self, server: &ServerIdentity) -> &DefinitionsRule {
+        let Law::Document(compiled) = &self.law else { return &self.definitions };
+        compiled.catalogue.find(server).map_or(&self.definitions, |server| &compiled.definitions[server])
     }
 
     #[must_use]

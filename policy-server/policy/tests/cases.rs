@@ -25,7 +25,12 @@ struct Case {
     what: String,
     member: String,
     server: String,
-    tool: String,
+    /// One of the five says what is asked for.
+    tool: Option<String>,
+    resource: Option<String>,
+    prompt: Option<String>,
+    client_feature: Option<String>,
+    method: Option<String>,
     /// JSON text, as TOML has no null.
     args: Option<String>,
     #[serde(default)]
@@ -72,13 +77,18 @@ fn every_case_is_answered_as_its_file_says() {
 fn differences(ruleset: &Ruleset, case: &Case) -> Option<String> {
     let args = case.args.as_deref().map(|text| serde_json::from_str(text).expect(&case.what));
     let server = ServerIdentity::from_canonical(case.server.as_str());
+    let asked = [&case.tool, &case.resource, &case.prompt, &case.client_feature, &case.method];
+    let mut asked =
+        Feature::ALL.into_iter().zip(asked).filter_map(|(feature, name)| Some((feature, name.as_deref()?)));
+    let (feature, name) = asked.next().expect(&case.what);
+    assert!(asked.next().is_none(), "{}", case.what);
     let request = Request {
         member: &case.member,
         device: &case.device,
         client: &case.client,
         server: &server,
-        feature: Feature::Tool,
-        name: &case.tool,
+        feature,
+        name,
         arguments: args.as_ref(),
         now: case.now.as_deref().map_or(OffsetDateTime::UNIX_EPOCH, instant),
     };

@@ -133,7 +133,7 @@ fn the_document_reads_as_cedar() {
     let text = Document::parse(TEXT).expect("it parses").to_cedar();
     let merge = "@id(\"merge\")\npermit (principal, action == Action::\"call\", resource)\n\
                  when { principal in [Role::\"leads\"] }\nwhen { resource in [Server::\"github\"] }\n\
-                 when { context.tool like \"*\" }\nwhen {\ncontext.args.branch != \"main\"\n};\n";
+                 when { context.feature == \"tool\" }\nwhen {\ncontext.args.branch != \"main\"\n};\n";
     assert!(text.contains(merge), "{text}");
     assert!(text.contains("@id(\"no-secrets\")\nforbid ("), "{text}");
 }

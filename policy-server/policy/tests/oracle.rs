@@ -34,7 +34,64 @@ const IDENTITIES: [(&str, Option<&str>); 4] = [
 ];
 const TOOLS: [&str; 6] = ["get_issue", "get_repo", "delete_repo", "Get_issue", "*", "größe"];
 const TOOL_PATTERNS: [&str; 7] = ["get_*", "*_repo", "get_issue", "*", "g*e", "delete_repo", "größe"];
-const CONDITIONS: [&str; 12] = [
+/// Some of them as they are read: plain, without fragment, without query, and those three folded.
+const URIS: [(&str, bool, [&str; 5]); 9] = [
+    (
+        "file:///a/x.md",
+        true,
+        ["file:///a/x.md", "file:///a/x.md", "file:/a/x.md", "file:/a/x.md", "file:/a/x.md"],
+    ),
+    (
+        "file:///a/X.md",
+        true,
+        ["file:///a/X.md", "file:///a/X.md", "file:/a/x.md", "file:/a/x.md", "file:/a/x.md"],
+    ),
+    (
+        "file:///a/b%2Fx.md",
+        true,
+        ["file:///a/b%2Fx.md", "file:///a/b%2Fx.md", "file:/a/b/x.md", "file:/a/b/x.md", "file:/a/b/x.md"],
+    ),
+    (
+        "file:///a/../b",
+        false,
+        ["file:///a/../b", "file:///a/../b", "file:/a/../b", "file:/a/../b", "file:/a/../b"],
+    ),
+    (
+        "file:///a/%2e%2e/b",
+        false,
+        ["file:///a/%2e%2e/b", "file:///a/%2e%2e/b", "file:/a/../b", "file:/a/../b", "file:/a/../b"],
+    ),
+    ("file:///a/y#.md", true, ["file:///a/y", "file:///a/y", "file:/a/y#.md", "file:/a/y", "file:/a/y"]),
+    (
+        "file:///a/y?z#.md",
+        true,
+        ["file:///a/y?z", "file:///a/y", "file:/a/y?z#.md", "file:/a/y?z", "file:/a/y"],
+    ),
+    ("memo://b/", true, ["memo://b/", "memo://b/", "memo:/b", "memo:/b", "memo:/b"]),
+    (
+        "FILE:///a/x.md",
+        false,
+        ["FILE:///a/x.md", "FILE:///a/x.md", "file:/a/x.md", "file:/a/x.md", "file:/a/x.md"],
+    ),
+];
+const URI_PATTERNS: [&str; 9] = [
+    "file:///a/*",
+    "*",
+    "file:///a/*.md",
+    "file:///a/x.md",
+    "file:///a/../b",
+    "file:///a/y?*",
+    "memo://*",
+    "memo://b",
+    "file:///a/y",
+];
+const PROMPTS: [&str; 3] = ["review", "Review", "get_issue"];
+const PROMPT_PATTERNS: [&str; 4] = ["re*", "review", "*", "get_*"];
+const CLIENT: [&str; 3] = ["sampling", "elicitation", "roots"];
+const CLIENT_PATTERNS: [&str; 3] = ["sampling", "*", "roots"];
+const METHODS: [&str; 3] = ["logging/setLevel", "x/run", "get_issue"];
+const METHOD_PATTERNS: [&str; 3] = ["x/*", "*", "logging/setLevel"];
+const CONDITIONS: [&str; 14] = [
     "context.args.n > 3",
     "context.args has n && context.args.n > 3",
     "!(context.args has path)",
@@ -44,6 +101,8 @@ const CONDITIONS: [&str; 12] = [
     "[\"a\", \"b\"].containsAll(context.args.list)",
     "context.args.inner.deep == true",
     "context.member like \"*@acme.example\"",
+    "context.feature == \"resource\" && context.args has uri && context.args.uri == context.name",
+    "context.feature != \"tool\" || context.name == context.tool",
     "context.now > 100 && context.tool != \"delete_repo\"",
     "context.server == \"one\" || context.client == \"cursor\"",
     "if context.args has inner then context.args.inner has deep else context.device == \"d1\"",
@@ -79,19 +138,46 @@ fn some_of(pool: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static 
     proptest::sample::subsequence(pool, 1..=pool.len().min(3))
 }
 
+/// The lists of a grant; some have none, and then it is a deny.
+fn lists() -> impl Strategy<Value = String> {
+    let list = |key: &'static str, pool: &'static [&'static str]| {
+        proptest::option::weighted(0.4, some_of(pool))
+            .prop_map(move |list| list.map_or_else(String::new, |list| format!("{key} = {list:?}\n")))
+    };
+    (
+        list("tools", &TOOL_PATTERNS),
+        list("resources", &URI_PATTERNS),
+        list("prompts", &PROMPT_PATTERNS),
+        list("client-features", &CLIENT_PATTERNS),
+        list("methods", &METHOD_PATTERNS),
+    )
+        .prop_map(|(a, b, c, d, e)| [a, b, c, d, e].concat())
+}
+
 fn grant() -> impl Strategy<Value = String> {
     let roles = some_of(&["r0", "r1", "r2"]);
     let servers = some_of(&["one", "two", "three"]);
     let when = proptest::option::of(condition());
-    (roles, servers, some_of(&TOOL_PATTERNS), when, prop::bool::weighted(0.25)).prop_map(
-        |(roles, servers, tools, when, deny)| {
+    (roles, servers, lists(), when, prop::bool::weighted(0.25)).prop_map(
+        |(roles, servers, lists, when, deny)| {
             let when = when.map_or_else(String::new, |when| format!("when = '''{when}'''\n"));
-            let effect = if deny { "deny" } else { "allow" };
-            format!(
-                "roles = {roles:?}\nservers = {servers:?}\ntools = {tools:?}\neffect = \"{effect}\"\n{when}"
-            )
+            let effect = if deny || lists.is_empty() { "deny" } else { "allow" };
+            format!("roles = {roles:?}\nservers = {servers:?}\n{lists}effect = \"{effect}\"\n{when}")
         },
     )
+}
+
+fn asked() -> impl Strategy<Value = (Feature, &'static str)> {
+    let of = |feature, pool: &'static [&'static str]| {
+        proptest::sample::select(pool).prop_map(move |name| (feature, name))
+    };
+    prop_oneof![
+        of(Feature::Tool, &TOOLS),
+        proptest::sample::select(&URIS[..]).prop_map(|(uri, ..)| (Feature::Resource, uri)),
+        of(Feature::Prompt, &PROMPTS),
+        of(Feature::Client, &CLIENT),
+        of(Feature::Method, &METHODS),
+    ]
 }
 
 fn document() -> impl Strategy<Value = (Vec<Vec<&'static str>>, String)> {
@@ -143,11 +229,24 @@ fn cedar_alone(
         {"uid": {"type": "Member", "id": "m"}, "attrs": {}, "parents": parents},
         {"uid": {"type": "Tool", "id": "t"}, "attrs": {}, "parents": [{"type": "Server", "id": server}]},
     ]);
-    let context = json!({
-        "args": request.arguments.cloned().unwrap_or_else(|| json!({})),
+    let is = |feature| request.feature == feature;
+    let uri = if is(Feature::Resource) { json!({ "uri": request.name }) } else { json!({}) };
+    let mut context = json!({
+        "args": request.arguments.cloned().unwrap_or(uri), "name": request.name,
+        "tool": if is(Feature::Tool) { request.name } else { "" },
+        "feature": serde_json::to_value(request.feature).expect("a word"),
         "client": request.client, "device": request.device, "member": request.member.to_ascii_lowercase(),
-        "now": request.now.unix_timestamp(), "server": server, "tool": request.name,
+        "now": request.now.unix_timestamp(), "server": server,
     });
+    if let Some((_, plain, read)) =
+        URIS.iter().find(|(uri, ..)| is(Feature::Resource) && *uri == request.name)
+    {
+        let [unfragmented, unqueried, folded, folded_unfragmented, folded_unqueried] = read;
+        context["uri"] = json!({
+            "plain": plain, "unfragmented": unfragmented, "unqueried": unqueried, "folded": folded,
+            "folded_unfragmented": folded_unfragmented, "folded_unqueried": folded_unqueried,
+        });
+    }
     let entity = |text: &str| EntityUid::from_str(text).expect("an entity's name");
     let asked = CedarRequest::new(
         entity("Member::\"m\""),
@@ -171,14 +270,14 @@ fn reasons(policies: &PolicySet, response: &Response) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn index_and_cedar_say_what_cedar_alone_says(
         (roles, text) in document(),
         member in proptest::sample::select(&MEMBERS[..]),
         (identity, name) in proptest::sample::select(&IDENTITIES[..]),
-        tool in proptest::sample::select(&TOOLS[..]),
+        (feature, asked) in asked(),
         arguments in proptest::option::of(arguments()),
         (client, device, now) in (
             proptest::sample::select(&["claude-code", "cursor"][..]),
@@ -190,7 +289,7 @@ proptest! {
         let ruleset = Ruleset::compile(&document, &Standing::default(), 1, None).expect("it compiles");
         let server = ServerIdentity::from_canonical(identity);
         let now = OffsetDateTime::from_unix_timestamp(now).expect("a time");
-        let request = Request { member, device, client, server: &server, feature: Feature::Tool, name: tool, arguments: arguments.as_ref(), now };
+        let request = Request { member, device, client, server: &server, feature, name: asked, arguments: arguments.as_ref(), now };
         let ours = ruleset.decide(&request);
         let Some(name) = name else {
             prop_assert_eq!(ours.verdict, Verdict::Refuse);
@@ -204,6 +303,10 @@ proptest! {
                 prop_assert_eq!(ours.verdict, Verdict::Allow, "{:?}\n{}", ours, text);
                 // Of several grants that allow, the first in the document is named.
                 prop_assert_eq!(&ours.rule, reasons.iter().min().expect("an allow has a reason"));
+            }
+            (0, Decision::Deny) if ours.rule == "default-methods" => {
+                prop_assert!(feature == Feature::Method && reasons.is_empty(), "{:?} {}", reasons, text);
+                prop_assert_eq!(ours.verdict, Verdict::Allow);
             }
             (0, Decision::Deny) => {
                 prop_assert_eq!(ours.verdict, Verdict::Refuse, "{:?}\n{}", ours, text);
@@ -219,6 +322,8 @@ proptest! {
             }
         }
         prop_assert!(ours.verdict == Verdict::Refuse || ruleset.visible(&request), "an allowed tool is visible");
-        prop_assert!(!ruleset.visible(&request) || ruleset.reachable(&request), "a visible tool's server is reachable");
+        let starts = matches!(feature, Feature::Tool | Feature::Resource | Feature::Prompt);
+        prop_assert!(!starts || !ruleset.visible(&request) || ruleset.reachable(&request), "a visible tool's server is reachable");
+        prop_assert!(!ruleset.visible(&request) || feature == Feature::Method || ruleset.template_visible(&request), "a name is a template too");
     }
 }

@@ -46,7 +46,7 @@ fn stage_within(first_line: Duration) -> (TempDir, Layout, Arc<Door>) {
 
 fn version(version: u64) -> PolicyState {
     let now = OffsetDateTime::now_utc();
-    let settings = AgentSettings { heal: false, hide: false };
+    let settings = AgentSettings { heal: false, hide: false, door: policy::DoorSettings::default() };
     let adopted = Adopted {
         version,
         since: now,

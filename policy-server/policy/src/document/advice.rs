@@ -31,13 +31,11 @@ fn climbs_out(grant: &Grant, condition: &Condition) -> Option<Problem> {
 /// An allow that one deny takes back whole.
 fn without_effect(grant: &Grant, deny: &Grant) -> Option<Problem> {
     let covers = |ours: &[String], theirs: &[String]| ours.iter().all(|name| theirs.contains(name));
-    let tools =
-        || grant.tools.iter().all(|ours| deny.tools.iter().any(|theirs| theirs.matches(ours.as_str())));
     let taken_back = deny.effect == Effect::Deny
         && deny.when.is_none()
         && covers(&grant.roles, &deny.roles)
         && covers(&grant.servers, &deny.servers)
-        && tools();
+        && deny.scope.covers(&grant.scope);
     taken_back.then(|| {
         let message =
             format!("grant `{}` allows nothing: grant `{}` denies all of it", grant.name, deny.name);

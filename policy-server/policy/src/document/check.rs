@@ -4,7 +4,6 @@ use super::nearest::nearest_or_all;
 use super::parse::Named;
 use super::reader::{Reader, kind};
 use super::{Grant, Role, Server, Test};
-use crate::pattern::Pattern;
 use crate::ruleset::RESERVED_RULES;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -68,19 +67,22 @@ fn grant_names(reader: &mut Reader<'_>, grants: &[Named<Grant>]) {
     }
 }
 
-/// A grant speaks of each of its tools for each role on each server, and the index of every session
+/// A grant speaks of each of its names for each role on each server, and the index of every session
 /// holds them all.
 fn breadth(reader: &mut Reader<'_>, grants: &[Named<Grant>]) {
     const MOST: usize = 1_000_000;
     let mut sum = 0_usize;
     for grant in grants {
-        let each =
-            grant.roles.len().saturating_mul(grant.servers.len()).saturating_mul(grant.item.tools.len());
+        let each = grant
+            .roles
+            .len()
+            .saturating_mul(grant.servers.len())
+            .saturating_mul(grant.item.scope.patterns().count());
         let before = sum;
         sum = sum.saturating_add(each);
         if before <= MOST && sum > MOST {
             let message = format!("with grant `{}` the document is too broad", grant.item.name);
-            let help = format!("roles times servers times tools of all grants may be {MOST} at most");
+            let help = format!("roles times servers times names of all grants may be {MOST} at most");
             reader.problem(grant.name.span().start, message, help);
         }
     }
@@ -110,20 +112,6 @@ pub(super) fn spelling(reader: &mut Reader<'_>, what: &str, name: &str, offset: 
         let help = "names are letters, digits, `.`, `_` and `-`";
         reader.problem(offset, format!("{what} has a name that cannot be used"), help);
     }
-}
-
-pub(super) fn tool_pattern(text: &str) -> Result<Pattern, (String, String)> {
-    let bad = |help: &str| Err((format!("bad tool pattern `{text}`"), help.to_owned()));
-    if text.is_empty() {
-        return bad("an empty pattern would match only a tool without a name");
-    }
-    if text.contains(['?', '[', ']', '{', '}', '\\']) {
-        return bad("only `*` is special; write two patterns where you mean alternatives");
-    }
-    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return bad("names are matched whole and exact, so a space would be part of the name");
-    }
-    Ok(Pattern::new(text))
 }
 
 /// TOML's values as JSON arguments. There is no null in TOML, and a date has no JSON.

@@ -1,13 +1,14 @@
-//! What changes between two documents, in words: who gains, who loses, which tools.
+//! What changes between two documents, in words: who gains, who loses, and what.
 //!
 //! Things are known by their names, so a renamed grant is one gone and one new. Order, comments and
 //! spelling that mean the same are no change.
 
-use super::{Document, Effect, Grant, Role, Server};
+use super::{Document, Effect, Grant, Role, Scope, Server};
 use crate::condition::Condition;
-use crate::decision::Mode;
+use crate::decision::{Feature, Mode};
 use crate::matcher::ServerMatcher;
 use crate::pattern::Pattern;
+use crate::ruleset::{DefinitionsMode, DoorSettings};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
@@ -44,6 +45,9 @@ fn paired<T>(
 }
 
 fn defaults(old: &Document, new: &Document, said: &mut Vec<String>) {
+    if old.door != new.door {
+        said.push(format!("The HTTP door of each machine is {} from now on.", door(&new.door)));
+    }
     let (old, new) = (&old.defaults, &new.defaults);
     if old.mode != new.mode {
         said.push(match new.mode {
@@ -59,6 +63,25 @@ fn defaults(old: &Document, new: &Document, said: &mut Vec<String>) {
     if old.hide != new.hide {
         let word = if new.hide { "look as if they did not exist" } else { "say why they are refused" };
         said.push(format!("Refused tools {word} from now on."));
+    }
+    if old.definitions != new.definitions {
+        said.push(format!("Definitions that changed are {} from now on.", definitions(new.definitions)));
+    }
+}
+
+fn door(door: &DoorSettings) -> &'static str {
+    match (door.enabled, door.https) {
+        (false, _) => "closed",
+        (true, false) => "open for HTTP",
+        (true, true) => "open for HTTPS only",
+    }
+}
+
+fn definitions(mode: DefinitionsMode) -> &'static str {
+    match mode {
+        DefinitionsMode::Hold => "held back until somebody approves them",
+        DefinitionsMode::Report => "shown and reported",
+        DefinitionsMode::Off => "not looked at",
     }
 }
 
@@ -76,9 +99,41 @@ fn server(old: Option<&Server>, new: Option<&Server>, said: &mut Vec<String>) {
             };
             gained_and_lost(&what, "matches", "no longer matches", &texts(old), &texts(new), said);
             mode(&what, old.mode, new.mode, said);
+            pinned(&what, old, new, said);
         }
         (None, None) => {}
     }
+}
+
+fn pinned(what: &str, old: &Server, new: &Server, said: &mut Vec<String>) {
+    if old.definitions != new.definitions {
+        said.push(match new.definitions {
+            Some(mode) => {
+                format!(
+                    "Of {}, definitions that changed are {} from now on.",
+                    lowered(what),
+                    definitions(mode)
+                )
+            }
+            None => format!("{what} has no word of its own on definitions any more."),
+        });
+    }
+    let differing = |ours: &Server, theirs: &Server| {
+        let differs = |(tool, digest): &(&String, &String)| theirs.pins.get(*tool) != Some(*digest);
+        ours.pins.iter().filter(differs).map(|(tool, _)| tool.clone()).collect::<Vec<_>>()
+    };
+    let (pinned, gone) = (differing(new, old), differing(old, new));
+    let gone: Vec<_> = gone.into_iter().filter(|tool| !new.pins.contains_key(tool)).collect();
+    for (verb, tools) in [("has a new pin for", pinned), ("no longer pins", gone)] {
+        if !tools.is_empty() {
+            said.push(format!("{what} {verb} {}.", list(names(&tools))));
+        }
+    }
+}
+
+fn lowered(what: &str) -> String {
+    let mut rest = what.chars();
+    rest.next().map_or_else(String::new, |first| first.to_lowercase().chain(rest).collect())
 }
 
 fn role(old: Option<&Role>, new: Option<&Role>, said: &mut Vec<String>) {
@@ -110,21 +165,47 @@ fn grant(old: Option<&Grant>, new: Option<&Grant>, said: &mut Vec<String>) {
     }
 }
 
-/// ``engineering may call `get_*` on `github` ``
+/// ``engineering may call `get_*` and read `repo://*` on `github` ``
 fn effect(grant: &Grant, gone: bool) -> String {
     let verb = match (grant.effect, gone) {
-        (Effect::Allow, false) => "may call",
-        (Effect::Allow, true) => "may no longer, by it, call",
-        (Effect::Deny, false) => "may never call",
-        (Effect::Deny, true) => "are no longer denied",
+        (Effect::Allow, false) => "may",
+        (Effect::Allow, true) => "may no longer, by it,",
+        (Effect::Deny, false) => "may never",
+        (Effect::Deny, true) => "are no longer denied to",
     };
-    let tools = match &grant.tools[..] {
-        [any] if any.is_any() => "every tool".to_owned(),
-        tools => list(tools.iter().map(Pattern::as_str)).to_string(),
-    };
+    let what = used(&grant.scope);
     let (roles, servers) = (list(names(&grant.roles)), list(names(&grant.servers)));
     let when = grant.when.as_ref().map_or_else(String::new, |when| format!(", when {}", quoted(when)));
-    format!("{roles} {verb} {tools} on {servers}{when}")
+    format!("{roles} {verb} {what} on {servers}{when}")
+}
+
+/// ``call `get_*` and read every resource``
+fn used(scope: &Scope) -> String {
+    if scope.is_everything() {
+        return "use anything".to_owned();
+    }
+    let uses: Vec<_> = scope
+        .lists()
+        .map(|(feature, patterns)| {
+            let verb = match feature {
+                Feature::Tool => "call",
+                Feature::Resource => "read",
+                Feature::Prompt => "get prompt",
+                Feature::Client => "answer requests for",
+                Feature::Method => "send",
+            };
+            match (feature, patterns) {
+                (Feature::Prompt, [any]) if any.is_any() => "get every prompt".to_owned(),
+                (Feature::Client, [any]) if any.is_any() => "answer every request of the server".to_owned(),
+                (_, [any]) if any.is_any() => format!("{verb} every {}", feature.noun()),
+                _ => format!("{verb} {}", list(patterns.iter().map(Pattern::as_str))),
+            }
+        })
+        .collect();
+    match &uses[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        uses => uses.concat(),
+    }
 }
 
 fn changed_grant(old: &Grant, new: &Grant, said: &mut Vec<String>) {
@@ -144,8 +225,14 @@ fn changed_grant(old: &Grant, new: &Grant, said: &mut Vec<String>) {
         &new.servers,
         said,
     );
-    let tools = |grant: &Grant| grant.tools.iter().map(|tool| tool.as_str().to_owned()).collect::<Vec<_>>();
-    gained_and_lost(&what, "now also covers tool", "no longer covers tool", &tools(old), &tools(new), said);
+    for feature in Feature::ALL {
+        let texts = |grant: &Grant| {
+            grant.scope.of(feature).iter().map(|pattern| pattern.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let (gains, loses) =
+            (format!("now also covers {}", feature.noun()), format!("no longer covers {}", feature.noun()));
+        gained_and_lost(&what, &gains, &loses, &texts(old), &texts(new), said);
+    }
     let condition = |grant: &Grant| grant.when.as_ref().map(quoted);
     match (condition(old), condition(new)) {
         (None, Some(new)) => said.push(format!("{what} holds only when {new} from now on; it held always.")),

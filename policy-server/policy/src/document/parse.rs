@@ -1,19 +1,24 @@
 //! The shapes of the document: which keys there are, and what each may hold.
 
+mod scope;
+
 use super::check;
 use super::place::offset_in_literal;
 use super::reader::{Reader, Section, entries, kind};
 use super::{Defaults, Document, Effect, Grant, MAX_DOCUMENT_BYTES, Place, Role, Server, Test};
 use crate::condition::Condition;
-use crate::decision::{Mode, Verdict};
+use crate::decision::{Feature, Mode, Verdict};
 use crate::matcher::{MemberPattern, ServerMatcher};
-use crate::pattern::Pattern;
 use crate::problem::Problem;
+use crate::ruleset::{DefinitionsMode, DoorSettings};
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
+const DEFINITIONS: &[(&str, DefinitionsMode)] =
+    &[("hold", DefinitionsMode::Hold), ("report", DefinitionsMode::Report), ("off", DefinitionsMode::Off)];
 const EFFECTS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("deny", Effect::Deny)];
 const EXPECTATIONS: &[(&str, Verdict)] = &[("allow", Verdict::Allow), ("refuse", Verdict::Refuse)];
 
@@ -47,8 +52,9 @@ pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
         return Err(reader.into_problems().unwrap_or_default());
     }
     let root = Section { table: root.get_ref(), what: "the document".to_owned(), span: 0..0 };
-    reader.only(&root, &["defaults", "servers", "roles", "grants", "tests"]);
+    reader.only(&root, &["defaults", "door", "servers", "roles", "grants", "tests"]);
     let defaults = defaults(&mut reader, &root);
+    let door = door(&mut reader, &root);
     let servers = named(&mut reader, &root, "servers", "server", server);
     let roles = named(&mut reader, &root, "roles", "role", role);
     let grants = listed(&mut reader, &root, "grants", "grant", grant);
@@ -56,6 +62,7 @@ pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
     check::names(&mut reader, &servers, &roles, &grants, &tests);
     let document = Document {
         defaults,
+        door,
         servers,
         roles,
         grants: grants.into_iter().map(|named| named.item).collect(),
@@ -142,26 +149,75 @@ fn listed<T>(
 }
 
 fn defaults(reader: &mut Reader<'_>, root: &Section<'_>) -> Defaults {
-    let mut defaults = Defaults { mode: Mode::Monitor, contact: None, heal: true, hide: false };
-    let Some(value) = root.table.get("defaults") else { return defaults };
-    let DeValue::Table(table) = value.get_ref() else {
-        reader.problem(value.span().start, "`defaults` is not a table", "write `[defaults]`");
-        return defaults;
+    let mut defaults = Defaults {
+        mode: Mode::Monitor,
+        contact: None,
+        heal: true,
+        hide: false,
+        definitions: DefinitionsMode::Report,
     };
-    let section = Section { table, what: "`[defaults]`".to_owned(), span: value.span() };
-    reader.only(&section, &["mode", "contact", "heal", "hide"]);
+    let Some(section) = single(reader, root, "defaults") else { return defaults };
+    reader.only(&section, &["mode", "contact", "heal", "hide", "definitions"]);
     defaults.mode = reader.choice(&section, "mode", MODES).unwrap_or(defaults.mode);
     defaults.contact = reader.words(&section, "contact").map(Spanned::into_inner);
     defaults.heal = reader.boolean(&section, "heal").unwrap_or(defaults.heal);
     defaults.hide = reader.boolean(&section, "hide").unwrap_or(defaults.hide);
+    let definitions = reader.choice(&section, "definitions", DEFINITIONS);
+    defaults.definitions = definitions.unwrap_or(defaults.definitions);
     defaults
 }
 
+fn door(reader: &mut Reader<'_>, root: &Section<'_>) -> DoorSettings {
+    let door = DoorSettings::default();
+    let Some(section) = single(reader, root, "door") else { return door };
+    reader.only(&section, &["enabled", "https"]);
+    DoorSettings {
+        enabled: reader.boolean(&section, "enabled").unwrap_or(door.enabled),
+        https: reader.boolean(&section, "https").unwrap_or(door.https),
+    }
+}
+
+/// The one table `[key]`.
+fn single<'t>(reader: &mut Reader<'_>, root: &Section<'t>, key: &str) -> Option<Section<'t>> {
+    let value = root.table.get(key)?;
+    let DeValue::Table(table) = value.get_ref() else {
+        reader.problem(value.span().start, format!("`{key}` is not a table"), format!("write `[{key}]`"));
+        return None;
+    };
+    Some(Section { table, what: format!("`[{key}]`"), span: value.span() })
+}
+
 fn server(reader: &mut Reader<'_>, section: &Section<'_>, name: String, place: Place) -> Server {
-    reader.only(section, &["match", "mode"]);
+    reader.only(section, &["match", "mode", "definitions", "pins"]);
     reader.required(section, "match", "match = [\"npm:@scope/name\"]");
     let matches = each(reader, section, "match", ServerMatcher::parse);
-    Server { name, place, matches, mode: reader.choice(section, "mode", MODES) }
+    let mode = reader.choice(section, "mode", MODES);
+    let definitions = reader.choice(section, "definitions", DEFINITIONS);
+    Server { name, place, matches, mode, definitions, pins: pins(reader, section) }
+}
+
+/// `[servers.NAME.pins]`: a tool's name, which may be anything, and the digest of its definition.
+fn pins(reader: &mut Reader<'_>, section: &Section<'_>) -> BTreeMap<String, String> {
+    let Some(value) = section.table.get("pins") else { return BTreeMap::new() };
+    let DeValue::Table(table) = value.get_ref() else {
+        let message = format!("`pins` in {} is {}, not a table", section.what, kind(value.get_ref()));
+        reader.problem(value.span().start, message, "write: pins = { TOOL = \"sha256:...\" }");
+        return BTreeMap::new();
+    };
+    let inner = Section { table, what: format!("the pins of {}", section.what), span: value.span() };
+    let mut pins = BTreeMap::new();
+    for (tool, value) in entries(table) {
+        let Some(digest) = reader.string(&inner, tool.get_ref()) else { continue };
+        let digits = digest.get_ref().strip_prefix("sha256:").unwrap_or_default();
+        if digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            pins.insert(tool.get_ref().to_string(), digest.into_inner());
+        } else {
+            let message = format!("bad pin of tool `{}` in {}", tool.get_ref(), section.what);
+            let help = "a pin is `sha256:` and 64 digits in lower case, as `portreeve pins list` shows it";
+            reader.problem(value.span().start, message, help);
+        }
+    }
+    pins
 }
 
 fn role(reader: &mut Reader<'_>, section: &Section<'_>, name: String, place: Place) -> Role {
@@ -176,7 +232,7 @@ fn each<T>(
     reader: &mut Reader<'_>,
     section: &Section<'_>,
     key: &str,
-    read: fn(&str) -> Result<T, (String, String)>,
+    read: impl Fn(&str) -> Result<T, (String, String)>,
 ) -> Vec<T> {
     let mut values = Vec::new();
     for text in reader.strings(section, key) {
@@ -197,14 +253,15 @@ fn grant(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Gra
         section.what = format!("grant `{}`", name.get_ref());
         section.span = name.span();
     }
-    let keys = ["name", "roles", "servers", "tools", "when", "effect", "reason", "contact"];
+    let mut keys = vec!["name", "roles", "servers", "when", "effect", "reason", "contact"];
+    keys.splice(3..3, Feature::ALL.map(Feature::list));
     reader.only(section, &keys);
     reader.required(section, "roles", "roles = [\"engineering\"]");
     reader.required(section, "servers", "servers = [\"github\"]");
     let roles = reader.strings(section, "roles");
     let servers = reader.strings(section, "servers");
     let effect = reader.choice(section, "effect", EFFECTS).unwrap_or(Effect::Allow);
-    let tools = tools(reader, section, effect);
+    let scope = scope::read(reader, section, effect);
     let when = reader.words(section, "when").and_then(|text| condition(reader, section, &text, effect));
     let reason = reader.words(section, "reason").map(Spanned::into_inner);
     let contact = reader.words(section, "contact").map(Spanned::into_inner);
@@ -214,27 +271,13 @@ fn grant(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Gra
         place: reader.place(name.span().start),
         roles: plain(&roles),
         servers: plain(&servers),
-        tools,
+        scope,
         when,
         effect,
         reason,
         contact,
     };
     Some(Named { item, name, roles, servers, rule: None })
-}
-
-/// An allow says what it allows; a deny that names no tool denies all of them.
-fn tools(reader: &mut Reader<'_>, section: &Section<'_>, effect: Effect) -> Vec<Pattern> {
-    let tools = each(reader, section, "tools", check::tool_pattern);
-    if section.table.contains_key("tools") {
-        return tools;
-    }
-    if effect == Effect::Allow {
-        let message = format!("{} has no `tools`", section.what);
-        let help = "for example: tools = [\"read_*\"]; say tools = [\"*\"] if you mean all";
-        reader.problem(section.span.start, message, help);
-    }
-    vec![Pattern::new("*")]
 }
 
 fn condition(
@@ -257,27 +300,28 @@ fn condition(
 }
 
 fn test(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Test>> {
-    let keys = ["member", "server", "tool", "args", "client", "device", "now", "expect", "rule"];
+    let mut keys = vec!["member", "server", "args", "client", "device", "now", "expect", "rule"];
+    keys.splice(2..2, Feature::ALL.map(Feature::key));
     reader.only(section, &keys);
     reader.required(section, "member", "member = \"alice@acme.example\"");
     reader.required(section, "server", "server = \"github\"");
-    reader.required(section, "tool", "tool = \"create_issue\"");
     reader.required(section, "expect", "expect = \"allow\"");
     let member = reader.words(section, "member");
     let server = reader.words(section, "server");
-    let tool = reader.string(section, "tool");
+    let asked = asked(reader, section);
     let args = section.table.get("args").map(|value| check::json(reader, value));
     let now = section.table.get("now").map(|value| check::instant(reader, value));
     let client = reader.string(section, "client").map(Spanned::into_inner);
     let device = reader.string(section, "device").map(Spanned::into_inner);
     let expect = reader.choice(section, "expect", EXPECTATIONS);
     let rule = reader.words(section, "rule");
-    let (member, server, tool, expect) = (member?, server?, tool?, expect?);
+    let (member, server, (feature, name), expect) = (member?, server?, asked?, expect?);
     let item = Test {
         place: reader.place(section.span.start),
         member: member.get_ref().clone(),
         server: server.get_ref().clone(),
-        tool: tool.into_inner(),
+        feature,
+        name,
         args,
         client: client.unwrap_or_default(),
         device: device.unwrap_or_default(),
@@ -286,6 +330,29 @@ fn test(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Test
         rule: rule.as_ref().map(|rule| rule.get_ref().clone()),
     };
     Some(Named { item, name: member, roles: Vec::new(), servers: vec![server], rule })
+}
+
+/// Exactly one of `tool`, `resource` …
+fn asked(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<(Feature, String)> {
+    let given: Vec<_> =
+        Feature::ALL.into_iter().filter(|feature| section.table.contains_key(feature.key())).collect();
+    match given[..] {
+        [only] => Some((only, reader.string(section, only.key())?.into_inner())),
+        [] => {
+            reader.required(
+                section,
+                "tool",
+                "tool = \"create_issue\"; or `resource`, `prompt`, `client-feature`, `method`",
+            );
+            None
+        }
+        [first, second, ..] => {
+            let message =
+                format!("{} asks for a {} and a {} at once", section.what, first.key(), second.key());
+            reader.problem(section.span.start, message, "write a test for each");
+            None
+        }
+    }
 }
 
 fn plain(texts: &[Spanned<String>]) -> Vec<String> {

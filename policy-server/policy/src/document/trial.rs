@@ -1,7 +1,7 @@
 //! Runs a document's own `[[tests]]`.
 
 use super::{Document, Test};
-use crate::decision::{Feature, Request};
+use crate::decision::Request;
 use crate::identity::ServerIdentity;
 use crate::problem::Problem;
 use crate::ruleset::Ruleset;
@@ -20,8 +20,8 @@ fn failure(ruleset: &Ruleset, test: &Test) -> Option<Problem> {
         device: &test.device,
         client: &test.client,
         server: &identity,
-        feature: Feature::Tool,
-        name: &test.tool,
+        feature: test.feature,
+        name: &test.name,
         arguments: test.args.as_ref(),
         now: test.now,
     };

@@ -3,6 +3,7 @@
 use super::Compiled;
 use super::judge::{Finding, Subject};
 use crate::condition::{Observed, restricted};
+use crate::decision::Feature;
 use crate::document::Effect;
 use cedar_policy::{
     Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, PolicySet, RestrictedExpression,
@@ -61,16 +62,22 @@ impl Compiled {
         server: usize,
     ) -> Result<cedar_policy::Request, String> {
         let observed = self.observed(conditional);
-        let arguments = restricted(subject.arguments, &observed).map_err(|fault| fault.0)?;
+        // What is read of a resource is its name, so its arguments go without saying.
+        let uri = (subject.feature == Feature::Resource && subject.arguments.is_none())
+            .then(|| serde_json::json!({ "uri": subject.name }));
+        let arguments = restricted(subject.arguments.or(uri.as_ref()), &observed).map_err(|fault| fault.0)?;
+        let tool = if subject.feature == Feature::Tool { subject.name } else { "" };
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let context = Context::from_pairs([
             ("args".to_owned(), arguments),
             ("client".to_owned(), text(subject.client)),
             ("device".to_owned(), text(subject.device)),
+            ("feature".to_owned(), text(subject.feature.word())),
             ("member".to_owned(), text(&subject.member)),
+            ("name".to_owned(), text(subject.name)),
             ("now".to_owned(), RestrictedExpression::new_long(subject.now.unix_timestamp())),
             ("server".to_owned(), text(self.catalogue.name(server))),
-            ("tool".to_owned(), text(subject.name)),
+            ("tool".to_owned(), text(tool)),
         ]);
         let context = context.map_err(|fault| fault.to_string())?;
         let [principal, action, resource] = &*NOBODY;

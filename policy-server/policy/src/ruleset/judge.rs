@@ -1,6 +1,6 @@
 //! One decision: standing first, then the catalogue, then the grants, a deny before every allow.
 
-use super::{Compiled, Rule, reasons};
+use super::{Compiled, reasons};
 use crate::decision::{Decision, Feature, Mode, Request, Verdict};
 use crate::document::Effect;
 use crate::identity::ServerIdentity;
@@ -66,7 +66,7 @@ impl Compiled {
             let decision = self.not_in_catalogue(mode, subject);
             return Judgement { decision, grant: None, roles, candidates: Vec::new() };
         };
-        let candidates = self.index.candidates(server, &roles, subject.name);
+        let candidates = self.index.candidates(server, &roles, subject.feature, subject.name);
         let finding = self.weigh(&candidates, subject, server);
         let (decision, grant) = self.say(finding, mode, subject, server, &roles);
         Judgement { decision, grant, roles, candidates }
@@ -81,12 +81,13 @@ impl Compiled {
             return true;
         }
         let Some(server) = subject.server else { return false };
-        let candidates = self.index.candidates(server, &roles, subject.name);
+        let candidates = self.index.candidates(server, &roles, subject.feature, subject.name);
         let some = |effect, unconditional: bool| {
             let mut rules = candidates.iter().map(|number| &self.grants[*number]);
             rules.any(|rule| rule.effect == effect && !(unconditional && rule.conditional.is_some()))
         };
-        some(Effect::Allow, false) && !some(Effect::Deny, true)
+        let allowed = some(Effect::Allow, false) || subject.feature == Feature::Method;
+        allowed && !some(Effect::Deny, true)
     }
 
     /// Access that has ended, in every mode and whatever the grants say.
@@ -148,14 +149,16 @@ impl Compiled {
         server: usize,
         roles: &[usize],
     ) -> (Decision, Option<usize>) {
-        let by = |number, verdict, reason| (self.by(number, mode, verdict, reason), Some(number));
+        let feature = subject.feature;
+        let by = |number, verdict, reason: String| (self.by(number, mode, verdict, reason), Some(number));
+        let rule = |number: usize| &self.grants[number];
         let ours = |rule: &str, reason| reasons::refused(mode, rule, reason, self.contact.clone());
         match finding {
-            Finding::Allowed(number) => by(number, Verdict::Allow, reasons::allowed),
-            Finding::Denied(number) => by(number, Verdict::Refuse, reasons::denied),
+            Finding::Allowed(number) => by(number, Verdict::Allow, reasons::allowed(rule(number))),
+            Finding::Denied(number) => by(number, Verdict::Refuse, reasons::denied(rule(number), feature)),
             Finding::Unmet(unmet) => {
                 if let [only] = unmet[..] {
-                    let (decision, grant) = by(only, Verdict::Refuse, reasons::unmet);
+                    let (decision, grant) = by(only, Verdict::Refuse, reasons::unmet(rule(only), feature));
                     return (Decision { unmet: reasons::needs(&self.grants[only]), ..decision }, grant);
                 }
                 let names = unmet.iter().map(|number| self.grants[*number].name.as_str());
@@ -165,27 +168,22 @@ impl Compiled {
                 let name = grant.map(|number| self.grants[number].name.as_str());
                 (ours("undecidable", reasons::undecidable(name, &why)), grant)
             }
+            Finding::Nothing if feature == Feature::Method => (reasons::ungoverned(mode), None),
             Finding::Nothing => {
                 let (who, server) = (self.who(subject, roles), self.catalogue.name(server));
-                (ours("default", reasons::no_grant(&self.source, &who, subject.name, server)), None)
+                (ours("default", reasons::no_grant(&self.source, &who, feature, subject.name, server)), None)
             }
         }
     }
 
     /// A grant's decision, in its author's words where there are any.
-    pub(super) fn by(
-        &self,
-        number: usize,
-        mode: Mode,
-        verdict: Verdict,
-        reason: fn(&Rule) -> String,
-    ) -> Decision {
+    pub(super) fn by(&self, number: usize, mode: Mode, verdict: Verdict, reason: String) -> Decision {
         let rule = &self.grants[number];
         Decision {
             verdict,
             mode,
             rule: rule.name.clone(),
-            reason: rule.reason.clone().unwrap_or_else(|| reason(rule)),
+            reason: rule.reason.clone().unwrap_or(reason),
             contact: rule.contact.clone().or_else(|| self.contact.clone()),
             unmet: None,
         }

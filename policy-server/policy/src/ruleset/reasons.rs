@@ -2,8 +2,9 @@
 
 use super::{Rule, Source};
 use crate::condition::Condition;
-use crate::decision::{Decision, Mode, Verdict};
+use crate::decision::{Decision, Feature, Mode, Verdict};
 use crate::identity::ServerIdentity;
+use crate::uri::is_invisible;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -46,9 +47,31 @@ pub(super) fn not_in_catalogue(server: &ServerIdentity, source: &Source) -> Stri
     }
 }
 
-pub(super) fn no_grant(source: &Source, who: &str, tool: &str, server: &str) -> String {
-    let tool = shown(tool, 120);
-    format!("No rule of {source} lets {who} call \"{tool}\" on \"{server}\".")
+pub(super) fn no_grant(source: &Source, who: &str, feature: Feature, name: &str, server: &str) -> String {
+    let name = shown(name, 120);
+    match feature {
+        Feature::Tool => format!("No rule of {source} lets {who} call \"{name}\" on \"{server}\"."),
+        Feature::Resource => format!("No rule of {source} lets {who} read \"{name}\" on \"{server}\"."),
+        Feature::Prompt => {
+            format!("No rule of {source} lets {who} use the prompt \"{name}\" of \"{server}\".")
+        }
+        Feature::Client => {
+            format!("No rule of {source} lets \"{server}\" ask the client of {who} for {name}.")
+        }
+        Feature::Method => format!("No rule of {source} lets {who} send \"{name}\" to \"{server}\"."),
+    }
+}
+
+/// Methods that policy says nothing of are what keeps a conversation going.
+pub(super) fn ungoverned(mode: Mode) -> Decision {
+    Decision {
+        verdict: Verdict::Allow,
+        mode,
+        rule: "default-methods".to_owned(),
+        reason: "No rule speaks of this method, so it passes.".to_owned(),
+        contact: None,
+        unmet: None,
+    }
 }
 
 pub(super) fn no_grant_at_all(source: &Source, who: &str, server: &str) -> String {
@@ -70,11 +93,12 @@ pub(super) fn allowed(rule: &Rule) -> String {
     format!("The grant `{}` allows it.", rule.name)
 }
 
-pub(super) fn denied(rule: &Rule) -> String {
+pub(super) fn denied(rule: &Rule, feature: Feature) -> String {
+    let noun = feature.noun();
     match rule.condition() {
-        None => format!("The rule `{}` denies this tool.", rule.name),
+        None => format!("The rule `{}` denies this {noun}.", rule.name),
         Some(condition) => {
-            format!("The rule `{}` denies this tool when: {}", rule.name, one_line(condition.text()))
+            format!("The rule `{}` denies this {noun} when: {}", rule.name, one_line(condition.text()))
         }
     }
 }
@@ -87,9 +111,10 @@ pub(super) fn needs(rule: &Rule) -> Option<String> {
     rule.condition().map(|condition| one_line(condition.text()))
 }
 
-pub(super) fn unmet(rule: &Rule) -> String {
+pub(super) fn unmet(rule: &Rule, feature: Feature) -> String {
     let condition = rule.condition().map_or("", Condition::text);
-    format!("The grant `{}` allows this tool only when: {}", rule.name, one_line(condition))
+    let noun = feature.noun();
+    format!("The grant `{}` allows this {noun} only when: {}", rule.name, one_line(condition))
 }
 
 pub(super) fn all_unmet<'r>(names: impl Iterator<Item = &'r str>) -> String {
@@ -117,11 +142,6 @@ fn shown(text: &str, limit: usize) -> String {
         if c.is_control() || is_invisible(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
     }
     shown
-}
-
-/// Characters that turn the direction of what follows, or take no room.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn one_line(text: &str) -> String {
