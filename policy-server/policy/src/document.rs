@@ -23,6 +23,7 @@ use crate::condition::Condition;
 use crate::decision::{Feature, Mode, Verdict};
 use crate::matcher::{MemberPattern, ServerMatcher};
 use crate::problem::Problem;
+use crate::redaction::Redaction;
 use crate::ruleset::{DefinitionsMode, DoorSettings};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -38,6 +39,7 @@ pub struct Document {
     servers: Vec<Server>,
     roles: Vec<Role>,
     grants: Vec<Grant>,
+    redactions: Vec<Redaction>,
     tests: Vec<Test>,
 }
 
@@ -174,6 +176,11 @@ impl Document {
     #[must_use]
     pub fn grants(&self) -> &[Grant] {
         &self.grants
+    }
+
+    #[must_use]
+    pub fn redactions(&self) -> &[Redaction] {
+        &self.redactions
     }
 
     #[must_use]

@@ -11,6 +11,7 @@ mod judge;
 mod members;
 mod reach;
 mod reasons;
+mod redactions;
 mod settings;
 
 pub use explain::{Considered, Explanation};
@@ -61,6 +62,7 @@ struct Compiled {
     grants: Vec<Rule>,
     server_modes: Vec<Option<Mode>>,
     definitions: Vec<DefinitionsRule>,
+    redactions: Vec<redactions::Compiled>,
     role_modes: Vec<Option<Mode>>,
     mode: Mode,
     contact: Option<String>,
@@ -135,6 +137,7 @@ impl Ruleset {
             grants,
             server_modes: document.servers().iter().map(|server| server.mode).collect(),
             definitions: settings::definitions(document),
+            redactions: redactions::compile(document),
             role_modes: document.roles().iter().map(|role| role.mode).collect(),
             mode: defaults.mode,
             contact: defaults.contact.clone(),

@@ -4,6 +4,7 @@ use super::nearest::nearest_or_all;
 use super::parse::Named;
 use super::reader::{Reader, kind};
 use super::{Grant, Role, Server, Test};
+use crate::redaction::Redaction;
 use crate::ruleset::RESERVED_RULES;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -36,6 +37,41 @@ pub(super) fn names(
             test.servers.iter().filter(|server| !server.get_ref().contains(':')).cloned().collect();
         known(reader, "server", &what, &by_name, &server_names);
         known(reader, "rule", &what, test.rule.as_slice(), &rules);
+    }
+}
+
+pub(super) fn redactions(
+    reader: &mut Reader<'_>,
+    servers: &[Server],
+    roles: &[Role],
+    redactions: &[Named<Redaction>],
+) {
+    /// Each session of each developer holds them compiled.
+    const MOST_PATTERNS: usize = 200;
+    let server_names = servers.iter().map(|server| server.name.as_str()).collect();
+    let role_names = roles.iter().map(|role| role.name.as_str()).collect();
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut patterns = 0;
+    for redaction in redactions {
+        let (name, start) = (redaction.name.get_ref(), redaction.name.span().start);
+        let what = format!("redaction `{name}`");
+        spelling(reader, &what, name, start);
+        if let Some(line) = first.insert(name, redaction.item.place.line) {
+            reader.problem(
+                start,
+                format!("{what} is defined twice"),
+                format!("the first stands in line {line}"),
+            );
+            first.insert(name, line);
+        }
+        known(reader, "role", &what, &redaction.roles, &role_names);
+        known(reader, "server", &what, &redaction.servers, &server_names);
+        let before = patterns;
+        patterns += redaction.item.patterns.len();
+        if before <= MOST_PATTERNS && patterns > MOST_PATTERNS {
+            let message = format!("with {what} there are more than {MOST_PATTERNS} patterns");
+            reader.problem(start, message, "join some by `|`");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The shapes of the document: which keys there are, and what each may hold.
 
+mod redact;
 mod scope;
 
 use super::check;
@@ -52,20 +53,23 @@ pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
         return Err(reader.into_problems().unwrap_or_default());
     }
     let root = Section { table: root.get_ref(), what: "the document".to_owned(), span: 0..0 };
-    reader.only(&root, &["defaults", "door", "servers", "roles", "grants", "tests"]);
+    reader.only(&root, &["defaults", "door", "servers", "roles", "grants", "redact", "tests"]);
     let defaults = defaults(&mut reader, &root);
     let door = door(&mut reader, &root);
     let servers = named(&mut reader, &root, "servers", "server", server);
     let roles = named(&mut reader, &root, "roles", "role", role);
     let grants = listed(&mut reader, &root, "grants", "grant", grant);
+    let redactions = listed(&mut reader, &root, "redact", "redaction", redact::read);
     let tests = listed(&mut reader, &root, "tests", "test", test);
     check::names(&mut reader, &servers, &roles, &grants, &tests);
+    check::redactions(&mut reader, &servers, &roles, &redactions);
     let document = Document {
         defaults,
         door,
         servers,
         roles,
         grants: grants.into_iter().map(|named| named.item).collect(),
+        redactions: redactions.into_iter().map(|named| named.item).collect(),
         tests: tests.into_iter().map(|named| named.item).collect(),
     };
     reader.into_problems().map_or(Ok(document), Err)
@@ -74,7 +78,7 @@ pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
 /// `[grants]` where `[[grants]]` is meant: told once, at the first. Is there any?
 fn single_brackets(reader: &mut Reader<'_>) -> bool {
     let mut found = false;
-    for key in ["grants", "tests"] {
+    for key in ["grants", "redact", "tests"] {
         let mut offset = 0;
         for line in reader.text().split_inclusive('\n') {
             let header = line.split('#').next().unwrap_or_default();
