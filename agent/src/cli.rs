@@ -1,8 +1,9 @@
 //! Every verb and flag of `portreeve`, and nothing else.
 
 use crate::commands::configs::ConfigsArgs;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Said with every verb.
@@ -65,6 +66,9 @@ pub enum Command {
     /// Guard one MCP server: what Claude starts in its place
     #[command(after_help = EXIT_CODES)]
     Wrap(WrapArgs),
+    /// Guard one MCP server for clients that dial a URL: an HTTP door of its own
+    #[command(after_help = EXIT_CODES)]
+    Serve(ServeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +142,63 @@ pub struct WrapArgs {
     /// The server's own command line
     #[arg(last = true, value_name = "COMMAND", required_unless_present_any = ["http", "sse"])]
     pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+
+    /// Guard a remote server (Streamable HTTP)
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    pub upstream: Option<String>,
+
+    /// It speaks the older HTTP with server-sent events
+    #[arg(long, requires = "upstream")]
+    pub sse: bool,
+
+    /// The entry's name in the record
+    #[arg(long, value_name = "ENTRY")]
+    pub name: Option<String>,
+
+    /// Judge by a local policy document, unsigned; refused on an enrolled or managed machine
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// Whom that document judges
+    #[arg(long, value_name = "ADDRESS", requires = "policy", default_value = "you@localhost")]
+    pub member: String,
+
+    /// What a client has to show: `none` only on loopback and with --policy
+    #[arg(long, value_enum, default_value_t = ClientAuth::Token)]
+    pub client_auth: ClientAuth,
+
+    /// Take the credential from this file (0600) instead of making one
+    #[arg(long, value_name = "FILE")]
+    pub client_token_file: Option<PathBuf>,
+
+    /// Another host name that clients may use for this door (repeatable); loopback's own always are
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
+
+    /// Conversations held at once
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub sessions: u16,
+
+    /// End a conversation that nobody uses for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub idle: u32,
+
+    /// The server's own command line
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "upstream")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClientAuth {
+    Token,
+    None,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod enroll;
 pub mod explain;
 pub mod policy;
 pub mod run;
+pub mod serve;
 pub mod status;
 pub mod unenroll;
 pub mod wrap;

@@ -87,7 +87,7 @@ impl Guarded {
         let session = Session::new(Facts { member: self.member, device: self.device, server: identity });
         // Before anything of the server runs: starting it is the first thing that policy may refuse.
         let (session, (outlet, mut inlet)) = match session.bars(&rules, at_the_start()) {
-            None => (session, target.dial(&self.entry)),
+            None => (session, target.seen_in(layout.servers()).dial(&self.entry)),
             Some(why) => (session.without_server(), held_back(why)),
         };
         let outlet = Mutex::new(outlet);

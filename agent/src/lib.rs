@@ -9,6 +9,7 @@ mod cli;
 mod clients;
 mod commands;
 mod detect;
+mod door;
 mod enrolment;
 mod guard;
 mod ipc;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Enroll(args) => commands::enroll::run(&args, &layout, out),
         Command::Unenroll(args) => commands::unenroll::run(&args, &layout, out),
         Command::Run(args) => commands::run::run(&args, &layout, out),
+        Command::Serve(args) => commands::serve::run(args, &layout, out),
         Command::Status => commands::status::run(&layout, out),
         Command::Doctor => commands::doctor::run(&layout, out),
         Command::Explain(args) => commands::explain::run(&args, &layout, out),

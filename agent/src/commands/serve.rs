@@ -1,0 +1,141 @@
+//! `portreeve serve`: the HTTP door alone, in front of one server; for containers, trials and tests.
+//!
+//! Puts the door together and takes it down; what happens at it is in [`crate::door`].
+
+use crate::active_policy::{ActivePolicy, InForce, LocalPolicyError, PolicySignal, local};
+use crate::audit::segment::Segment;
+use crate::cli::{ClientAuth, ServeArgs};
+use crate::door::credential::{Admitted, Credential, CredentialError};
+use crate::door::served::{Bounds, Keeping, Served};
+use crate::door::{Door, Names};
+use crate::out::{Exit, Out};
+use crate::transport::target::{Target, UnknownTarget};
+use platform::Layout;
+use platform::shutdown::Shutdown;
+use serde_json::json;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use uuid::Uuid;
+
+/// Why there is no door.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    Target(#[from] UnknownTarget),
+    #[error(transparent)]
+    Policy(#[from] LocalPolicyError),
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    #[error(
+        "--client-auth none is taken on loopback only, and with --policy: otherwise anybody who reaches {0} \
+         would use this server in your name. Leave it out, and a credential is made"
+    )]
+    Unguarded(SocketAddr),
+    #[error("{address} cannot be listened on: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("the system gives no more: {0}")]
+    System(#[from] io::Error),
+}
+
+pub fn run(args: ServeArgs, layout: &Layout, out: Out) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out.problem(&ServeError::System(error));
+            return Exit::Failed;
+        }
+    };
+    match LocalSet::new().block_on(&runtime, serve(args, layout.clone(), out)) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            out.problem(&error);
+            error.exit()
+        }
+    }
+}
+
+impl ServeError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Listen { .. } | Self::System(_) => Exit::Failed,
+            Self::Target(_) | Self::Policy(_) | Self::Credential(_) | Self::Unguarded(_) => Exit::Usage,
+        }
+    }
+}
+
+async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeError> {
+    let mut shutdown = Shutdown::listen()?;
+    if args.client_auth == ClientAuth::None && !(args.listen.ip().is_loopback() && args.policy.is_some()) {
+        return Err(ServeError::Unguarded(args.listen));
+    }
+    let (http, sse) = if args.sse { (None, args.upstream) } else { (args.upstream, None) };
+    let target = Target::named_by(http.as_deref(), sse.as_deref(), args.command)?;
+    let credential = match (args.client_auth, &args.client_token_file) {
+        (ClientAuth::None, _) => None,
+        (ClientAuth::Token, Some(path)) => Some((Credential::read(path)?, false)),
+        (ClientAuth::Token, None) => Some((Credential::make(), true)),
+    };
+    let signal = Rc::new(PolicySignal::default());
+    let mut policy = ActivePolicy::of(&layout, &signal);
+    let InForce { member, device, ruleset } = match &args.policy {
+        Some(document) => local(document, &args.member, &layout)?,
+        None => policy.now().await,
+    };
+    let trial = args.policy.as_ref().map(|_| Rc::new(Segment::of_trial(&layout, Uuid::now_v7())));
+    let (rules, in_force) = watch::channel(Rc::new(ruleset));
+    let keeping = Keeping {
+        layout: layout.clone(),
+        signal: Rc::clone(&signal),
+        rules: in_force,
+        member,
+        device,
+        trial: trial.clone(),
+        bounds: Bounds { conversations: args.sessions.into(), idle: Duration::from_secs(args.idle.into()) },
+    };
+    let served = Served::new(args.name.unwrap_or_default(), target, Rc::new(keeping));
+    let listening = |source| ServeError::Listen { address: args.listen, source };
+    let listener = TcpListener::bind(args.listen).await.map_err(listening)?;
+    let address = listener.local_addr().map_err(listening)?;
+    announce(out, address, credential.as_ref(), trial.as_deref());
+    let admitted = match &credential {
+        Some((credential, _)) => Admitted::holders([("client", credential)]),
+        None => Admitted::Anybody,
+    };
+    let door = Door::new(Names::new(address, args.host), admitted, Rc::clone(&served));
+    let follow = async {
+        loop {
+            rules.send_replace(Rc::new(policy.changed().await));
+        }
+    };
+    tokio::select! {
+        () = shutdown.requested() => {}
+        () = door.open(listener) => {}
+        () = follow => {}
+    }
+    served.end().await;
+    if let Some(segment) = trial {
+        segment.close();
+    }
+    Ok(())
+}
+
+/// The one time that a credential of our making is told.
+fn announce(out: Out, address: SocketAddr, credential: Option<&(Credential, bool)>, trial: Option<&Segment>) {
+    let url = format!("http://{address}/mcp");
+    let made = credential.filter(|(_, made)| *made).map(|(credential, _)| credential.reveal());
+    let record = trial.map(|segment| segment.path().to_string_lossy().into_owned());
+    out.say(format_args!("listening on {url}"));
+    if let Some(made) = made {
+        out.say(format_args!("credential (told once): {made}"));
+        out.say(format_args!("clients send it as a header: Authorization: Bearer {made}"));
+    }
+    if let Some(record) = &record {
+        out.say(format_args!("a trial, under an unsigned policy; the record is {record}"));
+    }
+    out.value(&json!({"listening": url, "credential": made, "record": record}));
+}

@@ -1,0 +1,198 @@
+//! One server behind the door: its sessions, and whatever holds each of their conversations.
+
+use crate::active_policy::PolicySignal;
+use crate::audit::segment::Segment;
+use crate::door::answer::Refused;
+use crate::door::conversation::Conversation;
+use crate::door::conversation::streams::Manner;
+use crate::door::credential::Caller;
+use crate::guard::{Guarded, Record};
+use crate::transport::target::Target;
+use platform::Layout;
+use policy::Ruleset;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// What every conversation of a door is held with.
+pub struct Keeping {
+    pub layout: Layout,
+    pub signal: Rc<PolicySignal>,
+    pub rules: watch::Receiver<Rc<Ruleset>>,
+    pub member: String,
+    pub device: String,
+    /// The one record of a trial; on an enrolled machine each conversation has its own.
+    pub trial: Option<Rc<Segment>>,
+    pub bounds: Bounds,
+}
+
+/// How much a door holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub conversations: usize,
+    /// A session that nobody uses for so long ends.
+    pub idle: Duration,
+}
+
+pub struct Served {
+    entry: String,
+    target: Target,
+    keeping: Rc<Keeping>,
+    sessions: RefCell<HashMap<String, Session>>,
+    shared: RefCell<HashMap<Sharing, Rc<Conversation>>>,
+}
+
+struct Session {
+    of: Caller,
+    conversation: Rc<Conversation>,
+}
+
+/// Whose requests share one conversation in 2026-07-28: one credential's, of one program.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Sharing {
+    pub of: Caller,
+    pub client: Option<(String, String)>,
+}
+
+impl Served {
+    pub fn new(entry: String, target: Target, keeping: Rc<Keeping>) -> Rc<Self> {
+        Rc::new(Self { entry, target, keeping, sessions: RefCell::default(), shared: RefCell::default() })
+    }
+
+    /// A new session of that caller's, and its id: 244 bits of randomness.
+    ///
+    /// # Errors
+    /// The door is full.
+    pub fn begin(
+        self: &Rc<Self>,
+        of: &Caller,
+        manner: Manner,
+    ) -> Result<(String, Rc<Conversation>), Refused> {
+        self.make_room()?;
+        let id = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let conversation = self.start(manner);
+        let session = Session { of: of.clone(), conversation: Rc::clone(&conversation) };
+        self.sessions.borrow_mut().insert(id.clone(), session);
+        Ok((id, conversation))
+    }
+
+    /// That caller's session; to everybody else it does not exist.
+    ///
+    /// # Errors
+    /// There is none (any more).
+    pub fn session(&self, id: &str, of: &Caller) -> Result<Rc<Conversation>, Refused> {
+        let sessions = self.sessions.borrow();
+        let session = sessions.get(id).filter(|session| session.of == *of && !session.conversation.is_over());
+        session.map(|session| Rc::clone(&session.conversation)).ok_or(Refused::Session)
+    }
+
+    /// Ends a session; the id is nobody's any more.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn finish(&self, id: &str, of: &Caller) -> Result<(), Refused> {
+        let conversation = self.session(id, of)?;
+        self.sessions.borrow_mut().remove(id);
+        conversation.end();
+        Ok(())
+    }
+
+    /// The conversation that these requests share.
+    ///
+    /// # Errors
+    /// The door is full.
+    pub fn share(self: &Rc<Self>, sharing: Sharing) -> Result<Rc<Conversation>, Refused> {
+        if let Some(conversation) = self.shared.borrow().get(&sharing).filter(|shared| !shared.is_over()) {
+            return Ok(Rc::clone(conversation));
+        }
+        self.make_room()?;
+        let conversation = self.start(Manner::Shared);
+        self.shared.borrow_mut().insert(sharing, Rc::clone(&conversation));
+        Ok(conversation)
+    }
+
+    fn start(self: &Rc<Self>, manner: Manner) -> Rc<Conversation> {
+        let (conversation, mut ear) = Conversation::new(manner);
+        let (served, held) = (Rc::clone(self), Rc::clone(&conversation));
+        tokio::task::spawn_local(async move {
+            let run = Uuid::now_v7();
+            let keeping = &served.keeping;
+            let own = || Rc::new(Segment::of(&keeping.layout, run));
+            let segment = keeping.trial.clone().unwrap_or_else(own);
+            let mut rules = keeping.rules.clone();
+            let first = Rc::clone(&rules.borrow_and_update());
+            let guarded = Guarded {
+                member: keeping.member.clone(),
+                device: keeping.device.clone(),
+                entry: served.entry.clone(),
+                trial: keeping.trial.is_some(),
+            };
+            let record = Record {
+                layout: &keeping.layout,
+                signal: &keeping.signal,
+                segment: Rc::clone(&segment),
+                run,
+            };
+            let ends = (&mut ear, Rc::clone(&held));
+            let ending = guarded
+                .hold(record, served.target.clone(), first, &mut rules, ends, held.asked_to_end())
+                .await;
+            tracing::debug!(?ending, entry = served.entry, "a conversation ended");
+            if keeping.trial.is_none() {
+                segment.close();
+            }
+            held.close();
+            served.forget(&held);
+        });
+        conversation
+    }
+
+    fn forget(&self, ended: &Rc<Conversation>) {
+        self.sessions.borrow_mut().retain(|_, session| !Rc::ptr_eq(&session.conversation, ended));
+        self.shared.borrow_mut().retain(|_, conversation| !Rc::ptr_eq(conversation, ended));
+    }
+
+    /// A place for one more: the one idle for longest gives up its own.
+    fn make_room(&self) -> Result<(), Refused> {
+        let all = self.conversations();
+        if all.len() < self.keeping.bounds.conversations {
+            return Ok(());
+        }
+        let idle = all.into_iter().filter_map(|conversation| Some((conversation.idle()?, conversation)));
+        let (_, longest) = idle.max_by_key(|(idle, _)| *idle).ok_or(Refused::Full)?;
+        self.let_go(&longest);
+        Ok(())
+    }
+
+    fn let_go(&self, conversation: &Rc<Conversation>) {
+        self.forget(conversation);
+        conversation.end();
+    }
+
+    /// Ends what nobody uses.
+    pub fn sweep(&self) {
+        for conversation in self.conversations() {
+            if conversation.idle().is_some_and(|idle| idle >= self.keeping.bounds.idle) {
+                self.let_go(&conversation);
+            }
+        }
+    }
+
+    pub fn conversations(&self) -> Vec<Rc<Conversation>> {
+        let sessions = self.sessions.borrow();
+        let shared = self.shared.borrow();
+        sessions.values().map(|session| &session.conversation).chain(shared.values()).cloned().collect()
+    }
+
+    /// Ends everything, and waits until no server of ours is left.
+    pub async fn end(&self) {
+        let all = self.conversations();
+        all.iter().for_each(|conversation| conversation.end());
+        for conversation in all {
+            conversation.over().await;
+        }
+    }
+}
