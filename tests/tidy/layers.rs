@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("agent", &["contract", "gate", "mcp", "platform", "policy"]),
     ("policy-server", &["contract", "policy"]),
     ("tests", &[]),
+    ("bench", &["tests"]),
     ("fuzz", &["agent", "gate", "mcp", "policy"]),
 ];
 
