@@ -15,7 +15,7 @@ use crate::transport::outgoing::Outgoing;
 use crate::transport::{Arrival, Gone, Inlet, Outlet};
 use contract::record::What;
 use gate::{Judged, Now, Recorded, Release, Session};
-use mcp::{Line, reply};
+use mcp::{Batch, Id, Line, reply};
 use policy::Ruleset;
 use std::cell::{RefCell, RefMut};
 use std::convert::Infallible;
@@ -132,6 +132,10 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
                     self.desk().cut_short(bytes, false);
                     continue;
                 }
+                Arrival::Lost(why) => match self.close_open(&why).await {
+                    Ok(()) => continue,
+                    Err(Unread) => return Ending::ClientLeft,
+                },
                 Arrival::Gone(gone) => return Ending::ServerLeft(gone),
             };
             let judged = self.judge(|session, rules, now| session.from_server(line, rules, now));
@@ -141,6 +145,16 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
             }
             self.heard.notify_one();
         }
+    }
+
+    /// A new server takes the old one's place: what that one had not answered is answered for it.
+    async fn close_open(&self, why: &str) -> Result<(), Unread> {
+        for judged in self.judge(|session, _, now| session.server_gone(why, now)) {
+            let recorded = self.record(judged);
+            self.release(recorded, Occasion::Guard).await?;
+        }
+        self.heard.notify_one();
+        Ok(())
     }
 
     /// Sends what was released, and then closes the server's input.
@@ -209,32 +223,46 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
     }
 
     async fn release(&self, recorded: Recorded, occasion: Occasion<'_>) -> Result<(), Unread> {
-        match recorded.release() {
-            Release::ToServer(message) => match self.unsent.put(message).await {
-                Ok(()) => Ok(()),
-                Err(full) => self.give_back(full).await,
-            },
-            Release::ToClient(message) => self.to_client.tell(message, occasion).await,
-            Release::Nothing => Ok(()),
+        for release in recorded.releases() {
+            match release {
+                Release::ToServer(message) => match self.unsent.put(message).await {
+                    Ok(()) => {}
+                    Err(full) => self.give_back(full).await?,
+                },
+                Release::ToClient(message) => self.to_client.tell(message, occasion).await?,
+                Release::Nothing => {}
+            }
         }
+        Ok(())
     }
 
     /// A request that could not be sent is answered in the server's place, and judged as its answer.
     async fn give_back(&self, full: Full) -> Result<(), Unread> {
         let why = full.to_string();
         tracing::warn!("{why}");
-        let Some(id) = Outgoing::read(full.message).id else { return Ok(()) };
-        let answer = Line::Whole(reply::error(Some(&id), NOT_THERE, &why, None));
-        let judged = self.judge(|session, rules, now| session.from_server(answer, rules, now));
-        match self.record(judged).release() {
-            Release::ToClient(message) => self.to_client.tell(message, Occasion::Said).await,
-            Release::ToServer(_) | Release::Nothing => Ok(()),
+        for id in asked_by(full.message) {
+            let answer = Line::Whole(reply::error(Some(&id), NOT_THERE, &why, None));
+            let judged = self.judge(|session, rules, now| session.from_server(answer, rules, now));
+            for release in self.record(judged).releases() {
+                if let Release::ToClient(message) = release {
+                    self.to_client.tell(message, Occasion::Said).await?;
+                }
+            }
         }
+        Ok(())
     }
 
     /// Never held across a wait: both loops run on one thread and take turns at waits only.
     fn desk(&self) -> RefMut<'_, Desk> {
         self.desk.borrow_mut()
+    }
+}
+
+/// The requests that a message makes: one at most, or those of a batch.
+fn asked_by(message: Vec<u8>) -> Vec<Id> {
+    match Batch::parse(message) {
+        Ok(batch) => batch.messages().filter_map(|one| Outgoing::read(one.to_vec()).id).collect(),
+        Err((_, message)) => Outgoing::read(message).id.into_iter().collect(),
     }
 }
 

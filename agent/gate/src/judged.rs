@@ -2,17 +2,17 @@
 //!
 //! What may leave cannot be read off a [`Judged`]:
 //!
-//! ```compile_fail,E0616
-//! fn bypass(judged: gate::Judged) -> gate::Release {
-//!     judged.release
+//! ```compile_fail,E0451
+//! fn bypass(judged: gate::Judged) {
+//!     let gate::Judged { parts } = judged;
 //! }
 //! ```
 //!
 //! nor asked of it:
 //!
 //! ```compile_fail,E0599
-//! fn bypass(judged: gate::Judged) -> gate::Release {
-//!     judged.release()
+//! fn bypass(judged: gate::Judged) -> [gate::Release; 2] {
+//!     judged.releases()
 //! }
 //! ```
 //!
@@ -25,7 +25,7 @@
 //! nor can a recorded message:
 //!
 //! ```compile_fail,E0451
-//! let recorded = gate::Recorded { release: gate::Release::ToServer(b"{}".to_vec()) };
+//! let recorded = gate::Recorded { first: gate::Release::Nothing, second: gate::Release::Nothing };
 //! ```
 //!
 //! A judgement that is dropped is a message that vanished:
@@ -47,8 +47,8 @@
 //!     rules: &policy::Ruleset,
 //!     now: gate::Now,
 //!     audit: &mut dyn gate::Audit,
-//! ) -> gate::Release {
-//!     session.from_client(line, rules, now).record(audit).release()
+//! ) -> [gate::Release; 2] {
+//!     session.from_client(line, rules, now).record(audit).releases()
 //! }
 //! ```
 
@@ -88,6 +88,23 @@ pub struct Unrecordable(pub String);
 #[must_use]
 #[derive(Debug)]
 pub struct Judged {
+    parts: Parts,
+}
+
+#[derive(Debug)]
+enum Parts {
+    One(Part),
+    /// The messages of a batch, each judged on its own.
+    Batch {
+        parts: Vec<Part>,
+        batch: mcp::Batch,
+        from_client: bool,
+    },
+}
+
+/// One message's judgement.
+#[derive(Debug)]
+struct Part {
     entries: Vec<Entry>,
     release: Release,
     otherwise: Otherwise,
@@ -98,10 +115,11 @@ pub struct Judged {
 #[must_use]
 #[derive(Debug)]
 pub struct Recorded {
-    release: Release,
+    first: Release,
+    second: Release,
 }
 
-/// What a transport does now. Bytes are one message each, without a newline.
+/// What a transport does now. Bytes are one message each (or, in 2025-03-26, one batch), without a newline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Release {
     ToServer(Vec<u8>),
@@ -120,6 +138,8 @@ pub(crate) enum Otherwise {
     NotSent(Addressee),
     /// A call was made; its result is withheld and its client told.
     Withheld(Addressee),
+    /// A server's request does not reach the client, or its answer not the server; the server is told.
+    Unanswered(Addressee),
 }
 
 /// Set once a call has left. Until then nobody can answer it, and its end is nothing to record.
@@ -137,50 +157,89 @@ impl Left {
 }
 
 impl Judged {
+    fn one(entries: Vec<Entry>, release: Release, otherwise: Otherwise) -> Self {
+        Self { parts: Parts::One(Part { entries, release, otherwise, left: None }) }
+    }
+
     /// Traffic that nothing has to be recorded about.
     pub(crate) fn pass(release: Release) -> Self {
-        Self { entries: Vec::new(), release, otherwise: Otherwise::Same, left: None }
+        Self::one(Vec::new(), release, Otherwise::Same)
     }
 
     pub(crate) fn entered(entry: Entry, release: Release, otherwise: Otherwise) -> Self {
-        Self { entries: vec![entry], release, otherwise, left: None }
+        Self::one(vec![entry], release, otherwise)
+    }
+
+    /// A batch, of which each message was judged, in their order.
+    pub(crate) fn batch(judged: Vec<Self>, batch: mcp::Batch, from_client: bool) -> Self {
+        let parts = judged.into_iter().flat_map(Self::into_parts).collect();
+        Self { parts: Parts::Batch { parts, batch, from_client } }
+    }
+
+    fn into_parts(self) -> Vec<Part> {
+        match self.parts {
+            Parts::One(part) => vec![part],
+            Parts::Batch { parts, .. } => parts,
+        }
     }
 
     pub(crate) fn leaving(mut self, left: Left) -> Self {
-        self.left = Some(left);
+        if let Parts::One(part) = &mut self.parts {
+            part.left = Some(left);
+        }
         self
     }
 
-    pub(crate) fn and(mut self, entry: Option<Entry>) -> Self {
-        self.entries.extend(entry);
+    /// Records these too.
+    pub(crate) fn and(mut self, entries: impl IntoIterator<Item = Entry>) -> Self {
+        if let Parts::One(part) = &mut self.parts {
+            part.entries.extend(entries);
+        }
         self
     }
 
-    /// What will be recorded; `None` for traffic that policy does not cover (a ping, a progress notice).
-    #[must_use]
-    pub fn entry(&self) -> Option<&Entry> {
-        self.entries.first()
+    /// What leaves in place of the release where an entry cannot be kept.
+    pub(crate) fn or(mut self, otherwise: Otherwise) -> Self {
+        if let Parts::One(part) = &mut self.parts {
+            part.otherwise = otherwise;
+        }
+        self
     }
 
     /// All that will be recorded: mostly none or one, two where a broken answer also ends a call.
-    #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let parts = match &self.parts {
+            Parts::One(part) => std::slice::from_ref(part),
+            Parts::Batch { parts, .. } => parts,
+        };
+        parts.iter().flat_map(|part| &part.entries)
     }
 
     /// Puts the entry on record. Where that fails, what would have left is replaced by an error to
     /// the client that says so: a call does not leave, a result is withheld.
     pub fn record(self, audit: &mut dyn Audit) -> Recorded {
+        match self.parts {
+            Parts::One(part) => Recorded { first: part.record(audit), second: Release::Nothing },
+            Parts::Batch { parts, batch, from_client } => {
+                let releases = parts.into_iter().map(|part| part.record(audit)).collect();
+                Recorded::of_batch(releases, batch, from_client)
+            }
+        }
+    }
+}
+
+impl Part {
+    fn record(self, audit: &mut dyn Audit) -> Release {
         for entry in &self.entries {
             match audit.enter(entry) {
                 Ok(Receipt { .. }) => {}
-                Err(why) => return Recorded { release: self.otherwise.release(self.release, &why) },
+                Err(why) => return self.otherwise.release(self.release, &why),
             }
         }
         if let Some(left) = self.left {
             left.mark();
         }
-        Recorded { release: self.release }
+        self.release
     }
 }
 
@@ -191,13 +250,39 @@ impl Otherwise {
             (Self::Same | Self::Nothing, _) => Release::Nothing,
             (Self::NotSent(to), _) => Release::ToClient(refusal::not_recorded(&to, why)),
             (Self::Withheld(to), _) => Release::ToClient(refusal::withheld(&to, why)),
+            (Self::Unanswered(to), _) => Release::ToServer(refusal::unanswered(&to, why)),
         }
     }
 }
 
 impl Recorded {
+    /// What leaves, in this order: of one message one release, of a batch at most one to each side.
     #[must_use]
-    pub fn release(self) -> Release {
-        self.release
+    pub fn releases(self) -> [Release; 2] {
+        [self.first, self.second]
+    }
+
+    /// What goes on goes as one array, and what comes back too. A batch of which nothing was held back
+    /// or changed goes on as it came.
+    fn of_batch(releases: Vec<Release>, batch: mcp::Batch, from_client: bool) -> Self {
+        let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+        for release in releases {
+            match release {
+                Release::ToServer(bytes) => to_server.push(bytes),
+                Release::ToClient(bytes) => to_client.push(bytes),
+                Release::Nothing => {}
+            }
+        }
+        let on = if from_client { &to_server } else { &to_client };
+        let is_whole = on.len() == batch.len() && batch.messages().eq(on.iter().map(Vec::as_slice));
+        let joined = |messages: &[Vec<u8>]| (!messages.is_empty()).then(|| mcp::batch::joined(messages));
+        let (mut server_bytes, mut client_bytes) = (joined(&to_server), joined(&to_client));
+        if is_whole {
+            *(if from_client { &mut server_bytes } else { &mut client_bytes }) = Some(batch.into_bytes());
+        }
+        Self {
+            first: server_bytes.map_or(Release::Nothing, Release::ToServer),
+            second: client_bytes.map_or(Release::Nothing, Release::ToClient),
+        }
     }
 }

@@ -4,14 +4,17 @@
 //! ask. Claude shows `message` word for word and drops `data`; `data` is for programs.
 
 use crate::judged::Unrecordable;
-use mcp::edit::Unreadable;
+use crate::secrets;
 use mcp::frame::MAX_MESSAGE_BYTES;
-use mcp::{Id, Malformed, Message, reply};
-use policy::Decision;
+use mcp::{Id, List, Malformed, Message, inputs, list, reply};
+use policy::{Decision, Feature};
 use serde_json::json;
 
 /// The longest sentence. Rule authors have room; a name a megabyte long does not.
 const MESSAGE_BYTES: usize = 4096;
+
+/// MCP up to 2025-11-25, "Resources: error handling".
+const RESOURCE_NOT_FOUND: i64 = -32002;
 
 /// So much of a condition fits into a sentence.
 const CONDITION_BYTES: usize = 200;
@@ -55,16 +58,42 @@ pub(crate) struct Addressee {
 pub(crate) struct Case<'a> {
     pub(crate) member: &'a str,
     pub(crate) server: &'a str,
-    pub(crate) tool: Option<&'a str>,
+    /// What it is about, as sentences name it.
+    pub(crate) named: Option<&'a Named>,
     pub(crate) policy_version: u64,
     pub(crate) not_started: bool,
 }
 
-/// How a call is named in a sentence. Names come from a model, so they are quoted and kept short.
-pub(crate) fn naming(method: &str, tool: Option<&str>) -> String {
-    match tool {
-        Some(tool) => format!("the tool {:?}", shorten(tool, 128)),
-        None => format!("the request {:?}", shorten(method, 128)),
+/// Something of a server's that a grant has to cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) feature: Feature,
+    pub(crate) name: String,
+}
+
+impl Named {
+    pub(crate) fn new(feature: Feature, name: &str) -> Self {
+        Self { feature, name: name.to_owned() }
+    }
+
+    /// As the record has it, which names tools only; the rest stands in the arguments.
+    pub(crate) fn tool(&self) -> Option<&str> {
+        (self.feature == Feature::Tool).then_some(self.name.as_str())
+    }
+
+    /// Short, and without the secrets that addresses carry.
+    fn shown(&self) -> String {
+        shorten(&secrets::masked_text(&self.name), 128)
+    }
+}
+
+/// How a request is named in a sentence. Names come from a model, so they are quoted and kept short.
+pub(crate) fn naming(method: &str, named: Option<&Named>) -> String {
+    match named {
+        Some(named) if named.feature != Feature::Method => {
+            format!("the {} {:?}", named.feature.noun(), named.shown())
+        }
+        _ => format!("the request {:?}", shorten(method, 128)),
     }
 }
 
@@ -80,9 +109,9 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
 pub(crate) fn refused(to: &Addressee, decision: &Decision, case: &Case<'_>) -> Vec<u8> {
     let Addressee { id, era, what } = to;
     let Decision { rule, reason, contact, .. } = decision;
-    let message = match (&decision.unmet, case.tool) {
+    let message = match (&decision.unmet, case.named) {
         _ if case.not_started => not_started(decision, case.server),
-        (Some(needs), Some(tool)) => unmet(decision, tool, needs, case.server),
+        (Some(needs), Some(named)) => unmet(decision, &named.shown(), needs, case.server),
         _ => format!(
             "Portreeve refused {what} on the server {server:?}{rule}: {reason} {ask}",
             server = case.server,
@@ -98,7 +127,7 @@ pub(crate) fn refused(to: &Addressee, decision: &Decision, case: &Case<'_>) -> V
         "policyVersion": case.policy_version,
         "member": case.member,
         "server": case.server,
-        "tool": case.tool.map(|tool| shorten(tool, 128)),
+        "tool": case.named.and_then(Named::tool).map(|tool| shorten(tool, 128)),
     }});
     answer(Some(id), era.refused(), &message, Some(&data))
 }
@@ -114,8 +143,7 @@ pub(crate) fn not_started(decision: &Decision, server: &str) -> String {
 }
 
 /// The arguments alone are in the way, so these are told.
-fn unmet(decision: &Decision, tool: &str, needs: &str, server: &str) -> String {
-    let tool = shorten(tool, 128);
+fn unmet(decision: &Decision, name: &str, needs: &str, server: &str) -> String {
     let needs = shorten(needs, CONDITION_BYTES);
     // Where its author gave no reason, the condition stands in its place.
     let why = if decision.reason.contains(needs.trim_end_matches('…')) {
@@ -124,7 +152,7 @@ fn unmet(decision: &Decision, tool: &str, needs: &str, server: &str) -> String {
         format!(": {} ", as_sentence(&decision.reason))
     };
     format!(
-        "Portreeve lets you use {tool:?} on {server:?} only under the rule {rule:?}, and these arguments do not meet it{why}It needs: `{needs}`. {ask}",
+        "Portreeve lets you use {name:?} on {server:?} only under the rule {rule:?}, and these arguments do not meet it{why}It needs: `{needs}`. {ask}",
         rule = decision.rule,
         ask = ask(decision),
     )
@@ -148,9 +176,57 @@ pub(crate) fn server_not_heard(id: &Id) -> Vec<u8> {
     answer(Some(id), reply::INTERNAL_ERROR, message, None)
 }
 
-/// Where policy hides refused tools: what a server says of a tool it does not have.
-pub(crate) fn unknown_tool(id: &Id, tool: &str) -> Vec<u8> {
-    answer(Some(id), reply::INVALID_PARAMS, &format!("Unknown tool: {tool}"), None)
+/// To a server that asks of a client what policy does not let it ask. The rule's words are for people
+/// of the organisation, and no server is one.
+pub(crate) fn not_asked(to: &Addressee) -> Vec<u8> {
+    let message =
+        format!("Portreeve did not pass on {}: policy does not let this server ask for it.", to.what);
+    answer(Some(&to.id), to.era.refused(), &message, Some(&json!({"portreeve": {"rule": "client-features"}})))
+}
+
+/// An answer that asks of the client, inside, what policy does not let the server ask.
+pub(crate) fn input_refused(to: &Addressee, feature: &str, decision: &Decision, case: &Case<'_>) -> Vec<u8> {
+    let message = format!(
+        "Portreeve withheld the answer to {what} of the server {server:?}, because it asks for {feature:?} first{rule}: {reason} {ask}",
+        what = to.what,
+        server = case.server,
+        rule = by_rule(&decision.rule),
+        reason = as_sentence(&decision.reason),
+        ask = ask(decision),
+    );
+    let data = json!({"portreeve": {
+        "rule": decision.rule,
+        "reason": decision.reason,
+        "contact": decision.contact,
+        "policyVersion": case.policy_version,
+        "member": case.member,
+        "server": case.server,
+        "clientFeature": feature,
+    }});
+    answer(Some(&to.id), to.era.refused(), &message, Some(&data))
+}
+
+pub(crate) fn unreadable_inputs(to: &Addressee, why: &inputs::Unreadable) -> Vec<u8> {
+    let message = format!(
+        "The MCP server's answer to {} was dropped because what it asks of you first cannot be checked: {why}.",
+        to.what
+    );
+    answer(Some(&to.id), reply::INTERNAL_ERROR, &message, None)
+}
+
+/// Where policy hides what it refuses: what a server says of something it does not have.
+pub(crate) fn unknown(to: &Addressee, named: &Named) -> Vec<u8> {
+    let Named { feature, name } = named;
+    let code = match (feature, to.era) {
+        (Feature::Resource, Era::Legacy) => RESOURCE_NOT_FOUND,
+        _ => reply::INVALID_PARAMS,
+    };
+    let message = match feature {
+        Feature::Resource => format!("Resource not found: {name}"),
+        Feature::Prompt => format!("Unknown prompt: {name}"),
+        _ => format!("Unknown tool: {name}"),
+    };
+    answer(Some(&to.id), code, &message, None)
 }
 
 pub(crate) fn not_recorded(to: &Addressee, why: &Unrecordable) -> Vec<u8> {
@@ -169,6 +245,12 @@ pub(crate) fn withheld(to: &Addressee, why: &Unrecordable) -> Vec<u8> {
     ours(to, &message, "result-not-recorded")
 }
 
+/// To a server: its request was not passed on, or the client's answer to it not given.
+pub(crate) fn unanswered(to: &Addressee, why: &Unrecordable) -> Vec<u8> {
+    let message = format!("Portreeve could not record {}, therefore it ends here: {why}.", to.what);
+    ours(to, &message, "not-recorded")
+}
+
 pub(crate) fn server_gone(to: &Addressee, why: &str) -> Vec<u8> {
     let message = format!("The MCP server is gone and never answered {}: {}", to.what, as_sentence(why));
     answer(Some(&to.id), reply::INTERNAL_ERROR, &message, None)
@@ -183,9 +265,15 @@ pub(crate) fn unreadable_answer(to: &Addressee, why: &str) -> Vec<u8> {
     answer(Some(&to.id), reply::INTERNAL_ERROR, &message, None)
 }
 
-pub(crate) fn unreadable_list(to: &Addressee, why: &Unreadable) -> Vec<u8> {
+pub(crate) fn unreadable_list(to: &Addressee, list: List, why: &list::Unreadable) -> Vec<u8> {
+    let what = match list {
+        List::Tools => "tools",
+        List::Prompts => "prompts",
+        List::Resources => "resources",
+        List::ResourceTemplates => "resource templates",
+    };
     let message =
-        format!("The MCP server's list of tools cannot be shown because it cannot be checked: {why}.");
+        format!("The MCP server's list of {what} cannot be shown because it cannot be checked: {why}.");
     answer(Some(&to.id), reply::INTERNAL_ERROR, &message, None)
 }
 

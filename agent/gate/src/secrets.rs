@@ -10,13 +10,23 @@ mod shorten;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// What is recorded of arguments: the text they came as, and the value parsed from it. Where masking
 /// is not possible, `null`: never in clear.
 pub(crate) fn masked(text: &str, value: Value) -> Box<RawValue> {
     let recorded = mask(shorten::to_fit(text, value));
     to_raw_value(&recorded).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// The value, shortened as in the record; not masked.
+pub(crate) fn shortened(text: &str, value: Value) -> Value {
+    shorten::to_fit(text, value)
+}
+
+/// A sentence or an address, for the record and for people.
+pub(crate) fn masked_text(text: &str) -> String {
+    mask_text(text.to_owned())
 }
 
 fn mask(value: Value) -> Value {
@@ -54,16 +64,36 @@ fn mask_members(members: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// `{"name": "API_KEY", "value": "…"}`, as lists of variables and headers have it.
-fn is_name(key: &str) -> bool {
+pub(crate) fn is_name(key: &str) -> bool {
     ["name", "key", "variable", "header", "field"].iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
-fn is_value(key: &str) -> bool {
+pub(crate) fn is_value(key: &str) -> bool {
     ["value", "val", "content"].iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
 fn names_secret(value: &Value) -> bool {
-    value.as_str().is_some_and(|name| name.len() <= 64 && !name.contains(' ') && is_secret_key(name))
+    value.as_str().is_some_and(is_secret_name)
+}
+
+/// Is it what a variable or a header is called that holds a secret?
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    name.len() <= 64 && !name.contains(' ') && is_secret_key(name)
+}
+
+/// `--token`, whose value is the next item of a command line in pieces.
+pub(crate) fn is_secret_flag(text: &str) -> bool {
+    phrases::is_secret_flag(text)
+}
+
+/// Every secret that gives itself away in a text, from left to right.
+pub(crate) fn shapes_in(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let found = shapes::find(text, from)?;
+        from = found.end.max(from + 1);
+        Some(found)
+    })
 }
 
 fn mask_member((key, value): (String, Value)) -> (String, Value) {
@@ -77,7 +107,7 @@ fn mask_member((key, value): (String, Value)) -> (String, Value) {
     (mask_text(key), value)
 }
 
-fn mask_text(text: String) -> String {
+pub(crate) fn mask_text(text: String) -> String {
     let mut out = String::new();
     let mut from = 0;
     while let Some(found) = shapes::find(&text, from) {
@@ -93,7 +123,7 @@ fn mask_text(text: String) -> String {
 }
 
 /// Does a value under this key look like a secret, by the key alone? Separators and case do not count.
-fn is_secret_key(key: &str) -> bool {
+pub(crate) fn is_secret_key(key: &str) -> bool {
     const WORDS: &[&str] = &[
         "password",
         "passwd",

@@ -1,16 +1,28 @@
 //! One conversation: open requests, what the client was shown, which era it speaks.
+//!
+//! [`client`] and [`server`] take a side's lines apart; what a line is about is judged in a room of its
+//! own: [`calls`] (tools, resources, prompts, other methods), [`lists`], [`subscriptions`],
+//! [`client_features`] (what the server asks), [`tasks`], [`batches`], [`unreadable`].
 
+mod batches;
+mod calls;
 mod client;
+mod client_features;
+mod lists;
 mod server;
+mod subscriptions;
+mod tasks;
+mod unreadable;
 
 use crate::entry::{Entry, EntryKind, Fate};
 use crate::judged::{Judged, Left, Otherwise, Release};
 use crate::open::OpenRequests;
-use crate::refusal::{self, Addressee, Era};
-use mcp::{Id, reply};
+use crate::refusal::{self, Addressee, Era, Named};
+use lists::Shown;
+use mcp::{Changes, Id, List};
 use policy::{Decision, Feature, Outcome, Request, Ruleset, ServerIdentity};
-use std::collections::BTreeMap;
 use std::time::Duration;
+use tasks::Tasks;
 use time::OffsetDateTime;
 
 /// What holds for the whole conversation.
@@ -36,42 +48,50 @@ pub struct Session {
     client: Option<(String, String)>,
     /// Of the client's latest request. There is no handshake to learn it from since 2026-07-28.
     era: Era,
+    /// The server settled on 2025-03-26, the one revision with batches.
+    batches: bool,
     /// Calls so far.
     calls: u64,
     /// The client's requests to the server.
     asked_server: OpenRequests<Open>,
     /// The server's requests to the client (roots, sampling, elicitation; up to 2025-11-25).
-    asked_client: OpenRequests<()>,
-    /// The tools of the server's last list, and whether the client was shown them. `None` until it
-    /// has listed.
-    tools: Option<BTreeMap<String, bool>>,
+    asked_client: OpenRequests<Open>,
+    /// The kinds of list the server has, once it has said.
+    has_lists: Option<Changes>,
+    /// What the server listed last, and whether the client was shown it.
+    shown: Shown,
+    /// Tasks that the server made, by the tool that made them.
+    server_tasks: Tasks,
+    /// Tasks that the client made, by the client feature that made them.
+    client_tasks: Tasks,
     /// Lines of the server's that were dropped.
     noise: u64,
     /// Policy lets the member do nothing with this server, so it was never started.
     not_started: bool,
 }
 
-/// A request of the client's that the server has not answered.
+/// A request that has no answer yet.
 #[derive(Debug)]
 struct Open {
     waiting: Waiting,
+    /// What is on record of it, if it is a recorded one.
+    call: Option<Call>,
     era: Era,
     what: String,
     since: Duration,
 }
 
+/// What has to be done with its answer.
 #[derive(Debug)]
 enum Waiting {
-    Call(Call),
-    ToolList {
+    List {
+        list: List,
         first_page: bool,
     },
-    /// `subscriptions/listen`; did it ask for changes of the tool list?
-    Listen {
-        tools: bool,
-    },
-    /// A subscription to the tool list that the server does not serve. Only we speak on it.
-    OwnListen,
+    /// `subscriptions/listen`, and the changes of lists it asked for.
+    Listen(Changes),
+    /// A subscription that the server does not serve. Only we speak on it.
+    OwnListen(Changes),
     /// `initialize`, which cannot be cancelled.
     Initialize,
     Discover,
@@ -83,7 +103,7 @@ enum Waiting {
 struct Call {
     number: u64,
     method: String,
-    tool: Option<String>,
+    named: Option<Named>,
     tool_use_id: Option<String>,
     left: Left,
 }
@@ -95,10 +115,14 @@ impl Session {
             facts,
             client: None,
             era: Era::Legacy,
+            batches: false,
             calls: 0,
             asked_server: OpenRequests::default(),
             asked_client: OpenRequests::default(),
-            tools: None,
+            has_lists: None,
+            shown: Shown::default(),
+            server_tasks: Tasks::default(),
+            client_tasks: Tasks::default(),
             noise: 0,
             not_started: false,
         }
@@ -127,7 +151,7 @@ impl Session {
 
     /// The refusal of the server as a whole, where there is one; in monitor mode it is not enforced.
     fn bar(&self, rules: &Ruleset, now: Now) -> Option<Decision> {
-        rules.server_refusal(&self.question("", None, now))
+        rules.server_refusal(&self.question(Feature::Tool, "", None, now))
     }
 
     fn is_barred(&self, rules: &Ruleset, now: Now) -> bool {
@@ -146,32 +170,11 @@ impl Session {
         self.judge_server_line(line, rules, now)
     }
 
-    /// The policy changed: a `notifications/tools/list_changed` for the client, in the shape of its era.
-    /// One per open subscription that asked for it in 2026-07-28. Empty where the client has not listed
-    /// tools yet, or what it may see is the same.
+    /// The policy changed: a `list_changed` notification for the client, for each kind of list of which it
+    /// may see something else now, in the shape of its era: one per open subscription that asked for it
+    /// in 2026-07-28. Empty where the client has not listed yet, or what it may see is the same.
     pub fn policy_changed(&mut self, rules: &Ruleset, now: Now) -> Vec<Judged> {
-        let Some(mut tools) = self.tools.take() else { return Vec::new() };
-        let mut changed = false;
-        for (name, shown) in &mut tools {
-            let visible = rules.visible(&self.question(name, None, now));
-            changed |= visible != *shown;
-            *shown = visible;
-        }
-        self.tools = Some(tools);
-        if !changed {
-            return Vec::new();
-        }
-        match self.era {
-            Era::Legacy => vec![Judged::pass(Release::ToClient(reply::tools_list_changed()))],
-            Era::Modern => self
-                .asked_server
-                .iter()
-                .filter(|(_, open)| {
-                    matches!(open.waiting, Waiting::Listen { tools: true } | Waiting::OwnListen)
-                })
-                .map(|(id, _)| Judged::pass(Release::ToClient(reply::tools_list_changed_on(id))))
-                .collect(),
-        }
+        self.tell_changes(rules, now)
     }
 
     /// The server is gone (`why`: a sentence for the developer): closes every open request with an
@@ -181,15 +184,18 @@ impl Session {
         open.retain(|(_, open)| !open.never_left());
         open.sort_by(|(a, _), (b, _)| a.cmp(b));
         open.sort_by_key(|(_, open)| open.call().map(|call| call.number));
-        open.into_iter()
-            .map(|(id, open)| {
-                let to = open.addressee(id);
-                let release = Release::ToClient(refusal::server_gone(&to, why));
-                match open.outcome(Fate::Lost, 0, now) {
-                    Some(entry) => Judged::entered(entry, release, Otherwise::Withheld(to)),
-                    None => Judged::pass(release),
-                }
-            })
+        let lost = open.into_iter().map(|(id, open)| {
+            let to = open.addressee(id);
+            let release = Release::ToClient(refusal::server_gone(&to, why));
+            match open.outcome(Fate::Lost, 0, now) {
+                Some(entry) => Judged::entered(entry, release, Otherwise::Withheld(to)),
+                None => Judged::pass(release),
+            }
+        });
+        let mut unanswered = self.asked_client.drain();
+        unanswered.sort_by_key(|(_, open)| open.call().map(|call| call.number));
+        let unanswered = unanswered.into_iter().filter_map(|(_, open)| open.outcome(Fate::Lost, 0, now));
+        lost.chain(unanswered.map(|entry| Judged::entered(entry, Release::Nothing, Otherwise::Nothing)))
             .collect()
     }
 
@@ -197,7 +203,7 @@ impl Session {
     #[must_use]
     pub fn is_answer_due(&self) -> bool {
         let mut open = self.asked_server.iter();
-        open.any(|(_, open)| open.is_answerable() && !matches!(open.waiting, Waiting::Listen { .. }))
+        open.any(|(_, open)| open.is_answerable() && !matches!(open.waiting, Waiting::Listen(_)))
     }
 
     /// The client's name and version as it gave them in `initialize` or `_meta`.
@@ -208,7 +214,8 @@ impl Session {
 
     fn question<'a>(
         &'a self,
-        tool: &'a str,
+        feature: Feature,
+        name: &'a str,
         arguments: Option<&'a serde_json::Value>,
         now: Now,
     ) -> Request<'a> {
@@ -217,8 +224,8 @@ impl Session {
             device: &self.facts.device,
             client: self.client().map_or("", |(name, _)| name),
             server: &self.facts.server,
-            feature: Feature::Tool,
-            name: tool,
+            feature,
+            name,
             arguments,
             now: now.wall,
         }
@@ -233,20 +240,17 @@ impl Session {
 impl Open {
     /// The call, if this is one and it has left.
     fn call(&self) -> Option<&Call> {
-        match &self.waiting {
-            Waiting::Call(call) if call.left.has() => Some(call),
-            _ => None,
-        }
+        self.call.as_ref().filter(|call| call.left.has())
     }
 
-    /// It was held back, and its client told so.
+    /// It was held back, and whoever asked told so.
     fn never_left(&self) -> bool {
-        matches!(&self.waiting, Waiting::Call(call) if !call.left.has())
+        self.call.as_ref().is_some_and(|call| !call.left.has())
     }
 
-    /// Does the server owe an answer?
+    /// Does the peer owe an answer?
     fn is_answerable(&self) -> bool {
-        !self.never_left() && !matches!(self.waiting, Waiting::OwnListen)
+        !self.never_left() && !matches!(self.waiting, Waiting::OwnListen(_))
     }
 
     fn addressee(&self, id: Id) -> Addressee {
@@ -266,7 +270,7 @@ impl Open {
             },
             tool_use_id: call.tool_use_id.clone(),
             method: call.method.clone(),
-            tool: call.tool.clone(),
+            tool: call.named.as_ref().and_then(Named::tool).map(str::to_owned),
         })
     }
 }

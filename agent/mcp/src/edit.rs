@@ -1,151 +1,101 @@
 //! Splice edits: change one place of a message and keep every other byte.
 
+use crate::list::{Change, Changes};
 use crate::members::Members;
 use crate::message::{Message, range_in};
 use serde_json::value::RawValue;
 use std::ops::Range;
-use thiserror::Error;
 
-/// Why a list cannot be filtered. It must not be shown then.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Unreadable {
-    #[error("the answer is not a result with an object in it")]
-    NoResult,
-    #[error("`result.tools` is not a list")]
-    NoTools,
-    #[error("the key {key:?} in `result` is not `{known}`, but some readers would take it for that")]
-    Lookalike { key: String, known: &'static str },
-}
-
-/// A tool list with some tools taken out.
+/// An `initialize` or `server/discover` result, and the features whose lists may change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolsFiltered {
-    /// The whole message. The original bytes where nothing was taken out.
+pub struct Announced {
+    /// The whole message.
     pub bytes: Vec<u8>,
-    /// Names the server sent, with whether each was kept, in the server's order. Entries that could
-    /// not be read have no name and are not among them.
-    pub names: Vec<(String, bool)>,
-    pub shown: u64,
-    /// Taken out: by `keep`, or because the entry could not be read.
-    pub hidden: u64,
+    /// The kinds of list that the server has at all; `None` where it does not say.
+    pub has: Option<Changes>,
 }
 
-/// Takes out of `result.tools` every tool that `keep` does not want, and every entry that is not an
-/// object with a string `name`. A shared cache must not serve what is left to others, so a `public`
-/// `cacheScope` (2026-07-28) becomes `private` where something was taken out.
-///
-/// # Errors
-/// The list itself cannot be read.
-pub fn filter_tools(
-    message: Message,
-    mut keep: impl FnMut(&str) -> bool,
-) -> Result<ToolsFiltered, Unreadable> {
-    let text = message.text();
-    let result = message.result().ok_or(Unreadable::NoResult)?;
-    let members = Members::of(result).ok_or(Unreadable::NoResult)?;
-    if let Some((key, known)) = members.lookalike(&["tools", "nextCursor", "cacheScope"]) {
-        return Err(Unreadable::Lookalike { key, known });
-    }
-    let list = members.get("tools").ok_or(Unreadable::NoTools)?;
-    let items: Vec<&RawValue> = serde_json::from_str(list).map_err(|_| Unreadable::NoTools)?;
-    let mut names = Vec::with_capacity(items.len());
-    let mut kept = Vec::with_capacity(items.len());
-    for item in &items {
-        let Some(name) = tool_name(item.get()) else { continue };
-        let wanted = keep(&name);
-        if wanted {
-            kept.push(item.get());
-        }
-        names.push((name, wanted));
-    }
-    let shown = kept.len() as u64;
-    let hidden = items.len() as u64 - shown;
-    if hidden == 0 {
-        return Ok(ToolsFiltered { bytes: message.into_bytes(), names, shown, hidden });
-    }
-    let mut splices = vec![Splice { at: range_in(text, list), with: format!("[{}]", kept.join(",")) }];
-    if let Some(scope) =
-        members.get("cacheScope").filter(|_| members.string("cacheScope").as_deref() == Some("public"))
-    {
-        splices.push(Splice { at: range_in(text, scope), with: "\"private\"".to_owned() });
-    }
-    Ok(ToolsFiltered { bytes: apply(text, splices).into_bytes(), names, shown, hidden })
-}
-
-/// The message with one top-level member of its `result` set to `json`: replaced where it stands, or
-/// added at the end.
-///
-/// # Errors
-/// The message has no result object.
-pub fn set_result_member(message: &Message, key: &str, json: &RawValue) -> Result<Vec<u8>, Unreadable> {
-    let text = message.text();
-    let result = message.result().ok_or(Unreadable::NoResult)?;
-    let members = Members::of(result).ok_or(Unreadable::NoResult)?;
-    let splice = match members.get(key) {
-        Some(old) => Splice { at: range_in(text, old), with: json.get().to_owned() },
-        None => added(text, result, key, json.get()).ok_or(Unreadable::NoResult)?,
-    };
-    Ok(apply(text, vec![splice]).into_bytes())
-}
-
-/// An `initialize` or `server/discover` result that says the tool list may change, where the server has tools at all: with
-/// a policy in front of it, it may, and clients listen only where they are told so.
+/// An `initialize` or `server/discover` result that says its lists may change, for each list the server
+/// has: with a policy in front of it they may, and clients listen only where they are told so.
 #[must_use]
-pub fn announce_tool_changes(message: Message) -> Vec<u8> {
+pub fn announce_changes(message: Message) -> Announced {
     let capabilities = message.result().and_then(Members::of).and_then(|it| it.get("capabilities"));
-    let tools = capabilities.and_then(Members::of).and_then(|it| it.get("tools"));
-    let splice = tools.and_then(|tools| made_true(message.text(), tools, "listChanged"));
-    spliced(message, splice)
+    let Some(capabilities) = capabilities.and_then(Members::of) else {
+        return Announced { bytes: message.into_bytes(), has: None };
+    };
+    let has = Changes::where_so(|change| capabilities.get(change.capability()).is_some());
+    let text = message.text();
+    let announced = |change: Change| made_true(text, capabilities.get(change.capability())?, "listChanged");
+    let splices = has.iter().filter_map(announced).collect();
+    Announced { bytes: spliced(message, splices), has: Some(has) }
 }
 
-/// A `notifications/subscriptions/acknowledged` that honours the wish for changes of the tool list,
-/// whether or not the server will tell of any: we shall.
+/// A `notifications/subscriptions/acknowledged` that honours the wish for these changes, whether or not
+/// the server will tell of any: we shall.
 #[must_use]
-pub fn honour_tool_changes(message: Message) -> Vec<u8> {
+pub fn honour_changes(message: Message, wished: Changes) -> Vec<u8> {
+    let text = message.text();
     let honoured = message.params().and_then(Members::of).and_then(|it| it.get("notifications"));
-    let splice = honoured.and_then(|honoured| made_true(message.text(), honoured, "toolsListChanged"));
-    spliced(message, splice)
+    let Some(honoured) = honoured.filter(|honoured| honoured.starts_with('{')) else {
+        return message.into_bytes();
+    };
+    let Some(members) = Members::of(honoured) else { return message.into_bytes() };
+    let mut splices = Vec::new();
+    let mut missing = Vec::new();
+    for change in wished.iter() {
+        match members.get(change.filter()) {
+            Some("true") => {}
+            Some(other) => splices.push(Splice { at: range_in(text, other), with: "true".to_owned() }),
+            None => missing.push(format!("\"{}\":true", change.filter())),
+        }
+    }
+    if !missing.is_empty() {
+        let comma = if members.is_empty() { "" } else { "," };
+        let brace = range_in(text, honoured).end - 1;
+        splices.push(Splice { at: brace..brace, with: format!("{comma}{}", missing.join(",")) });
+    }
+    spliced(message, splices)
 }
 
-fn spliced(message: Message, splice: Option<Splice>) -> Vec<u8> {
-    match splice {
-        Some(splice) => apply(message.text(), vec![splice]).into_bytes(),
-        None => message.into_bytes(),
-    }
+/// A `subscriptions/listen` without the resources that `keep` does not want.
+#[must_use]
+pub fn without_subscriptions(message: Message, mut keep: impl FnMut(&str) -> bool) -> Vec<u8> {
+    let text = message.text();
+    let filter = message.params().and_then(Members::of).and_then(|it| it.get("notifications"));
+    let list = filter.and_then(Members::of).and_then(|it| it.get("resourceSubscriptions"));
+    let items: Option<Vec<&RawValue>> = list.and_then(|list| serde_json::from_str(list).ok());
+    let (Some(list), Some(items)) = (list, items) else { return message.into_bytes() };
+    let wanted = |item: &&RawValue| crate::members::string(item.get()).is_some_and(|uri| keep(&uri));
+    let kept: Vec<&str> = items.into_iter().filter(wanted).map(RawValue::get).collect();
+    let splice = Splice { at: range_in(text, list), with: format!("[{}]", kept.join(",")) };
+    spliced(message, vec![splice])
+}
+
+fn spliced(message: Message, splices: Vec<Splice>) -> Vec<u8> {
+    if splices.is_empty() { message.into_bytes() } else { apply(message.text(), splices).into_bytes() }
 }
 
 /// Sets a member of an object to `true`; `None` where it is so, or the text is no object.
 fn made_true(text: &str, object: &str, key: &str) -> Option<Splice> {
-    match Members::of(object)?.get(key) {
+    let members = Members::of(object)?;
+    match members.get(key) {
         Some("true") => None,
         Some(other) => Some(Splice { at: range_in(text, other), with: "true".to_owned() }),
-        None => added(text, object, key, "true"),
+        None => {
+            let comma = if members.is_empty() { "" } else { "," };
+            let brace = range_in(text, object).end - 1;
+            Some(Splice { at: brace..brace, with: format!("{comma}\"{key}\":true") })
+        }
     }
 }
 
-/// A member added at the end of an object.
-fn added(text: &str, object: &str, key: &str, json: &str) -> Option<Splice> {
-    let comma = if Members::of(object)?.is_empty() { "" } else { "," };
-    let brace = range_in(text, object).end - 1;
-    Some(Splice { at: brace..brace, with: format!("{comma}{}:{json}", serde_json::Value::from(key)) })
-}
-
-/// The name of one entry of a tool list, if every reader reads the same one.
-fn tool_name(json: &str) -> Option<String> {
-    let tool = Members::of(json)?;
-    if tool.lookalike(&["name"]).is_some() {
-        return None;
-    }
-    tool.string("name")
-}
-
-struct Splice {
-    at: Range<usize>,
-    with: String,
+pub(crate) struct Splice {
+    pub(crate) at: Range<usize>,
+    pub(crate) with: String,
 }
 
 /// Splices must not overlap.
-fn apply(text: &str, mut splices: Vec<Splice>) -> String {
+pub(crate) fn apply(text: &str, mut splices: Vec<Splice>) -> String {
     splices.sort_by_key(|splice| splice.at.start);
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
@@ -166,71 +116,9 @@ mod tests {
         Message::parse(text.as_bytes().to_vec()).unwrap()
     }
 
-    fn filtered(text: &str, keep: &[&str]) -> (String, u64, u64) {
-        let it = filter_tools(message(text), |name| keep.contains(&name)).unwrap();
-        (String::from_utf8(it.bytes).unwrap(), it.shown, it.hidden)
-    }
-
     #[test]
-    fn only_the_hidden_tools_go_and_every_other_byte_stays() {
-        let list = r#"{ "id":1, "jsonrpc":"2.0","result":{"x":50.0,"tools": [ {"name":"a","k":1e2} , {"name":"b"}, {"na\u006de":"\u0063"} ],"nextCursor":"","ttlMs":9007199254740993}, "y":[1 ]}"#;
-        assert_eq!(filtered(list, &["a", "b", "c"]), (list.to_owned(), 3, 0));
-        let without_b = list.replace(
-            r#"[ {"name":"a","k":1e2} , {"name":"b"}, {"na\u006de":"\u0063"} ]"#,
-            r#"[{"name":"a","k":1e2},{"na\u006de":"\u0063"}]"#,
-        );
-        assert_eq!(filtered(list, &["a", "c"]), (without_b, 2, 1));
-        assert_eq!(filtered(list, &[]).1, 0);
-    }
-
-    #[test]
-    fn an_entry_that_cannot_be_read_is_hidden_even_from_who_may_see_all() {
-        let list = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"},{"name":7},"evil",null,{"title":"x"},{"name":"a","Name":"evil"},["name"]]}}"#;
-        let it = filter_tools(message(list), |_| true).unwrap();
-        assert_eq!((it.shown, it.hidden), (1, 6));
-        assert_eq!(it.bytes, br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#);
-    }
-
-    #[test]
-    fn a_list_that_cannot_be_read_is_an_error() {
-        for (result, why) in [
-            (r#"{"tools":{"name":"a"}}"#, Unreadable::NoTools),
-            (r#"{"tools":null}"#, Unreadable::NoTools),
-            (r"{}", Unreadable::NoTools),
-            (r#"[{"name":"a"}]"#, Unreadable::NoResult),
-            (
-                r#"{"tools":[],"Tools":[{"name":"evil"}]}"#,
-                Unreadable::Lookalike { key: "Tools".into(), known: "tools" },
-            ),
-        ] {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
-            assert_eq!(filter_tools(message(&text), |_| true).unwrap_err(), why, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_public_list_becomes_private_when_something_was_taken_out() {
-        let list = r#"{"jsonrpc":"2.0","id":1,"result":{"cacheScope":"public","tools":[{"name":"a"},{"name":"b"}],"resultType":"complete"}}"#;
-        assert_eq!(filtered(list, &["a", "b"]).0, list);
-        let private = r#"{"jsonrpc":"2.0","id":1,"result":{"cacheScope":"private","tools":[{"name":"a"}],"resultType":"complete"}}"#;
-        assert_eq!(filtered(list, &["a"]).0, private);
-    }
-
-    #[test]
-    fn a_result_member_is_replaced_or_added() {
-        let set = |text: &str| {
-            let json = serde_json::value::to_raw_value(&0).unwrap();
-            String::from_utf8(set_result_member(&message(text), "ttlMs", &json).unwrap()).unwrap()
-        };
-        let frame = |result: &str| format!(r#"{{"jsonrpc":"2.0","result":{result},"id":1}}"#);
-        assert_eq!(set(&frame(r#"{"ttlMs": 50,"a":1}"#)), frame(r#"{"ttlMs": 0,"a":1}"#));
-        assert_eq!(set(&frame(r#"{"a":1 }"#)), frame(r#"{"a":1 ,"ttlMs":0}"#));
-        assert_eq!(set(&frame("{}")), frame(r#"{"ttlMs":0}"#));
-    }
-
-    #[test]
-    fn a_server_with_tools_announces_that_they_may_change() {
-        let announced = |text: &str| String::from_utf8(announce_tool_changes(message(text))).unwrap();
+    fn a_server_announces_that_the_lists_it_has_may_change() {
+        let announced = |text: &str| String::from_utf8(announce_changes(message(text)).bytes).unwrap();
         let frame = |capabilities: &str| {
             format!(r#"{{"jsonrpc":"2.0","id":0,"result":{{"capabilities": {capabilities}, "x":1.0}}}}"#)
         };
@@ -239,6 +127,10 @@ mod tests {
             (r#"{"tools":{"listChanged": false}}"#, r#"{"tools":{"listChanged": true}}"#),
             (r#"{"tools":{"listChanged":true}}"#, r#"{"tools":{"listChanged":true}}"#),
             (r#"{"tools":{"v":1 },"logging":{}}"#, r#"{"tools":{"v":1 ,"listChanged":true},"logging":{}}"#),
+            (
+                r#"{"resources":{"subscribe":true},"prompts":{}}"#,
+                r#"{"resources":{"subscribe":true,"listChanged":true},"prompts":{"listChanged":true}}"#,
+            ),
             (r#"{"logging":{}}"#, r#"{"logging":{}}"#),
             (r#"{"tools":7}"#, r#"{"tools":7}"#),
             ("null", "null"),
@@ -247,5 +139,51 @@ mod tests {
         }
         let error = r#"{"jsonrpc":"2.0","id":0,"error":{"code":1,"message":"m"}}"#;
         assert_eq!(announced(error), error);
+    }
+
+    #[test]
+    fn what_a_server_has_is_told() {
+        let has = |capabilities: &str| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":0,"result":{{"capabilities":{capabilities}}}}}"#);
+            announce_changes(message(&text)).has
+        };
+        let tools = Changes { tools: true, ..Changes::default() };
+        assert_eq!(has(r#"{"tools":{},"logging":{}}"#), Some(tools));
+        assert_eq!(has("{}"), Some(Changes::default()));
+        assert_eq!(has("7"), None);
+    }
+
+    #[test]
+    fn an_acknowledgement_gains_what_we_tell_of() {
+        let frame = |honoured: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{honoured}}}}}"#
+            )
+        };
+        for (before, after) in [
+            ("{}", r#"{"toolsListChanged":true,"promptsListChanged":true}"#),
+            (
+                r#"{"x":1,"toolsListChanged":true}"#,
+                r#"{"x":1,"toolsListChanged":true,"promptsListChanged":true}"#,
+            ),
+            (r#"{"promptsListChanged":false}"#, r#"{"promptsListChanged":true,"toolsListChanged":true}"#),
+            ("[]", "[]"),
+        ] {
+            let wished = Changes { tools: true, prompts: true, resources: false };
+            let honoured = honour_changes(message(&frame(before)), wished);
+            assert_eq!(String::from_utf8(honoured).unwrap(), frame(after));
+        }
+    }
+
+    #[test]
+    fn refused_resources_are_taken_out_of_a_subscription() {
+        let frame = |uris: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{{"notifications":{{"resourceSubscriptions": {uris} ,"toolsListChanged":true}}}}}}"#
+            )
+        };
+        let kept =
+            without_subscriptions(message(&frame(r#"["a:x", "b:x", "a:\u0079"]"#)), |uri| uri != "b:x");
+        assert_eq!(String::from_utf8(kept).unwrap(), frame(r#"["a:x","a:\u0079"]"#));
     }
 }

@@ -3,10 +3,14 @@
 //!
 //! What is judged and what is forwarded are the same parse: the original bytes are kept, and
 //! anything two readers could read differently (duplicate keys, invalid UTF-8, lone surrogates,
-//! batches, folded keys) is malformed, never guessed at.
+//! folded keys, a batch outside the one revision that has them) is malformed, never guessed at.
 
+pub mod batch;
+pub mod bridge;
 pub mod edit;
 pub mod frame;
+pub mod inputs;
+pub mod list;
 pub mod malformed;
 mod members;
 pub mod message;
@@ -16,7 +20,9 @@ pub mod salvage;
 pub mod scan;
 pub mod subject;
 
+pub use batch::Batch;
 pub use frame::{Line, Splitter};
+pub use list::{Change, Changes, List};
 pub use malformed::Malformed;
 pub use message::{Id, Kind, Message};
 pub use subject::Subject;

@@ -20,8 +20,18 @@ pub enum Malformed {
     TooDeep { at: usize },
     #[error("more data follows the message at byte {at}; one line carries one message")]
     TrailingData { at: usize },
-    #[error("the message is a batch (an array); send each message on its own")]
+    #[error(
+        "the message is a batch (an array), which only the protocol version 2025-03-26 has; send each message on its own"
+    )]
     Batch,
+    #[error("the batch is empty")]
+    EmptyBatch,
+    #[error("the batch has {messages} messages; up to {max} are taken", max = crate::batch::MAX_MESSAGES)]
+    LongBatch { messages: usize },
+    #[error("the batch holds another batch")]
+    NestedBatch,
+    #[error("`initialize` stands in a batch; it has to come on its own")]
+    InitializeInBatch,
     #[error("the message is not a JSON object")]
     NotAnObject,
     #[error(
@@ -50,12 +60,20 @@ pub enum Malformed {
     AnswerWithoutId,
     #[error("`error` is not an object with an integer `code`")]
     BadError,
-    #[error("`tools/call` came without an `id`; a call nobody waits for is not made")]
-    CallWithoutId,
+    #[error("`{method}` came without an `id`; a call nobody waits for is not made")]
+    CallWithoutId { method: &'static str },
     #[error("`tools/call` does not name its tool: `params.name` is not a string")]
     CallWithoutName,
-    #[error("`params.arguments` of `tools/call` is not an object")]
-    BadArguments,
+    #[error("`prompts/get` does not name its prompt: `params.name` is not a string")]
+    PromptWithoutName,
+    #[error("the request does not name its resource: `params.uri` is not a string")]
+    ResourceWithoutUri,
+    #[error("`params.ref` of `completion/complete` is not an object whose `name` and `uri` are strings")]
+    BadReference,
+    #[error("`params.notifications.resourceSubscriptions` is not a list of strings")]
+    BadSubscriptions,
+    #[error("`params.arguments` of `{method}` is not an object")]
+    BadArguments { method: &'static str },
     #[error("`params._meta` is not an object")]
     BadMeta,
 }
@@ -73,6 +91,10 @@ impl Malformed {
             Self::TooDeep { .. } => "too-deep",
             Self::TrailingData { .. } => "trailing-data",
             Self::Batch => "batch",
+            Self::EmptyBatch => "empty-batch",
+            Self::LongBatch { .. } => "long-batch",
+            Self::NestedBatch => "nested-batch",
+            Self::InitializeInBatch => "initialize-in-batch",
             Self::NotAnObject => "not-an-object",
             Self::DuplicateKey { .. } => "duplicate-key",
             Self::LookalikeKey { .. } => "lookalike-key",
@@ -86,9 +108,13 @@ impl Malformed {
             Self::ResultAndError => "result-and-error",
             Self::AnswerWithoutId => "answer-without-id",
             Self::BadError => "bad-error",
-            Self::CallWithoutId => "call-without-id",
+            Self::CallWithoutId { .. } => "call-without-id",
             Self::CallWithoutName => "call-without-name",
-            Self::BadArguments => "bad-arguments",
+            Self::PromptWithoutName => "prompt-without-name",
+            Self::ResourceWithoutUri => "resource-without-uri",
+            Self::BadReference => "bad-reference",
+            Self::BadSubscriptions => "bad-subscriptions",
+            Self::BadArguments { .. } => "bad-arguments",
             Self::BadMeta => "bad-meta",
         }
     }

@@ -26,6 +26,11 @@ impl<'a> Members<'a> {
         self.0.is_empty()
     }
 
+    /// Keys and JSON texts, in the order they stand.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), *value))
+    }
+
     /// The member's JSON text.
     pub(crate) fn get(&self, key: &str) -> Option<&'a str> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| *value)

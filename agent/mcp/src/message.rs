@@ -73,10 +73,18 @@ pub struct Message {
     kind: Kind,
     /// Where `params` stands in the text of a request or notification.
     params: Option<Range<usize>>,
-    /// Where `result` stands in the text of a response.
-    result: Option<Range<usize>>,
-    tool_error: bool,
+    answer: Answer,
     asked: Asked,
+}
+
+/// Where the parts of an answer stand in its text.
+#[derive(Debug, Clone, Default)]
+struct Answer {
+    result: Option<Range<usize>>,
+    error: Option<Range<usize>>,
+    input_requests: Option<Range<usize>>,
+    task: Option<Range<usize>>,
+    tool_error: bool,
 }
 
 impl Message {
@@ -97,9 +105,7 @@ impl Message {
         };
         let read = scan::outline(&text).and_then(|outline| read(&outline));
         match read {
-            Ok(Read { kind, params, result, tool_error, asked }) => {
-                Ok(Self { text, kind, params, result, tool_error, asked })
-            }
+            Ok(Read { kind, params, answer, asked }) => Ok(Self { text, kind, params, answer, asked }),
             Err(why) => Err((why, text.into_bytes())),
         }
     }
@@ -163,13 +169,39 @@ impl Message {
     /// The JSON text of `result`.
     #[must_use]
     pub fn result(&self) -> Option<&str> {
-        self.result.clone().map(|range| &self.text[range])
+        self.answer.result.clone().map(|range| &self.text[range])
+    }
+
+    /// The JSON text of `error`.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        self.answer.error.clone().map(|range| &self.text[range])
+    }
+
+    /// The JSON text of `result.inputRequests` (2026-07-28): what the server wants of the client first.
+    #[must_use]
+    pub fn input_requests(&self) -> Option<&str> {
+        self.answer.input_requests.clone().map(|range| &self.text[range])
+    }
+
+    /// The id of the task that a result says was made: `result.task.taskId` in 2025-11-25,
+    /// `result.taskId` beside `"resultType": "task"` in 2026-07-28.
+    #[must_use]
+    pub fn made_task(&self) -> Option<String> {
+        let task = &self.text[self.answer.task.clone()?];
+        if task.starts_with('{') { Members::of(task)?.string("taskId") } else { members::string(task) }
+    }
+
+    /// The protocol version that the result of `initialize` settles on. Walks the result.
+    #[must_use]
+    pub fn settled_version(&self) -> Option<String> {
+        Members::of(self.result()?)?.string("protocolVersion")
     }
 
     /// Is it a result that says `"isError": true`, the tool's own failure?
     #[must_use]
     pub fn is_tool_error(&self) -> bool {
-        self.tool_error
+        self.answer.tool_error
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -180,14 +212,13 @@ impl Message {
 struct Read {
     kind: Kind,
     params: Option<Range<usize>>,
-    result: Option<Range<usize>>,
-    tool_error: bool,
+    answer: Answer,
     asked: Asked,
 }
 
 impl Read {
-    fn answer(kind: Kind) -> Self {
-        Self { kind, params: None, result: None, tool_error: false, asked: Asked::default() }
+    fn answer(kind: Kind, answer: Answer) -> Self {
+        Self { kind, params: None, answer, asked: Asked::default() }
     }
 }
 
@@ -208,10 +239,7 @@ fn read(outline: &Outline<'_>) -> Result<Read, Malformed> {
         (None, Some(result), None) => {
             let id = members.get("id").ok_or(Malformed::AnswerWithoutId)?;
             let id = Id::from_json(id).ok_or(Malformed::BadId)?;
-            let inner = outline.inside("result", result);
-            let tool_error = inner.is_some_and(|inner| inner.get("isError") == Some("true"));
-            let result = Some(range_in(outline.text, result));
-            Ok(Read { result, tool_error, ..Read::answer(Kind::Response { id }) })
+            Ok(Read::answer(Kind::Response { id }, read_result(outline, result)?))
         }
         (None, None, Some(error)) => {
             let id = match members.get("id") {
@@ -219,9 +247,25 @@ fn read(outline: &Outline<'_>) -> Result<Read, Malformed> {
                 Some(id) => Some(Id::from_json(id).ok_or(Malformed::BadId)?),
             };
             let code = outline.inside("error", error).and_then(|error| error.get("code")?.parse().ok());
-            Ok(Read::answer(Kind::Error { id, code: code.ok_or(Malformed::BadError)? }))
+            let answer = Answer { error: Some(range_in(outline.text, error)), ..Answer::default() };
+            Ok(Read::answer(Kind::Error { id, code: code.ok_or(Malformed::BadError)? }, answer))
         }
     }
+}
+
+fn read_result(outline: &Outline<'_>, result: &str) -> Result<Answer, Malformed> {
+    let mut answer = Answer { result: Some(range_in(outline.text, result)), ..Answer::default() };
+    let Some(inner) = outline.inside("result", result) else { return Ok(answer) };
+    if let Some((key, known)) = inner.lookalike(&["inputRequests"]) {
+        return Err(Malformed::LookalikeKey { key, known, place: "`result`" });
+    }
+    let place = |part| range_in(outline.text, part);
+    let is_task = || inner.string("resultType").as_deref() == Some("task");
+    answer.tool_error = inner.get("isError") == Some("true");
+    answer.input_requests = inner.get("inputRequests").map(place);
+    let task_of_2026 = || inner.get("taskId").filter(|_| is_task());
+    answer.task = inner.get("task").or_else(task_of_2026).map(place);
+    Ok(answer)
 }
 
 fn read_request(outline: &Outline<'_>, method: &str, members: &Members<'_>) -> Result<Read, Malformed> {
@@ -241,7 +285,11 @@ fn read_request(outline: &Outline<'_>, method: &str, members: &Members<'_>) -> R
         Some(id) => Kind::Request { id, method },
         None => Kind::Notification { method },
     };
-    Ok(Read { params: params.map(|params| range_in(outline.text, params)), asked, ..Read::answer(kind) })
+    Ok(Read {
+        params: params.map(|params| range_in(outline.text, params)),
+        asked,
+        ..Read::answer(kind, Answer::default())
+    })
 }
 
 /// Where `part`, a slice of `text`, stands in it.

@@ -1,5 +1,6 @@
-//! Messages of our own: error answers, and the notifications about the tool list.
+//! Messages of our own: error answers, and the notifications about changed lists.
 
+use crate::list::{Change, Changes};
 use crate::message::Id;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -23,29 +24,32 @@ pub fn error(id: Option<&Id>, code: i64, message: &str, data: Option<&RawValue>)
         .into_bytes()
 }
 
-/// `notifications/tools/list_changed`, as the eras up to 2025-11-25 have it.
+/// `notifications/…/list_changed`, as the eras up to 2025-11-25 have it.
 #[must_use]
-pub fn tools_list_changed() -> Vec<u8> {
-    br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#.to_vec()
+pub fn list_changed(change: Change) -> Vec<u8> {
+    format!(r#"{{"jsonrpc":"2.0","method":"notifications/{}/list_changed"}}"#, change.capability())
+        .into_bytes()
 }
 
 /// The same on a stream that `subscriptions/listen` opened (2026-07-28): `listen` is that request's id.
 #[must_use]
-pub fn tools_list_changed_on(listen: &Id) -> Vec<u8> {
-    let id = listen.as_json();
+pub fn list_changed_on(change: Change, listen: &Id) -> Vec<u8> {
+    let (feature, id) = (change.capability(), listen.as_json());
     format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+        r#"{{"jsonrpc":"2.0","method":"notifications/{feature}/list_changed","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
     )
     .into_bytes()
 }
 
-/// The first message on a stream that the server does not serve and we do: changes of the tool list,
-/// and nothing else, will be told on it.
+/// The first message on a stream that the server does not serve and we do: these changes of lists, and
+/// nothing else, will be told on it.
 #[must_use]
-pub fn tools_subscription_acknowledged(listen: &Id) -> Vec<u8> {
+pub fn subscription_acknowledged(changes: Changes, listen: &Id) -> Vec<u8> {
     let id = listen.as_json();
+    let honoured: Vec<_> = changes.iter().map(|change| format!("\"{}\":true", change.filter())).collect();
     format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{{"toolsListChanged":true}},"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#
+        r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{{{}}},"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}}}}}"#,
+        honoured.join(",")
     )
     .into_bytes()
 }
@@ -79,12 +83,12 @@ mod tests {
     fn a_subscription_is_named_by_the_id_of_its_request_with_its_type() {
         for (id, expected) in [("7", json!(7)), (r#""listen:0""#, json!("listen:0"))] {
             let id = Id::from_json(id).unwrap();
-            for bytes in [tools_list_changed_on(&id), tools_subscription_acknowledged(&id)] {
+            for bytes in [list_changed_on(Change::Tools, &id), subscription_acknowledged(Changes::ALL, &id)] {
                 let value: Value = serde_json::from_slice(&bytes).unwrap();
                 assert_eq!(value["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], expected);
                 assert!(Message::parse(bytes).is_ok());
             }
         }
-        assert!(Message::parse(tools_list_changed()).is_ok());
+        assert!(Change::ALL.into_iter().all(|change| Message::parse(list_changed(change)).is_ok()));
     }
 }

@@ -50,11 +50,11 @@ pub fn run(data: &[u8]) {
         } else {
             session.from_server(line, &RULES, now)
         };
-        check(&judged.record(&mut Book).release());
+        judged.record(&mut Book).releases().iter().for_each(check);
     }
     let now = Now { wall: OffsetDateTime::UNIX_EPOCH, monotonic: Duration::from_secs(1_000_000) };
     for judged in session.server_gone("it ended", now) {
-        check(&judged.record(&mut Book).release());
+        judged.record(&mut Book).releases().iter().for_each(check);
     }
 }
 

@@ -1,7 +1,7 @@
 //! One message: strict where readers could differ, and kept byte for byte where they cannot.
 
 use crate::lenient;
-use mcp::{Kind, Message, edit};
+use mcp::{Kind, List, Message, edit, list};
 use serde_json::Value;
 
 /// Deeper than this, serde_json itself gives up.
@@ -49,14 +49,14 @@ fn edits(message: Message, value: &Value) {
     let line = message.clone().on_one_line();
     assert!(!line.bytes().iter().any(|byte| matches!(byte, b'\n' | b'\r')));
     assert_eq!(serde_json::from_slice::<Value>(line.bytes()).ok().as_ref(), Some(value));
-    let announced = edit::announce_tool_changes(message.clone());
+    let announced = edit::announce_changes(message.clone()).bytes;
     assert!(serde_json::from_slice::<Value>(&announced).is_ok());
-    if let Ok(kept) = edit::filter_tools(message.clone(), |_| true)
+    if let Ok(kept) = list::filter(message.clone(), List::Tools, |_, _| true)
         && kept.hidden == 0
     {
         assert_eq!(kept.bytes, bytes, "a list from which nothing is taken stays as it is");
     }
-    if let Ok(none) = edit::filter_tools(message, |_| false) {
+    if let Ok(none) = list::filter(message, List::Tools, |_, _| false) {
         let left: Value = serde_json::from_slice(&none.bytes).unwrap_or_default();
         assert_eq!(left["result"]["tools"], Value::Array(Vec::new()), "a hidden tool is gone");
     }

@@ -109,7 +109,7 @@ impl Stage {
 
     pub fn client_line(&mut self, line: Line) -> Release {
         let judged = self.session.from_client(line, &self.rules, self.now());
-        judged.record(&mut self.book).release()
+        self.only(judged)
     }
 
     pub fn server(&mut self, text: &str) -> Release {
@@ -118,7 +118,24 @@ impl Stage {
 
     pub fn server_line(&mut self, line: Line) -> Release {
         let judged = self.session.from_server(line, &self.rules, self.now());
-        judged.record(&mut self.book).release()
+        self.only(judged)
+    }
+
+    /// A batch from the client; what leaves for it to either side.
+    pub fn client_batch(&mut self, text: &str) -> [Release; 2] {
+        let line = Line::Whole(text.as_bytes().to_vec());
+        self.session.from_client(line, &self.rules, self.now()).record(&mut self.book).releases()
+    }
+
+    pub fn server_batch(&mut self, text: &str) -> [Release; 2] {
+        let line = Line::Whole(text.as_bytes().to_vec());
+        self.session.from_server(line, &self.rules, self.now()).record(&mut self.book).releases()
+    }
+
+    fn only(&mut self, judged: Judged) -> Release {
+        let [release, nothing] = judged.record(&mut self.book).releases();
+        assert_eq!(nothing, Release::Nothing, "one message, one release");
+        release
     }
 
     /// The client writes raw bytes; what leaves for each line of them.
@@ -140,7 +157,7 @@ impl Stage {
     }
 
     fn record(&mut self, judged: Vec<Judged>) -> Vec<Release> {
-        judged.into_iter().map(|judged| judged.record(&mut self.book).release()).collect()
+        judged.into_iter().map(|judged| self.only(judged)).collect()
     }
 
     pub fn last(&self) -> &Entry {

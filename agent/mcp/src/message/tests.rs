@@ -93,6 +93,45 @@ fn every_broken_envelope_has_its_own_name() {
         ),
         (r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestid":1}}"#, "lookalike-key"),
         (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":[]}}"#, "bad-meta"),
+        (r#"{"jsonrpc":"2.0","method":"resources/read","params":{"uri":"a:b"}}"#, "call-without-id"),
+        (r#"{"jsonrpc":"2.0","method":"prompts/get","params":{"name":"a"}}"#, "call-without-id"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":["a:b"]}}"#,
+            "resource-without-uri",
+        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"resources/read"}"#, "resource-without-uri"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a:b","Uri":"c"}}"#,
+            "lookalike-key",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a:b","uri\u0000":"c"}}"#,
+            "lookalike-key",
+        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":{}}}"#, "prompt-without-name"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"a","arguments":[]}}"#,
+            "bad-arguments",
+        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":"a"}}"#, "bad-reference"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"name":1}}}"#,
+            "bad-reference",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"name":"a","NAME":"b"}}}"#,
+            "lookalike-key",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":"a:b"}}}"#,
+            "bad-subscriptions",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"ResourceSubscriptions":["a:b"]}}}"#,
+            "lookalike-key",
+        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"Resources/Read","params":{"uri":"a:b"}}"#, "lookalike-method"),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{"InputRequests":{}}}"#, "lookalike-key"),
     ];
     for (text, code) in table {
         let fault = parse(text).expect_err(text);
@@ -140,20 +179,60 @@ fn subjects_of_the_other_methods() {
         let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
         format!("{:?}", parse(&text).unwrap().subject())
     };
-    assert_eq!(subject("tools/list", "{}"), "ToolList { first_page: true }");
-    assert_eq!(subject("tools/list", r#"{"cursor":""}"#), "ToolList { first_page: false }");
+    assert_eq!(subject("tools/list", "{}"), "List { list: Tools, first_page: true }");
+    assert_eq!(subject("tools/list", r#"{"cursor":""}"#), "List { list: Tools, first_page: false }");
+    assert_eq!(
+        subject("resources/templates/list", "{}"),
+        "List { list: ResourceTemplates, first_page: true }"
+    );
     assert_eq!(subject("initialize", r#"{"clientInfo":{"name":"c"}}"#), "Initialize");
     assert_eq!(subject("server/discover", "{}"), "Discover");
     assert_eq!(
-        subject("subscriptions/listen", r#"{"notifications":{"toolsListChanged":true}}"#),
-        "Listen { tools: true }"
+        subject(
+            "subscriptions/listen",
+            r#"{"notifications":{"toolsListChanged":true,"promptsListChanged":false,"resourceSubscriptions":["a:\u0062"]}}"#
+        ),
+        r#"Listen { changes: Changes { tools: true, prompts: false, resources: false }, resources: ["a:b"] }"#
     );
-    assert_eq!(subject("subscriptions/listen", r#"{"notifications":{}}"#), "Listen { tools: false }");
+    assert_eq!(
+        subject("subscriptions/listen", "{}"),
+        "Listen { changes: Changes { tools: false, prompts: false, resources: false }, resources: [] }"
+    );
     assert_eq!(
         subject("notifications/cancelled", r#"{"requestId":"x"}"#),
         r#"Cancelled { request: Some(Id("\"x\"")) }"#
     );
-    assert_eq!(subject("resources/read", r#"{"uri":"file:///a"}"#), "Other");
+    assert_eq!(subject("resources/read", r#"{"uri":"file:\/\/\/a"}"#), r#"Resource { uri: "file:///a" }"#);
+    assert_eq!(subject("resources/subscribe", r#"{"uri":"a:b"}"#), r#"Resource { uri: "a:b" }"#);
+    assert_eq!(subject("resources/unsubscribe", r#"{"uri":"a:b"}"#), "Other");
+    assert_eq!(
+        subject("prompts/get", r#"{"name":"p","arguments":{"a":"b"}}"#),
+        r#"Prompt { name: "p", arguments: Some("{\"a\":\"b\"}") }"#
+    );
+    assert_eq!(
+        subject("completion/complete", r#"{"ref":{"type":"ref/prompt","name":"p"}}"#),
+        r#"Completion { prompt: Some("p"), resource: None }"#
+    );
+    assert_eq!(
+        subject("completion/complete", r#"{"ref":{"type":"x","name":"p","uri":"u"}}"#),
+        r#"Completion { prompt: Some("p"), resource: Some("u") }"#
+    );
+    assert_eq!(subject("tasks/result", r#"{"taskId":"t"}"#), r#"Task { id: Some("t") }"#);
+    assert_eq!(subject("tasks/get", r#"{"taskId":7}"#), "Task { id: None }");
+}
+
+#[test]
+fn a_task_is_known_by_the_answer_that_made_it() {
+    for (result, task) in [
+        (r#"{"task":{"taskId":"t-1","status":"working"}}"#, Some("t-1")),
+        (r#"{"resultType":"task","taskId":"t-\u0032","status":"working"}"#, Some("t-2")),
+        (r#"{"taskId":"t-3","status":"working"}"#, None),
+        (r#"{"task":{"taskId":3}}"#, None),
+        (r#"{"content":[]}"#, None),
+    ] {
+        let message = parse(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)).unwrap();
+        assert_eq!(message.made_task().as_deref(), task, "{result}");
+    }
 }
 
 #[test]

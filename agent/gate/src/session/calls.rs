@@ -1,0 +1,307 @@
+//! Requests that a grant has to cover: calls of tools, resources and prompts, their completion, and
+//! whatever else a rule speaks of.
+
+use super::{Call, Now, Open, Session, Waiting};
+use crate::entry::{Entry, EntryKind, Fate};
+use crate::judged::{Judged, Left, Otherwise, Release};
+use crate::open::{Answered, Clash};
+use crate::refusal::{self, Addressee, Case, Named, shorten};
+use crate::secrets;
+use mcp::{Id, Malformed, Message};
+use policy::{Decision, Feature, Outcome, Ruleset, Verdict};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Rules about who and whether at all, not about a tool.
+const STANDING_RULES: &[&str] = &["member-suspended", "device-revoked", "policy-expired", "lockdown"];
+
+/// What a server that may not be used (any more) is still asked: it says nothing that a model reads.
+/// The lists are filtered, to nothing.
+const HARMLESS: &[&str] = &["ping", "subscriptions/listen", "logging/setLevel", "tools/list"];
+
+/// Without these there is no conversation to judge, so no rule about methods ends them.
+const UNGOVERNED: &[&str] =
+    &["initialize", "notifications/initialized", "server/discover", "ping", "notifications/cancelled"];
+
+/// The longest names the record keeps whole.
+const NAME_BYTES: usize = 512;
+const REASON_BYTES: usize = 4096;
+
+/// One request of the client's, and what it is judged by.
+pub(super) struct Ask<'r> {
+    pub(super) id: Id,
+    pub(super) method: String,
+    pub(super) rules: &'r Ruleset,
+    pub(super) now: Now,
+}
+
+impl Session {
+    /// May this id join the open ones? A call that was held back for want of a record leaves no trace.
+    pub(super) fn admit(&mut self, id: &Id) -> Result<(), Clash> {
+        if self.asked_server.get(id).is_some_and(Open::never_left) {
+            let _: Answered<Open> = self.asked_server.answer(id);
+        }
+        self.asked_server.admits(id)
+    }
+
+    /// A tool, a prompt or a resource, by its name and arguments.
+    pub(super) fn judge_call(
+        &mut self,
+        message: Message,
+        ask: &Ask<'_>,
+        named: Named,
+        text: Option<&str>,
+    ) -> Judged {
+        let arguments: Option<Value> = match text.map(serde_json::from_str).transpose() {
+            Ok(arguments) => arguments,
+            Err(_) => {
+                return self
+                    .refuse_malformed(&Malformed::BadArguments { method: "tools/call" }, message.bytes());
+            }
+        };
+        let question = self.question(named.feature, &named.name, arguments.as_ref(), ask.now);
+        let decision = ask.rules.decide(&question);
+        let recorded = match named.feature {
+            Feature::Tool => text.zip(arguments).map(|(text, arguments)| secrets::masked(text, arguments)),
+            _ => recorded_params(&message),
+        };
+        self.enter_call(message, ask, Some(named), recorded, &decision)
+    }
+
+    /// Completing an argument tells of a prompt or resource, so it is for whoever may use that, with
+    /// some arguments: which ones is not known yet.
+    pub(super) fn judge_completion(
+        &mut self,
+        message: Message,
+        ask: &Ask<'_>,
+        prompt: Option<Named>,
+        resource: Option<Named>,
+    ) -> Judged {
+        let judged = |named: Named| (self.decide_somehow(named.feature, &named.name, ask), named);
+        let mut named: Vec<_> = prompt.into_iter().chain(resource).map(judged).collect();
+        named.sort_by_key(|(decision, _)| decision.verdict == Verdict::Allow);
+        let Some((decision, named)) = named.into_iter().next() else {
+            return self.judge_method(message, ask, Waiting::Other);
+        };
+        let params = recorded_params(&message);
+        self.enter_call(message, ask, Some(named), params, &decision)
+    }
+
+    /// The decision on a use whose arguments are not known: allowed where some would be.
+    pub(super) fn decide_somehow(&self, feature: Feature, name: &str, ask: &Ask<'_>) -> Decision {
+        let question = self.question(feature, name, None, ask.now);
+        let decision = ask.rules.decide(&question);
+        if decision.outcome() == Outcome::Refused && ask.rules.visible(&question) {
+            let reason = "It may be used with some arguments.".to_owned();
+            return Decision { verdict: Verdict::Allow, unmet: None, reason, ..decision };
+        }
+        decision
+    }
+
+    /// Everything else: passes unless the server may not be used any more, or a rule names the method.
+    pub(super) fn judge_method(&mut self, message: Message, ask: &Ask<'_>, waiting: Waiting) -> Judged {
+        if let Some(decision) = self.objection(&message, &ask.method, ask.rules, ask.now) {
+            let params = recorded_params(&message);
+            return self.enter(message, ask, None, params, &decision, waiting);
+        }
+        self.open(ask, waiting, None, None);
+        Judged::pass(Release::ToServer(message.into_bytes()))
+    }
+
+    /// What policy says against a request or notification that is judged by its method alone.
+    pub(super) fn objection(
+        &self,
+        message: &Message,
+        method: &str,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Option<Decision> {
+        if let Some(bar) = self.bar(rules, now) {
+            return Some(bar).filter(|bar| self.ends(bar, method));
+        }
+        if UNGOVERNED.contains(&method) {
+            return None;
+        }
+        let params: Option<Value> = message.params().and_then(|params| serde_json::from_str(params).ok());
+        let decision = rules.decide(&self.question(Feature::Method, method, params.as_ref(), now));
+        (decision.verdict == Verdict::Refuse).then_some(decision)
+    }
+
+    /// Does this refusal of the server as a whole end such a request?
+    fn ends(&self, bar: &Decision, method: &str) -> bool {
+        bar.outcome() == Outcome::Refused && (self.not_started || !HARMLESS.contains(&method))
+    }
+
+    /// The record of a notification that a rule refuses; those that pass leave none.
+    pub(super) fn refused_notification(
+        &mut self,
+        message: &Message,
+        method: &str,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Option<Entry> {
+        if UNGOVERNED.contains(&method) || self.bar(rules, now).is_some() {
+            return None;
+        }
+        let decision = self.objection(message, method, rules, now)?;
+        (decision.outcome() == Outcome::Refused)
+            .then(|| self.call_entry(method, None, recorded_params(message), &decision, rules))
+    }
+
+    /// Records a decided call, and lets it go or refuses it.
+    pub(super) fn enter_call(
+        &mut self,
+        message: Message,
+        ask: &Ask<'_>,
+        named: Option<Named>,
+        arguments: Option<Box<RawValue>>,
+        decision: &Decision,
+    ) -> Judged {
+        self.enter(message, ask, named, arguments, decision, Waiting::Other)
+    }
+
+    fn enter(
+        &mut self,
+        message: Message,
+        ask: &Ask<'_>,
+        named: Option<Named>,
+        arguments: Option<Box<RawValue>>,
+        decision: &Decision,
+        waiting: Waiting,
+    ) -> Judged {
+        let mut entry = self.call_entry(&ask.method, named.as_ref(), arguments, decision, ask.rules);
+        entry.tool_use_id = message.tool_use_id().map(|id| shorten(id, NAME_BYTES));
+        let what = refusal::naming(&ask.method, named.as_ref());
+        let to = Addressee { id: ask.id.clone(), era: self.era, what };
+        if decision.outcome() == Outcome::Refused {
+            let answer = self.refusal(&to, ask, named.as_ref(), decision);
+            return Judged::entered(entry, Release::ToClient(answer), Otherwise::NotSent(to));
+        }
+        let left = Left::default();
+        let call = self.call(&entry, named.clone(), left.clone());
+        self.open(ask, waiting, named.as_ref(), Some(call));
+        Judged::entered(entry, Release::ToServer(message.into_bytes()), Otherwise::NotSent(to)).leaving(left)
+    }
+
+    /// The latest entry, as an open call remembers it.
+    pub(super) fn call(&self, entry: &Entry, named: Option<Named>, left: Left) -> Call {
+        Call {
+            number: self.calls,
+            method: entry.method.clone(),
+            named,
+            tool_use_id: entry.tool_use_id.clone(),
+            left,
+        }
+    }
+
+    /// The record of one decision, under a number of its own.
+    pub(super) fn call_entry(
+        &mut self,
+        method: &str,
+        named: Option<&Named>,
+        arguments: Option<Box<RawValue>>,
+        decision: &Decision,
+        rules: &Ruleset,
+    ) -> Entry {
+        self.calls += 1;
+        // A reason may quote a name; of these, only addresses carry secrets.
+        let reason = match named.map(|named| named.feature) {
+            Some(Feature::Resource) => secrets::masked_text(&decision.reason),
+            _ => decision.reason.clone(),
+        };
+        Entry {
+            kind: EntryKind::Call {
+                number: self.calls,
+                arguments,
+                outcome: decision.outcome(),
+                rule: decision.rule.clone(),
+                reason: shorten(&reason, REASON_BYTES),
+                policy_version: rules.version(),
+            },
+            tool_use_id: None,
+            method: shorten(method, NAME_BYTES),
+            tool: named.and_then(Named::tool).map(|tool| shorten(tool, NAME_BYTES)),
+        }
+    }
+
+    /// Hiding is for what is never this member's. A tool refused for its arguments is on the client's
+    /// list, so calling it unknown would only puzzle.
+    pub(super) fn refusal(
+        &self,
+        to: &Addressee,
+        ask: &Ask<'_>,
+        named: Option<&Named>,
+        decision: &Decision,
+    ) -> Vec<u8> {
+        let standing = self.not_started || STANDING_RULES.contains(&decision.rule.as_str());
+        if let Some(named) = named.filter(|_| ask.rules.settings().hide && !standing)
+            && !ask.rules.visible(&self.question(named.feature, &named.name, None, ask.now))
+        {
+            return refusal::unknown(to, named);
+        }
+        refusal::refused(to, decision, &self.case(ask.rules, named))
+    }
+
+    pub(super) fn case<'a>(&'a self, rules: &'a Ruleset, named: Option<&'a Named>) -> Case<'a> {
+        Case {
+            member: &self.facts.member,
+            server: self.server_name(rules),
+            named,
+            policy_version: rules.version(),
+            not_started: self.not_started,
+        }
+    }
+
+    pub(super) fn open(
+        &mut self,
+        ask: &Ask<'_>,
+        waiting: Waiting,
+        named: Option<&Named>,
+        call: Option<Call>,
+    ) {
+        let what = refusal::naming(&ask.method, named);
+        let open = Open { waiting, call, era: self.era, what, since: ask.now.monotonic };
+        self.asked_server.insert(ask.id.clone(), open);
+    }
+
+    /// The server's answer to a request that is about no list: it goes to the client, and ends the call.
+    pub(super) fn close(
+        &mut self,
+        message: Message,
+        id: Id,
+        open: &Open,
+        is_error: bool,
+        now: Now,
+    ) -> Judged {
+        let fate = match is_error {
+            true => Fate::Error,
+            false if message.is_tool_error() => Fate::ToolError,
+            false => Fate::Ok,
+        };
+        self.remember_task(&message, open);
+        let entry = open.outcome(fate, message.bytes().len(), now);
+        let release = Release::ToClient(message.into_bytes());
+        match entry {
+            Some(entry) => Judged::entered(entry, release, Otherwise::Withheld(open.addressee(id))),
+            None => Judged::pass(release),
+        }
+    }
+}
+
+/// What a request that is no tool call asked for: its `params` without `_meta`.
+pub(super) fn recorded_params(message: &Message) -> Option<Box<RawValue>> {
+    recorded(message.params()?)
+}
+
+pub(super) fn recorded(params: &str) -> Option<Box<RawValue>> {
+    Some(secrets::masked(params, without_meta(params)?))
+}
+
+/// `_meta` is about the message, not about what it asks for.
+pub(super) fn without_meta(params: &str) -> Option<Value> {
+    let mut value: Value = serde_json::from_str(params).ok()?;
+    if let Some(members) = value.as_object_mut() {
+        members.remove("_meta");
+    }
+    Some(value)
+}
