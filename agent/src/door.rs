@@ -9,9 +9,13 @@ mod body;
 mod conversation;
 pub mod credential;
 mod events;
+mod exchange;
+mod http_sse;
 mod ids;
+mod param_headers;
 mod posted;
 pub mod served;
+mod stateless;
 mod streamable;
 mod told;
 
@@ -19,21 +23,23 @@ pub use admission::Names;
 
 use answer::{Answer, Refused};
 use body::{Bodies, accepts, check_content};
-use credential::{Admitted, Caller};
+use credential::Admitted;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request};
+use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use posted::Posted;
 use served::Served;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{interval, sleep};
 
 const CONNECTIONS: usize = 512;
@@ -44,15 +50,42 @@ const SWEEP: Duration = Duration::from_secs(1);
 const BOTH: [&str; 2] = ["application/json", "text/event-stream"];
 
 pub struct Door {
-    pub names: Names,
-    pub admitted: Admitted,
-    pub served: Rc<Served>,
+    names: Names,
+    admitted: Admitted,
+    /// By the first part of their path; the one server of a door alone has none.
+    served: RefCell<BTreeMap<String, Rc<Served>>>,
     bodies: Bodies,
 }
 
+/// What a path leads to.
+struct Way<'a> {
+    served: Rc<Served>,
+    /// Where this server's paths begin.
+    prefix: &'a str,
+    to: &'a str,
+}
+
 impl Door {
-    pub fn new(names: Names, admitted: Admitted, served: Rc<Served>) -> Rc<Self> {
-        Rc::new(Self { names, admitted, served, bodies: Bodies::default() })
+    pub fn new(names: Names, admitted: Admitted) -> Rc<Self> {
+        Rc::new(Self { names, admitted, served: RefCell::default(), bodies: Bodies::default() })
+    }
+
+    /// Serves that at `/NAME/mcp` and `/NAME/sse`; without a name at `/mcp` and `/sse`.
+    pub fn serve(&self, name: &str, served: Rc<Served>) {
+        self.served.borrow_mut().insert(name.to_owned(), served);
+    }
+
+    pub fn admitted(&self) -> &Admitted {
+        &self.admitted
+    }
+
+    pub fn servers(&self) -> Vec<Rc<Served>> {
+        self.served.borrow().values().cloned().collect()
+    }
+
+    /// Ends every conversation, and waits until no server of ours is left.
+    pub async fn end(&self) {
+        futures_util::future::join_all(self.servers().iter().map(|served| served.end())).await;
     }
 
     /// Lets clients in for ever; whoever runs the door drops this.
@@ -63,7 +96,7 @@ impl Door {
             let mut tick = interval(SWEEP);
             loop {
                 tick.tick().await;
-                sweeping.served.sweep();
+                sweeping.servers().iter().for_each(|served| served.sweep());
             }
         };
         let accept = async {
@@ -119,28 +152,47 @@ impl Door {
     async fn let_in(&self, request: Request<Incoming>) -> Result<Answer, Refused> {
         let (parts, body) = request.into_parts();
         let caller = self.names.admit(&parts, &self.admitted)?;
-        match parts.uri.path() {
-            "/mcp" => match parts.method {
-                Method::POST => self.post(&caller, &parts.headers, body).await,
-                Method::GET => streamable::get(&self.served, &caller, &parts.headers).await,
-                Method::DELETE => streamable::delete(&self.served, &caller, &parts.headers),
-                _ => Err(Refused::Method("GET, POST, DELETE")),
-            },
+        let Way { served, prefix, to } = self.way(parts.uri.path()).ok_or(Refused::Path)?;
+        let headers = &parts.headers;
+        match (to, &parts.method) {
+            ("mcp", &Method::POST) => {
+                if !accepts(headers, &BOTH) {
+                    return Err(Refused::Accept("application/json and text/event-stream"));
+                }
+                let (posted, _room) = self.posted(headers, body).await?;
+                if stateless::is_meant(headers, &posted) {
+                    return stateless::post(&served, &caller, headers, posted).await;
+                }
+                streamable::post(&served, &caller, headers, posted).await
+            }
+            ("mcp", &Method::GET) => streamable::get(&served, &caller, headers).await,
+            ("mcp", &Method::DELETE) => streamable::delete(&served, &caller, headers),
+            ("mcp", _) => Err(Refused::Method("GET, POST, DELETE")),
+            ("sse", &Method::GET) => http_sse::get(&served, &caller, headers, prefix).await,
+            ("sse", _) => Err(Refused::Method("GET")),
+            ("messages", &Method::POST) => {
+                let (posted, _room) = self.posted(headers, body).await?;
+                http_sse::post(&served, &caller, parts.uri.query(), posted).await
+            }
+            ("messages", _) => Err(Refused::Method("POST")),
             _ => Err(Refused::Path),
         }
     }
 
-    async fn post(
+    fn way<'a>(&self, path: &'a str) -> Option<Way<'a>> {
+        let (prefix, to) = path.rsplit_once('/')?;
+        let name = prefix.strip_prefix('/').unwrap_or(prefix);
+        let served = Rc::clone(self.served.borrow().get(name)?);
+        Some(Way { served, prefix, to })
+    }
+
+    async fn posted(
         &self,
-        caller: &Caller,
-        headers: &hyper::HeaderMap,
+        headers: &HeaderMap,
         body: Incoming,
-    ) -> Result<Answer, Refused> {
+    ) -> Result<(Posted, Option<OwnedSemaphorePermit>), Refused> {
         check_content(headers)?;
-        if !accepts(headers, &BOTH) {
-            return Err(Refused::Accept("application/json and text/event-stream"));
-        }
-        let (bytes, _room) = self.bodies.read(body).await?;
-        streamable::post(&self.served, caller, headers, Posted::read(bytes)).await
+        let (bytes, room) = self.bodies.read(body).await?;
+        Ok((Posted::read(bytes), room))
     }
 }

@@ -106,7 +106,8 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
         Some((credential, _)) => Admitted::holders([("client", credential)]),
         None => Admitted::Anybody,
     };
-    let door = Door::new(Names::new(address, args.host), admitted, Rc::clone(&served));
+    let door = Door::new(Names::new(address, args.host), admitted);
+    door.serve("", served);
     let follow = async {
         loop {
             rules.send_replace(Rc::new(policy.changed().await));
@@ -114,10 +115,10 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
     };
     tokio::select! {
         () = shutdown.requested() => {}
-        () = door.open(listener) => {}
+        () = Rc::clone(&door).open(listener) => {}
         () = follow => {}
     }
-    served.end().await;
+    door.end().await;
     if let Some(segment) = trial {
         segment.close();
     }

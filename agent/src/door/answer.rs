@@ -13,6 +13,8 @@ pub type Answer = Response<Body>;
 
 pub const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 pub const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+pub const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// A proxy in front of us is not to gather events.
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");

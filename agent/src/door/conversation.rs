@@ -7,9 +7,12 @@ pub mod streams;
 
 use self::outbox::{Outbox, Piece};
 use self::streams::{Delivery, Manner, NoStream, Resumed, Streams};
+use crate::door::param_headers;
 use crate::door::posted::Posted;
 use crate::door::told::{About, Told};
 use crate::pipeline::client::{FromClient, Heard, Occasion, ToClient, Unread};
+use crate::transport::http::params::ParamHeaders;
+use hyper::HeaderMap;
 use mcp::{Id, Line};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
@@ -38,6 +41,8 @@ pub struct Conversation {
     /// What `initialize` agreed on.
     version: RefCell<Option<String>>,
     initialize: RefCell<Option<Id>>,
+    /// Of the tools that were listed here (2026-07-28).
+    params: RefCell<ParamHeaders>,
 }
 
 /// Something for the pipeline, and the stream that it came with.
@@ -77,6 +82,7 @@ impl Conversation {
             used: Cell::new(Instant::now()),
             version: RefCell::default(),
             initialize: RefCell::default(),
+            params: RefCell::default(),
         });
         let ear = Ear { conversation: Rc::clone(&conversation), said, current: None };
         (conversation, ear)
@@ -205,8 +211,18 @@ impl Conversation {
         self.streams.borrow_mut()
     }
 
+    /// What disagrees between the headers of a call and its arguments.
+    pub fn mismatch(&self, headers: &HeaderMap, posted: &Posted) -> Option<String> {
+        let [call] = posted.requests() else { return None };
+        let tool = call.name.as_deref().filter(|_| call.method == "tools/call")?;
+        param_headers::disagreement(&self.params.borrow(), tool, &posted.bytes, headers)
+    }
+
     /// Clients name the version that was agreed on; what they may be sent depends on it.
     fn learn(&self, told: &Told) {
+        if self.manner == Manner::Shared && self.streams().lists_tools(&told.about) {
+            self.params.borrow_mut().learn(&told.bytes);
+        }
         let About::Answer(ids) = &told.about else { return };
         let is_it = |id: &Id| ids.contains(id);
         if self.initialize.borrow().as_ref().is_some_and(is_it) {

@@ -2,20 +2,28 @@
 //!
 //! Judges nothing: the bytes go to the gate as they came.
 
-use mcp::{Id, Kind, Message};
+use mcp::{Id, Kind, Message, Subject};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub struct Posted {
     pub bytes: Vec<u8>,
     pub shape: Shape,
+    pub is_batch: bool,
+    /// It is a `notifications/cancelled`.
+    pub cancels: bool,
+    /// Of a notification; requests have their own.
+    version: Option<String>,
+    client: Option<(String, String)>,
 }
 
 pub enum Shape {
     /// A request, or a batch with some in it.
     Requests(Vec<Asked>),
-    /// Notifications and answers: nobody waits.
+    /// Notifications: nobody waits.
     Quiet,
+    /// The client's answer to the server, or several.
+    Answers,
     /// The gate will say why.
     Unreadable,
 }
@@ -27,54 +35,118 @@ pub struct Asked {
     pub method: String,
     /// What its progress is reported under.
     pub token: Option<Id>,
-    /// Log messages are wanted for it (2026-07-28).
+    /// What the headers of 2026-07-28 repeat.
+    pub name: Option<String>,
+    pub version: Option<String>,
+    pub has_capabilities: bool,
+    /// Log messages are wanted for it.
     pub wants_log: bool,
 }
 
 impl Posted {
     /// A body as it came. Line breaks in it stand between tokens only.
     pub fn read(bytes: Vec<u8>) -> Self {
-        if bytes.trim_ascii_start().first() == Some(&b'[') {
+        let is_batch = bytes.trim_ascii_start().first() == Some(&b'[');
+        let posted =
+            |bytes, shape| Self { bytes, shape, is_batch, cancels: false, version: None, client: None };
+        if is_batch {
             let shape = batch(&bytes).unwrap_or(Shape::Unreadable);
-            return Self { bytes, shape };
+            return posted(bytes, shape);
         }
         match Message::parse_or_return(bytes) {
             Ok(message) => {
-                let shape = asked(&message).map_or(Shape::Quiet, |asked| Shape::Requests(vec![asked]));
-                Self { bytes: message.into_bytes(), shape }
+                let shape = shape_of(&message);
+                let cancels = matches!(message.subject(), Subject::Cancelled { .. });
+                let version = message.protocol_version().map(str::to_owned);
+                let client =
+                    message.client_info().map(|(name, version)| (name.to_owned(), version.to_owned()));
+                Self { cancels, version, client, ..posted(message.into_bytes(), shape) }
             }
-            Err((_, bytes)) => Self { bytes, shape: Shape::Unreadable },
+            Err((_, bytes)) => posted(bytes, Shape::Unreadable),
         }
     }
 
     pub fn requests(&self) -> &[Asked] {
         match &self.shape {
             Shape::Requests(asked) => asked,
-            Shape::Quiet | Shape::Unreadable => &[],
+            Shape::Quiet | Shape::Answers | Shape::Unreadable => &[],
         }
+    }
+
+    /// The protocol version that it names itself (since 2026-07-28).
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The program that sent it, as it calls itself.
+    pub fn client(&self) -> Option<(String, String)> {
+        self.client.clone()
     }
 
     /// Does it open a session, and nothing else?
     pub fn is_initialize(&self) -> bool {
-        matches!(self.requests(), [only] if only.method == "initialize")
-            && self.bytes.trim_ascii_start().first() == Some(&b'{')
+        matches!(self.requests(), [only] if only.method == "initialize") && !self.is_batch
     }
 }
 
 fn batch(bytes: &[u8]) -> Option<Shape> {
     let parts: Vec<&RawValue> = serde_json::from_slice(bytes).ok()?;
-    let mut requests = Vec::new();
-    for part in parts {
-        requests.extend(asked(&Message::parse(part.get().as_bytes().to_vec()).ok()?));
+    let (mut requests, mut answers) = (Vec::new(), 0);
+    for part in &parts {
+        match shape_of(&Message::parse(part.get().as_bytes().to_vec()).ok()?) {
+            Shape::Requests(asked) => requests.extend(asked),
+            Shape::Answers => answers += 1,
+            Shape::Quiet | Shape::Unreadable => {}
+        }
     }
-    Some(if requests.is_empty() { Shape::Quiet } else { Shape::Requests(requests) })
+    Some(match requests.is_empty() {
+        false => Shape::Requests(requests),
+        true if answers > 0 => Shape::Answers,
+        true => Shape::Quiet,
+    })
 }
 
-fn asked(message: &Message) -> Option<Asked> {
-    let Kind::Request { id, method } = message.kind() else { return None };
-    let meta = message.params().and_then(meta_of).unwrap_or_default();
-    let token = meta.progress_token.and_then(|token| Id::from_json(token.get()));
-    Some(Asked { id: id.clone(), method: method.clone(), token, wants_log: meta.log_level.is_some() })
+fn shape_of(message: &Message) -> Shape {
+    match message.kind() {
+        Kind::Request { id, method } => Shape::Requests(vec![asked(message, id, method)]),
+        Kind::Notification { .. } => Shape::Quiet,
+        Kind::Response { .. } | Kind::Error { .. } => Shape::Answers,
+    }
+}
+
+fn asked(message: &Message, id: &Id, method: &str) -> Asked {
+    let params = message.params().unwrap_or("{}");
+    let meta = meta_of(params).unwrap_or_default();
+    Asked {
+        id: id.clone(),
+        method: method.to_owned(),
+        token: meta.progress_token.and_then(|token| Id::from_json(token.get())),
+        name: named_by(method, params),
+        version: message.protocol_version().map(str::to_owned),
+        has_capabilities: meta.capabilities.is_some(),
+        wants_log: meta.log_level.is_some(),
+    }
+}
+
+/// The member of `params` that names what the method is about.
+fn named_by(method: &str, params: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Params<'a> {
+        #[serde(borrow)]
+        name: Option<&'a RawValue>,
+        #[serde(borrow)]
+        uri: Option<&'a RawValue>,
+        #[serde(borrow, rename = "taskId")]
+        task_id: Option<&'a RawValue>,
+    }
+    let params: Params<'_> = serde_json::from_str(params).ok()?;
+    let named = match method {
+        "tools/call" | "prompts/get" => params.name,
+        "resources/read" => params.uri,
+        "tasks/get" | "tasks/update" | "tasks/cancel" => params.task_id,
+        _ => None,
+    };
+    serde_json::from_str(named?.get()).ok()
 }
 
 #[derive(Default, Deserialize)]
@@ -83,6 +155,8 @@ struct Meta<'a> {
     progress_token: Option<&'a RawValue>,
     #[serde(borrow, rename = "io.modelcontextprotocol/logLevel")]
     log_level: Option<&'a RawValue>,
+    #[serde(borrow, rename = "io.modelcontextprotocol/clientCapabilities")]
+    capabilities: Option<&'a RawValue>,
 }
 
 fn meta_of(params: &str) -> Option<Meta<'_>> {
@@ -110,7 +184,7 @@ mod tests {
         let [asked] = call.requests() else { panic!("one request") };
         assert_eq!((asked.id.as_json(), asked.token.as_ref().map(Id::as_json)), ("7", Some("\"p\"")));
         assert!(matches!(posted(r#"{"jsonrpc":"2.0","method":"x"}"#).shape, Shape::Quiet));
-        assert!(matches!(posted(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).shape, Shape::Quiet));
+        assert!(matches!(posted(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#).shape, Shape::Answers));
         assert!(matches!(posted("{").shape, Shape::Unreadable));
     }
 

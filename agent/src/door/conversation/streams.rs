@@ -70,6 +70,7 @@ struct Open {
     /// The token that the server knows.
     reports: Option<Id>,
     wants_log: bool,
+    lists_tools: bool,
 }
 
 /// What is to be sent, and where; sending may wait.
@@ -140,7 +141,9 @@ impl Streams {
 
     /// The id under which the server will know the request.
     fn admit(&mut self, stream: u64, asked: &Asked, bytes: &mut Vec<u8>) -> Id {
-        let mut open = Open { stream, id: None, token: None, reports: None, wants_log: asked.wants_log };
+        let lists_tools = asked.method == "tools/list";
+        let wants_log = asked.wants_log;
+        let mut open = Open { stream, id: None, token: None, reports: None, wants_log, lists_tools };
         let mut wire = asked.id.clone();
         if self.manner == Manner::Shared && self.is_taken(&wire) {
             wire = self.another(&asked.id);
@@ -404,6 +407,12 @@ impl Streams {
             self.late.pop_front();
         }
         abandoned
+    }
+
+    /// Does that answer a request for the list of tools?
+    pub fn lists_tools(&self, about: &About) -> bool {
+        let About::Answer(ids) = about else { return false };
+        ids.iter().any(|id| self.open.get(id).is_some_and(|open| open.lists_tools))
     }
 
     /// Nobody listens and nothing is under way.

@@ -52,6 +52,12 @@ impl ParamHeaders {
         self.by_tool.retain(|_, marks| !marks.is_empty());
     }
 
+    /// Every header that calls of this tool may carry.
+    pub fn names(&self, tool: &str) -> Vec<HeaderName> {
+        let marks = self.by_tool.get(tool).map(Vec::as_slice).unwrap_or_default();
+        marks.iter().map(|mark| mark.header.clone()).collect()
+    }
+
     /// The headers that a call has to carry.
     pub fn of(&self, call: &Outgoing) -> Vec<(HeaderName, String)> {
         let Some(marks) = call.name.as_ref().and_then(|tool| self.by_tool.get(tool)) else {
