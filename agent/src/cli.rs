@@ -48,9 +48,9 @@ pub enum Command {
     /// The resident: policy, audit log, configurations, detection (started by the system)
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
-    /// How this machine stands, in ten lines
+    /// How this machine stands, in ten lines, or how one guarded server does
     #[command(after_help = EXIT_CODES)]
-    Status,
+    Status(StatusArgs),
     /// Look for what is wrong, and say the remedy
     #[command(after_help = EXIT_CODES)]
     Doctor,
@@ -90,6 +90,13 @@ pub struct RunArgs {
     /// Enrol first, by the managed profile, where this machine is not enrolled
     #[arg(long)]
     pub enroll: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// One guarded server instead: does it run, what does it speak, what did it say on stderr
+    #[arg(long, value_name = "ENTRY")]
+    pub server: Option<String>,
 }
 
 #[derive(Debug, Args)]

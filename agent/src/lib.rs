@@ -54,7 +54,10 @@ pub fn main() -> ExitCode {
         Command::Unenroll(args) => commands::unenroll::run(&args, &layout, out),
         Command::Run(args) => commands::run::run(&args, &layout, out),
         Command::Serve(args) => commands::serve::run(args, &layout, out),
-        Command::Status => commands::status::run(&layout, out),
+        Command::Status(args) => match args.server {
+            Some(server) => commands::status::server::run(&server, &layout, out),
+            None => commands::status::run(&layout, out),
+        },
         Command::Doctor => commands::doctor::run(&layout, out),
         Command::Explain(args) => commands::explain::run(&args, &layout, out),
         Command::Policy(policy) => commands::policy::run(&policy, &layout, out),

@@ -6,19 +6,20 @@
 
 pub mod absent;
 pub mod arrivals;
+pub mod bridged;
 pub mod events;
 pub mod failure;
 pub mod http;
 pub mod lines;
+pub mod opening;
 pub mod outgoing;
 pub mod sse;
+pub mod standing;
 pub mod stdio;
 pub mod target;
 
 use crate::transport::absent::Absent;
-use crate::transport::lines::LineWriter;
 use mcp::{Id, Line};
-use tokio::process::ChildStdin;
 use tokio::sync::mpsc;
 
 /// Messages read from a server and not yet judged; small, so that a slow client reaches the server.
@@ -30,6 +31,9 @@ pub enum Arrival {
     Line(Line, Came),
     /// The server's output ended inside a message of this many bytes.
     HalfLine(usize),
+    /// What the server has not answered it never will, for this reason; what is sent from now on reaches a
+    /// new one.
+    Lost(String),
     Gone(Gone),
 }
 
@@ -68,10 +72,12 @@ pub struct Gone {
 
 /// Where messages for the server go.
 pub enum Outlet {
-    Pipe(Option<LineWriter<ChildStdin>>),
+    Pipe(Box<stdio::Outlet>),
     Http(Box<http::Outlet>),
     Sse(Box<sse::Outlet>),
     Absent(Absent),
+    /// Any other, over the bridge between eras.
+    Bridged(bridged::Outlet),
 }
 
 /// Where the server's messages come from.
@@ -79,6 +85,8 @@ pub enum Inlet {
     Pipe(Box<stdio::Server>),
     Remote(Box<arrivals::Inbox>),
     Channel { arrivals: mpsc::Receiver<Arrival>, exit: u8 },
+    /// Any other, over the bridge between eras.
+    Bridged(Box<bridged::Inlet>),
 }
 
 impl Outlet {
@@ -86,26 +94,22 @@ impl Outlet {
     /// an error answer.
     pub async fn send(&mut self, message: Vec<u8>) {
         match self {
-            Self::Pipe(Some(stdin)) => {
-                if let Err(error) = stdin.send(message).await {
-                    tracing::debug!(%error, "the server reads no more");
-                    *self = Self::Pipe(None);
-                }
-            }
-            Self::Pipe(None) => {}
+            Self::Pipe(outlet) => outlet.send(message).await,
             Self::Http(outlet) => outlet.send(message).await,
             Self::Sse(outlet) => outlet.send(message).await,
             Self::Absent(absent) => absent.send(message).await,
+            Self::Bridged(outlet) => outlet.send(message).await,
         }
     }
 
     /// No more messages will come: the first step of a shutdown, which lets a server finish.
     pub fn close(&mut self) {
         match self {
-            Self::Pipe(stdin) => *stdin = None,
+            Self::Pipe(outlet) => outlet.close(),
             Self::Http(outlet) => outlet.close(),
             Self::Sse(outlet) => outlet.close(),
             Self::Absent(absent) => absent.close(),
+            Self::Bridged(outlet) => outlet.close(),
         }
     }
 
@@ -115,6 +119,7 @@ impl Outlet {
         match self {
             Self::Http(outlet) => outlet.end().await,
             Self::Sse(outlet) => outlet.end(),
+            Self::Bridged(outlet) => outlet.end().await,
             Self::Pipe(_) | Self::Absent(_) => {}
         }
     }
@@ -126,13 +131,16 @@ impl Inlet {
             Self::Pipe(server) => server.next().await,
             Self::Remote(inbox) => inbox.next().await.unwrap_or_else(|| closed(0)),
             Self::Channel { arrivals, exit } => arrivals.recv().await.unwrap_or_else(|| closed(*exit)),
+            Self::Bridged(inlet) => inlet.next().await,
         }
     }
 
     /// Takes down what is left of a local server.
     pub async fn end(&mut self) {
-        if let Self::Pipe(server) = self {
-            server.end().await;
+        match self {
+            Self::Pipe(server) => server.end().await,
+            Self::Bridged(inlet) => inlet.end().await,
+            Self::Remote(_) | Self::Channel { .. } => {}
         }
     }
 }

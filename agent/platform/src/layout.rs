@@ -12,6 +12,7 @@
 //! | `state/steward/` | steward | journal and originals of edited configurations ([`Layout::steward`]) |
 //! | `run/resident.sock` | resident | the local socket |
 //! | `guard_spool/RUN.jsonl` | guard | records the resident has not taken yet |
+//! | `guard_spool/servers/` | guard | how each server stands, and the end of its stderr |
 
 use crate::files::{self, FileError};
 use crate::managed;
@@ -198,6 +199,10 @@ impl Layout {
     /// One guard's segment; `run` is its run id.
     pub fn segment(&self, run: &str) -> PathBuf {
         self.guard_spool.join(format!("{run}.jsonl"))
+    }
+    /// How each server of this user's guards stands, and the end of its stderr.
+    pub fn servers(&self) -> PathBuf {
+        self.guard_spool.join("servers")
     }
     /// Held by the one resident of this layout for as long as it lives.
     pub fn resident_lock(&self) -> PathBuf {

@@ -7,7 +7,7 @@
 //!
 //! | system | orderly end | the guard is killed |
 //! |---|---|---|
-//! | Linux | a *keeper* (see `process/keeper.rs`) adopts every orphan below it; TERM, then KILL after the grace | the kernel tells the keeper, which does the same |
+//! | Linux | two *keepers* (see `process/keeper.rs`) adopt every orphan below them; TERM, then KILL after the grace | the kernel tells the keepers, which do the same; so they do when one of themselves is killed |
 //! | Windows | the job object ends all at once | the job's handle closes with the guard: the same |
 //! | macOS | the tree is walked: TERM, then KILL after the grace | best effort: the server reads the end of its input |
 
@@ -32,6 +32,9 @@ mod os;
 #[path = "process/windows.rs"]
 mod os;
 
+/// What the processes are called that stand between a guard and its server, in a process list.
+pub const KEEPER: &str = "portreeve-keep";
+
 /// A server's process and everything it starts. Dropping it ends them, without waiting.
 #[derive(Debug)]
 pub struct Kept {
@@ -55,8 +58,8 @@ impl Kept {
         Ok(Self { child, tree, grace, stdin, stdout, stderr })
     }
 
-    /// The process to look for in a process list: the server's, or on Linux its keeper, whose only
-    /// child it is. `None` once it has ended and was waited for.
+    /// The process to look for in a process list: the server's, or on Linux the outer of its two keepers
+    /// ([`KEEPER`]). `None` once it has ended and was waited for.
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }

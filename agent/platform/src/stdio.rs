@@ -1,4 +1,4 @@
-//! This process's own stdin and stdout as streams of the event loop.
+//! This process's own stdin, stdout and stderr as streams of the event loop.
 //!
 //! Clients give pipes or sockets; those are watched by the event loop itself, which saves a helper
 //! thread's hop in each direction. Files, terminals and other systems go by way of tokio's threads.
@@ -14,8 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub struct Input(Way<os::Watched, tokio::io::Stdin>);
 
 /// Our stdout.
+pub type Output = Writing<tokio::io::Stdout>;
+
+/// Our stderr.
+pub type ErrorOutput = Writing<tokio::io::Stderr>;
+
+/// One of the two that are written to.
 #[derive(Debug)]
-pub struct Output(Way<os::Watched, tokio::io::Stdout>);
+pub struct Writing<T>(Way<os::Watched, T>);
 
 #[derive(Debug)]
 enum Way<W, T> {
@@ -30,7 +36,12 @@ pub fn input() -> Input {
 
 /// Needs a runtime to be watched by.
 pub fn output() -> Output {
-    Output(os::Watched::stdout().map_or_else(|| Way::Threaded(tokio::io::stdout()), Way::Watched))
+    Writing(os::Watched::stdout().map_or_else(|| Way::Threaded(tokio::io::stdout()), Way::Watched))
+}
+
+/// Needs a runtime to be watched by.
+pub fn error_output() -> ErrorOutput {
+    Writing(os::Watched::stderr().map_or_else(|| Way::Threaded(tokio::io::stderr()), Way::Watched))
 }
 
 impl AsyncRead for Input {
@@ -46,25 +57,25 @@ impl AsyncRead for Input {
     }
 }
 
-impl AsyncWrite for Output {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Writing<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.0 {
             Way::Watched(watched) => Pin::new(watched).poll_write(cx, bytes),
-            Way::Threaded(stdout) => Pin::new(stdout).poll_write(cx, bytes),
+            Way::Threaded(threaded) => Pin::new(threaded).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
             Way::Watched(watched) => Pin::new(watched).poll_flush(cx),
-            Way::Threaded(stdout) => Pin::new(stdout).poll_flush(cx),
+            Way::Threaded(threaded) => Pin::new(threaded).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
             Way::Watched(watched) => Pin::new(watched).poll_shutdown(cx),
-            Way::Threaded(stdout) => Pin::new(stdout).poll_shutdown(cx),
+            Way::Threaded(threaded) => Pin::new(threaded).poll_shutdown(cx),
         }
     }
 }
@@ -97,6 +108,10 @@ mod os {
 
         pub(super) fn stdout() -> Option<Self> {
             Self::writing(std::io::stdout().as_fd()).ok()
+        }
+
+        pub(super) fn stderr() -> Option<Self> {
+            Self::writing(std::io::stderr().as_fd()).ok()
         }
 
         pub(super) fn reading(fd: BorrowedFd<'_>) -> io::Result<Self> {
@@ -287,6 +302,9 @@ mod os {
             None
         }
         pub(super) fn stdout() -> Option<Self> {
+            None
+        }
+        pub(super) fn stderr() -> Option<Self> {
             None
         }
     }

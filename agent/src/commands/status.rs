@@ -1,6 +1,7 @@
-//! `portreeve status`: ten true lines. From the resident; where it is away from disk, and it says so.
+//! `portreeve status`: ten true lines, or with `--server` how one server stands. From the resident; where it is away from disk, and it says so.
 
 mod lines;
+pub mod server;
 
 use crate::commands::block_on;
 use crate::ipc::client::ask;

@@ -23,11 +23,24 @@ pub enum Failure {
     )]
     SignIn { at: String, status: u16 },
     #[error(
+        "{at} takes the entry's credentials no more (HTTP {status}): they ran out, or were replaced. Put the new ones \
+         into the entry's `headers` and reconnect the server in Claude (`/mcp`): a running session keeps those it \
+         was started with"
+    )]
+    SignInAgain { at: String, status: u16 },
+    #[error(
         "{at} sends us on to {to} (HTTP {status}), and the guard does not follow: put that address into the entry"
     )]
     Redirect { at: String, status: u16, to: String },
     #[error("{at} does not know this session any more (HTTP 404): reconnect the server in Claude (`/mcp`)")]
     SessionLost { at: String },
+    #[error(
+        "{at} has forgotten this session, and the new one is another conversation: {how}. Reconnect the server in \
+         Claude (`/mcp`)"
+    )]
+    AnotherServer { at: String, how: String },
+    #[error("{at} has forgotten this session, and does not begin a new one: {why}")]
+    NotRenewed { at: String, why: String },
     #[error("{at} answered HTTP {status}{reason}")]
     Status { at: String, status: u16, reason: String },
     #[error("{at} does not answer as an MCP server: its content type is `{content_type}`")]
@@ -84,7 +97,9 @@ impl Failure {
     pub fn line(&self, id: &Id) -> Line {
         Line::Whole(match self {
             Self::Said { code, message, data } => reply::error(Some(id), *code, message, data.as_deref()),
-            Self::SignIn { .. } => reply::error(Some(id), SIGN_IN, &self.to_string(), None),
+            Self::SignIn { .. } | Self::SignInAgain { .. } => {
+                reply::error(Some(id), SIGN_IN, &self.to_string(), None)
+            }
             _ => reply::error(Some(id), NOT_THERE, &self.to_string(), None),
         })
     }

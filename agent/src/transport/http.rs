@@ -7,7 +7,8 @@
 mod exchange;
 mod headers;
 mod listen;
-mod params;
+pub mod params;
+mod renewal;
 mod session;
 
 pub use headers::{BadHeaders, SecretHeaders};
@@ -101,6 +102,7 @@ impl Outlet {
         let Some(arrivals) = self.arrivals.clone() else { return };
         let outgoing = Outgoing::read(message);
         self.forget_ended();
+        self.session.opening().keep(&outgoing);
         match (outgoing.id.clone(), outgoing.cancels.clone()) {
             (Some(id), _) => self.call(id, outgoing, arrivals).await,
             (None, Some(id)) => self.cancel(&id, outgoing, arrivals).await,

@@ -52,6 +52,19 @@ impl Outgoing {
     pub fn is(&self, method: &str) -> bool {
         self.method.as_deref() == Some(method)
     }
+
+    /// `params.uri`, whatever the method.
+    pub fn uri(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Request {
+            params: Params,
+        }
+        #[derive(Deserialize)]
+        struct Params {
+            uri: String,
+        }
+        serde_json::from_slice::<Request>(&self.bytes).ok().map(|request| request.params.uri)
+    }
 }
 
 /// The member of `params` that names what the method is about.

@@ -1,11 +1,13 @@
 //! The one server a guard stands in front of: a command line, or an address.
 
 use crate::transport::http::{BadHeaders, SecretHeaders};
+use crate::transport::standing::{self, Standing};
 use crate::transport::stdio::HEADERS_VARIABLE;
-use crate::transport::{Inlet, Outlet, absent, http, sse, stdio};
+use crate::transport::{Inlet, Outlet, absent, bridged, http, sse, stdio};
 use policy::ServerIdentity;
 use std::ffi::OsString;
 use std::io;
+use std::path::PathBuf;
 use url::Url;
 
 /// As shells have it.
@@ -13,15 +15,28 @@ const EXIT_NOT_FOUND: u8 = 127;
 const EXIT_NOT_EXECUTABLE: u8 = 126;
 const EXIT_HELD_BACK: u8 = 1;
 
+#[derive(Clone)]
 pub struct Target {
     identity: ServerIdentity,
     way: Way,
+    seen_in: Option<PathBuf>,
 }
 
+#[derive(Clone)]
 enum Way {
     Command(Vec<OsString>),
     Http(Url),
     Sse(Url),
+}
+
+impl Way {
+    fn told(&self) -> standing::Way {
+        match self {
+            Self::Command(_) => standing::Way::Command,
+            Self::Http(_) => standing::Way::Http,
+            Self::Sse(_) => standing::Way::Sse,
+        }
+    }
 }
 
 /// What the command line names is no server.
@@ -55,21 +70,30 @@ impl Target {
             }
             (None, None, []) => return Err(UnknownTarget::Nothing),
         };
-        Ok(Self { identity, way })
+        Ok(Self { identity, way, seen_in: None })
     }
 
     pub fn identity(&self) -> ServerIdentity {
         self.identity.clone()
     }
 
+    /// How its server stands is written there (see [`standing`](crate::transport::standing)).
+    #[must_use]
+    pub fn seen_in(self, folder: PathBuf) -> Self {
+        Self { seen_in: Some(folder), ..self }
+    }
+
     /// Starts or dials it, for the entry of that name. Where that fails, the ends are those of a server
     /// that says why.
     pub fn dial(self, entry: &str) -> (Outlet, Inlet) {
-        match self.way {
-            Way::Command(command) => start(&command),
+        let way = self.way.told();
+        let standing = self.seen_in.map(|folder| Standing::in_folder(&folder, entry, self.identity.as_str(), way));
+        let standing = standing.unwrap_or_default();
+        bridged::over(match self.way {
+            Way::Command(command) => start(command, standing),
             Way::Http(url) => reached(entry, secret_headers().map(|headers| http::dial(url, headers))),
             Way::Sse(url) => reached(entry, secret_headers().map(|headers| sse::dial(url, headers))),
-        }
+        })
     }
 }
 
@@ -79,17 +103,19 @@ pub fn held_back(why: String) -> (Outlet, Inlet) {
     absent::server(why, EXIT_HELD_BACK)
 }
 
-fn start(command: &[OsString]) -> (Outlet, Inlet) {
-    match stdio::start(command) {
-        Ok((stdin, server)) => (Outlet::Pipe(Some(stdin)), Inlet::Pipe(Box::new(server))),
+fn start(command: Vec<OsString>, standing: Standing) -> (Outlet, Inlet) {
+    let program = command.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
+    match stdio::start(command, standing.clone()) {
+        Ok((outlet, server)) => (Outlet::Pipe(Box::new(outlet)), Inlet::Pipe(Box::new(server))),
         Err(error) => {
-            let program = command.first().map(|program| program.to_string_lossy()).unwrap_or_default();
             let (why, exit) = match error.kind() {
                 io::ErrorKind::NotFound => ("it was not found".to_owned(), EXIT_NOT_FOUND),
                 io::ErrorKind::PermissionDenied => ("it may not be executed".to_owned(), EXIT_NOT_EXECUTABLE),
                 _ => (error.to_string(), EXIT_NOT_EXECUTABLE),
             };
-            absent_because(format!("the server's command `{program}` cannot be started: {why}"), exit)
+            let why = format!("the server's command `{program}` cannot be started: {why}");
+            standing.error(&why);
+            absent_because(why, exit)
         }
     }
 }

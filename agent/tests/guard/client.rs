@@ -28,7 +28,7 @@ members = ["*"]
 name = "everything-but-wipe"
 roles = ["all"]
 servers = ["misbehaving", "web"]
-tools = ["echo", "die", "deaf", "hang", "slow", "half-line", "noise", "huge", "recorded", "family"]
+tools = ["echo", "die", "stderr", "deaf", "hang", "slow", "half-line", "noise", "huge", "recorded", "family"]
 
 [[grants]]
 name = "no-secrets"

@@ -110,8 +110,10 @@ fn a_server_that_dies_in_a_call_answers_it_with_its_exit_code() {
     guard.initialize();
     let answer = guard.call(1, "die", &json!({}));
     assert!(message_of(&answer).contains("exit status: 3"), "{answer}");
-    assert_eq!(guard.wait().code(), Some(3));
+    eventually("its outcome is on record", || world.records_of("outcome").len() == 1);
     assert_eq!(world.records_of("outcome")[0]["fate"], "lost");
+    guard.close_stdin();
+    assert_eq!(guard.wait().code(), Some(3), "nobody had it started again");
     assert_eq!(world.records().last().unwrap()["kind"], "stopped");
 }
 
@@ -164,6 +166,7 @@ fn half_a_line_is_recorded_and_not_forwarded() {
     guard.initialize();
     let answer = guard.call(1, "half-line", &json!({}));
     assert!(message_of(&answer).contains("ended"), "{answer}");
+    guard.close_stdin();
     guard.wait();
     let cut = world.records_of("malformed");
     assert_eq!((&cut[0]["code"], &cut[0]["from_client"]), (&json!("cut-short"), &json!(false)));

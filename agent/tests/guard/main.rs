@@ -14,7 +14,11 @@ mod remote_attacks;
 #[cfg(test)]
 mod remote_server;
 #[cfg(test)]
+mod remote_session;
+#[cfg(test)]
 mod resident;
+#[cfg(test)]
+mod restarted_server;
 mod trial_policy;
 #[cfg(test)]
 mod web;

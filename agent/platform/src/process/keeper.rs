@@ -1,13 +1,20 @@
-//! The keeper: a fork of the guard that stands between it and its server.
+//! The keepers: two forks of the guard that stand between it and its server.
 //!
 //! ```text
-//! guard -- keeper -- server -- whatever the server starts
+//! guard -- outer keeper -- inner keeper -- server -- whatever the server starts
 //! ```
 //!
-//! It is a *child subreaper*, so nothing below it can slip away by losing its parent, not even a
-//! process in a session of its own: an orphan becomes the keeper's child. It ends everything when the
-//! guard asks (SIGTERM), when the guard dies (the kernel sends the same SIGTERM), and when the
-//! server ends; then it ends as the server did, so that the guard sees the server's exit status.
+//! Each is a *child subreaper*, so nothing below it can slip away by losing its parent, not even a
+//! process in a session of its own: an orphan becomes the keeper's child. A keeper ends everything when
+//! it is asked (SIGTERM), when its own parent dies (the kernel sends the same SIGTERM), and when its
+//! child ends; then it ends as that did, so that the guard sees the server's exit status.
+//!
+//! There are two because a keeper may be killed too (by hand, by the kernel when memory runs out): then
+//! the other one adopts what it had, and ends it. Each is in a session of its own, so that a signal to the
+//! client's process group, which is the server's, does not reach them. Only who kills the guard and both
+//! keepers in one instant leaves anything behind: the server itself dies even then (the kernel kills it with
+//! its keeper), its children may stay. A control group would end those too, but those that a program finds
+//! itself in belong to systemd, or to the container's owner, and are mostly not ours to write.
 //!
 //! All of this runs after `fork` without `exec`, in a copy of a process that had many threads:
 //! system calls and the stack only, no allocation, no lock, no panic.
@@ -23,18 +30,43 @@ use std::time::{Duration, Instant};
 /// How long killing may take before the keeper gives up (a process in uninterruptible sleep).
 pub(super) const KILLING: Duration = Duration::from_secs(3);
 
-/// Called between fork and exec: becomes the keeper, and returns in a second fork that goes on to
+/// What an outer keeper leaves the inner one beyond its own time.
+const HEAD_START: Duration = Duration::from_millis(100);
+
+/// How long after asking a keeper kills.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// While its own child lives: an inner keeper does its own killing first.
+    with_child: Duration,
+    /// When only orphans are left.
+    with_orphans: Duration,
+}
+
+/// What both keepers may need to take everything down.
+pub(super) fn longest(grace: Duration) -> Duration {
+    grace + KILLING + HEAD_START + KILLING
+}
+
+/// Called between fork and exec: becomes both keepers, and returns in a third process that goes on to
 /// become the server.
 pub(super) fn stand_between(guard: Pid, grace: Duration) -> io::Result<()> {
+    let outer = Patience { with_child: grace + KILLING + HEAD_START, with_orphans: grace };
+    become_keeper(guard, outer)?;
+    let Some(outer_keeper) = rustix::process::getppid() else { return Err(Errno::SRCH.into()) };
+    become_keeper(outer_keeper, Patience { with_child: grace, with_orphans: grace })
+}
+
+/// Becomes a keeper, and returns in a fork below it.
+fn become_keeper(parent: Pid, patience: Patience) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
-    if rustix::process::getppid() != Some(guard) {
-        return Err(Errno::SRCH.into()); // The guard died before the kernel knew whom to tell.
+    if rustix::process::getppid() != Some(parent) {
+        return Err(Errno::SRCH.into()); // It died before the kernel knew whom to tell.
     }
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let keeper = rustix::process::getpid();
     let mask = block_signals();
-    if let Some(server) = fork()? {
-        keep(server, grace);
+    if let Some(child) = fork()? {
+        keep(child, patience);
     }
     restore_signals(&mask);
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -44,7 +76,9 @@ pub(super) fn stand_between(guard: Pid, grace: Duration) -> io::Result<()> {
     Ok(())
 }
 
-fn keep(server: Pid, grace: Duration) -> ! {
+fn keep(server: Pid, patience: Patience) -> ! {
+    // Fails for a leader of a group, and a fork is none.
+    let _ = rustix::process::setsid();
     close_everything();
     let _ = rustix::thread::set_name(c"portreeve-keep");
     let mut ended = None;
@@ -55,16 +89,20 @@ fn keep(server: Pid, grace: Duration) -> ! {
             break;
         }
     }
-    end_all(server, &mut ended, grace);
+    end_all(server, &mut ended, patience);
     leave(ended)
 }
 
-fn end_all(server: Pid, ended: &mut Option<WaitStatus>, grace: Duration) {
+fn end_all(server: Pid, ended: &mut Option<WaitStatus>, patience: Patience) {
     let began = Instant::now();
     // Who was asked already: many programs take a second SIGTERM for impatience.
     let mut asked = [0_i32; 256];
     let mut count = 0;
-    while reap(server, ended) && began.elapsed() < grace + KILLING {
+    while reap(server, ended) {
+        let grace = if ended.is_some() { patience.with_orphans } else { patience.with_child };
+        if began.elapsed() >= grace + KILLING {
+            break;
+        }
         let kill = began.elapsed() >= grace;
         for_each_child(|child| {
             let new = !asked[..count].contains(&child.as_raw_pid());

@@ -1,4 +1,4 @@
-//! Linux: every server under a keeper.
+//! Linux: every server under its keepers.
 
 use super::keeper;
 use std::io;
@@ -48,7 +48,7 @@ pub(super) fn spawn(mut command: Command, grace: Duration) -> io::Result<(Child,
     let (answer, spawned) = mpsc::sync_channel(1);
     let gone = |_| io::Error::other("the thread that starts servers is gone");
     SPAWNER.send(Order { command, runtime, answer }).map_err(|_| gone(mpsc::RecvError))?;
-    Ok((spawned.recv().map_err(gone)??, Tree { patience: grace + keeper::KILLING }))
+    Ok((spawned.recv().map_err(gone)??, Tree { patience: keeper::longest(grace) }))
 }
 
 impl Tree {
@@ -167,6 +167,40 @@ mod tests {
         command.stdout(Stdio::inherit());
         let mut server = Kept::spawn(command, GRACE).unwrap();
         server.wait().await.unwrap();
+    }
+
+    /// The processes between this one and the server, outermost first.
+    fn keepers(server: &Kept) -> [u32; 2] {
+        let outer = server.id().unwrap();
+        let inner = crate::process::list().into_iter().find(|process| process.parent == Some(outer)).unwrap();
+        assert_eq!(inner.name, crate::process::KEEPER);
+        [outer, inner.pid]
+    }
+
+    fn kill(pid: u32) {
+        let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_killed_keeper_leaves_the_tree_to_the_other_one() {
+        for which in [0, 1] {
+            let mut server = Kept::spawn(shell(STUBBORN_TREE), GRACE).unwrap();
+            let tree = named(server.stdout.take().unwrap()).await;
+            kill(keepers(&server)[which]);
+            server.wait().await.unwrap();
+            all_gone(&tree).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_signal_to_the_whole_process_group_spares_the_keepers() {
+        let server = Kept::spawn(shell("echo $$; exec sleep 600"), GRACE).unwrap();
+        let ours = rustix::process::getpgrp();
+        for keeper in keepers(&server) {
+            let keeper = rustix::process::Pid::from_raw(keeper.cast_signed());
+            assert_ne!(rustix::process::getpgid(keeper).unwrap(), ours);
+        }
     }
 
     #[tokio::test]

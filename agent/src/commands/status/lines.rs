@@ -18,7 +18,7 @@ pub(super) struct Line {
     pub more: Vec<String>,
 }
 
-fn line(label: &'static str, tone: Tone, text: impl Into<String>) -> Line {
+pub(super) fn line(label: &'static str, tone: Tone, text: impl Into<String>) -> Line {
     Line { label, tone, text: text.into(), more: Vec::new() }
 }
 

@@ -4,11 +4,11 @@ use crate::transport::Came;
 use crate::transport::arrivals::{Arrivals, Room};
 use crate::transport::events::{Events, message_of, one_line};
 use crate::transport::failure::{Failure, shown};
-use crate::transport::http::session::HttpSession;
+use crate::transport::http::session::{Agreed, HttpSession, Posted};
 use crate::transport::outgoing::{Outgoing, answers};
 use mcp::frame::MAX_MESSAGE_BYTES;
 use mcp::{Id, Line};
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -33,8 +33,8 @@ impl HttpSession {
     /// Sends a request and hands on its answer; where there is none, an error takes its place.
     pub(super) async fn call(&self, outgoing: Outgoing, arrivals: &Arrivals) {
         let Some(id) = &outgoing.id else { return };
-        let answered = match self.post(&outgoing).await {
-            Ok(response) => self.answer(response, &outgoing, id, arrivals).await,
+        let answered = match self.deliver(&outgoing, arrivals).await {
+            Ok(posted) => self.answer(posted, &outgoing, id, arrivals).await,
             Err(failure) => Err(failure),
         };
         if let Err(failure) = answered {
@@ -45,9 +45,12 @@ impl HttpSession {
 
     /// Sends a notification, or the client's answer to a server's request.
     pub(super) async fn tell(&self, outgoing: &Outgoing, arrivals: &Arrivals) -> Result<(), Failure> {
-        let response = self.post(outgoing).await?;
+        // An answer to a server's request belongs to the session that it was made in.
+        let is_answer = outgoing.method.is_none();
+        let Posted { response, session } =
+            if is_answer { self.post(outgoing).await? } else { self.deliver(outgoing, arrivals).await? };
         if !response.status().is_success() {
-            return Err(self.failure_of(&response));
+            return Err(self.failure_of(&response, session.is_some()));
         }
         if is(&response, "text/event-stream") {
             self.pump(response, None, arrivals, &mut Progress::default()).await?;
@@ -57,19 +60,20 @@ impl HttpSession {
 
     async fn answer(
         &self,
-        response: Response,
+        posted: Posted,
         outgoing: &Outgoing,
         id: &Id,
         arrivals: &Arrivals,
     ) -> Result<(), Failure> {
+        let Posted { response, session } = posted;
         if !response.status().is_success() {
             let mut room = Room::default();
-            let line = self.own_words(response, id, arrivals, &mut room).await?;
+            let line = self.own_words(response, session.is_some(), id, arrivals, &mut room).await?;
             arrivals.deliver(Line::Whole(line), Came::Body(id.clone()), room).await;
             return Ok(());
         }
         if is(&response, "text/event-stream") {
-            return self.answer_by_events(response, outgoing, arrivals).await;
+            return self.answer_by_events(response, session, outgoing, arrivals).await;
         }
         if !is(&response, "application/json") {
             return Err(match content_type(&response) {
@@ -104,10 +108,13 @@ impl HttpSession {
     async fn answer_by_events(
         &self,
         response: Response,
+        session: Option<HeaderValue>,
         outgoing: &Outgoing,
         arrivals: &Arrivals,
     ) -> Result<(), Failure> {
         let mut progress = Progress::default();
+        // What was missed is kept in the session of the call, whatever the others have moved to.
+        let agreed = Agreed { session, ..self.agreed() };
         let mut ended = self.pump(response, Some(outgoing), arrivals, &mut progress).await;
         let mut attempts = 0;
         while !progress.answered {
@@ -118,11 +125,11 @@ impl HttpSession {
             }
             attempts += 1;
             tokio::time::sleep(progress.retry.unwrap_or(RESUME_DELAY)).await;
-            ended = match self.get(Some(&last)).await {
+            ended = match self.get(Some(&last), &agreed).await {
                 Ok(again) if again.status().is_success() => {
                     self.pump(again, Some(outgoing), arrivals, &mut progress).await
                 }
-                Ok(again) => return Err(self.failure_of(&again)),
+                Ok(again) => return Err(self.failure_of(&again, agreed.session.is_some())),
                 Err(failure) => Err(failure),
             };
             if progress.last_event.as_ref() != Some(&last) {
@@ -169,31 +176,34 @@ impl HttpSession {
     async fn own_words(
         &self,
         response: Response,
+        in_session: bool,
         id: &Id,
         arrivals: &Arrivals,
         room: &mut Room,
     ) -> Result<Vec<u8>, Failure> {
+        let failure = self.failure_of(&response, in_session);
         if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             || !is(&response, "application/json")
-            || (response.status() == StatusCode::NOT_FOUND && self.has_session())
+            || (response.status() == StatusCode::NOT_FOUND && in_session)
         {
-            return Err(self.failure_of(&response));
+            return Err(failure);
         }
-        let failure = self.failure_of(&response);
         let line = one_line(self.body(response, arrivals, room).await?);
         if answers(&line, id) { Ok(line) } else { Err(said(&line).unwrap_or(failure)) }
     }
 
-    pub(super) fn failure_of(&self, response: &Response) -> Failure {
-        if response.status() == StatusCode::NOT_FOUND && self.has_session() {
-            self.lose_session();
+    pub(super) fn failure_of(&self, response: &Response, in_session: bool) -> Failure {
+        if response.status() == StatusCode::NOT_FOUND && in_session {
             return Failure::SessionLost { at: shown(&self.url) };
         }
-        Failure::of_status(&self.url, response)
+        match Failure::of_status(&self.url, response) {
+            Failure::SignIn { at, status } if self.was_welcomed() => Failure::SignInAgain { at, status },
+            failure => failure,
+        }
     }
 
     /// A whole body, bounded.
-    async fn body(
+    pub(super) async fn body(
         &self,
         mut response: Response,
         arrivals: &Arrivals,
@@ -222,7 +232,7 @@ fn content_type(response: &Response) -> &str {
     response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn is(response: &Response, essence: &str) -> bool {
+pub(super) fn is(response: &Response, essence: &str) -> bool {
     let sent = content_type(response).split(';').next().unwrap_or_default();
     sent.trim().eq_ignore_ascii_case(essence)
 }

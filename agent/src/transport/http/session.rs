@@ -1,12 +1,14 @@
-//! What one conversation over HTTP holds: the address, the session id, the version both agreed on.
+//! What one conversation over HTTP holds: the address, the session id, the version both agreed on, and
+//! what a server has to hear again that has forgotten the session.
 
 use crate::transport::failure::Failure;
 use crate::transport::http::headers::{METHOD, NAME, SESSION, VERSION, header_text};
 use crate::transport::http::params::ParamHeaders;
+use crate::transport::opening::Opening;
 use crate::transport::outgoing::Outgoing;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
-use reqwest::{RequestBuilder, Response};
-use serde::Deserialize;
+use reqwest::{RequestBuilder, Response, StatusCode};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use url::Url;
 
@@ -14,83 +16,128 @@ pub struct HttpSession {
     client: reqwest::Client,
     pub(super) url: Url,
     agreed: Mutex<Agreed>,
+    opening: Mutex<Opening>,
+    /// Held by whoever begins the conversation anew; the others wait, and find it done.
+    pub(super) renewing: tokio::sync::Mutex<()>,
+    /// The server has taken a message before: what it refuses now, it refuses anew.
+    welcomed: AtomicBool,
     param_headers: Mutex<ParamHeaders>,
 }
 
 /// Up to 2025-11-25 only; a conversation of 2026-07-28 has neither.
-#[derive(Debug, Default, Clone)]
-struct Agreed {
-    session: Option<HeaderValue>,
-    version: Option<HeaderValue>,
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Agreed {
+    pub session: Option<HeaderValue>,
+    pub version: Option<HeaderValue>,
+}
+
+/// A response, and the session that its request was sent in.
+pub(super) struct Posted {
+    pub response: Response,
+    pub session: Option<HeaderValue>,
+}
+
+impl Posted {
+    /// The server does not know the session any more, and so has not run what was sent in it.
+    pub fn is_forgotten(&self) -> bool {
+        self.session.is_some() && self.response.status() == StatusCode::NOT_FOUND
+    }
 }
 
 impl HttpSession {
     pub fn new(client: reqwest::Client, url: Url) -> Self {
-        Self { client, url, agreed: Mutex::default(), param_headers: Mutex::default() }
+        Self {
+            client,
+            url,
+            agreed: Mutex::default(),
+            opening: Mutex::default(),
+            renewing: tokio::sync::Mutex::default(),
+            welcomed: AtomicBool::new(false),
+            param_headers: Mutex::default(),
+        }
     }
 
-    fn agreed(&self) -> Agreed {
+    pub(super) fn agreed(&self) -> Agreed {
         self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn agree(&self, change: impl FnOnce(&mut Agreed)) {
+    pub(super) fn agree(&self, change: impl FnOnce(&mut Agreed)) {
         change(&mut self.agreed.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(super) fn has_session(&self) -> bool {
-        self.agreed().session.is_some()
+    pub(super) fn opening(&self) -> MutexGuard<'_, Opening> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn was_welcomed(&self) -> bool {
+        self.welcomed.load(Ordering::Relaxed)
     }
 
     /// POSTs one message.
     ///
     /// # Errors
     /// It did not become a response.
-    pub(super) async fn post(&self, outgoing: &Outgoing) -> Result<Response, Failure> {
-        let request = self
-            .client
+    pub(super) async fn post(&self, outgoing: &Outgoing) -> Result<Posted, Failure> {
+        let agreed = self.agreed();
+        let request = self.dress(self.posting(outgoing.bytes.clone()), outgoing, &agreed);
+        let response = self.sent(request).await?;
+        if response.status().is_success() {
+            self.welcomed.store(true, Ordering::Relaxed);
+        }
+        if outgoing.is("initialize") {
+            let session = session_named_in(&response);
+            self.agree(|agreed| agreed.session = session);
+        }
+        let session = agreed.session.filter(|_| !outgoing.is_stateless() && !outgoing.is("initialize"));
+        Ok(Posted { response, session })
+    }
+
+    /// POSTs a part of a conversation that is not the agreed one yet.
+    pub(super) async fn post_in(&self, agreed: &Agreed, message: Vec<u8>) -> Result<Response, Failure> {
+        self.sent(in_session(self.posting(message), agreed)).await
+    }
+
+    fn posting(&self, message: Vec<u8>) -> RequestBuilder {
+        self.client
             .post(self.url.clone())
             .header(ACCEPT, "application/json, text/event-stream")
             .header(CONTENT_TYPE, "application/json")
-            .body(outgoing.bytes.clone());
-        let response = self.sent(self.dress(request, outgoing)).await?;
-        if outgoing.is("initialize")
-            && let Some(id) = response.headers().get(SESSION)
-        {
-            let mut id = id.clone();
-            id.set_sensitive(true);
-            self.agree(|agreed| agreed.session = Some(id));
-        }
-        Ok(response)
+            .body(message)
     }
 
     /// GETs the stream of what the server says unasked, or what was missed of another stream.
-    pub(super) async fn get(&self, last_event: Option<&str>) -> Result<Response, Failure> {
+    pub(super) async fn get(&self, last_event: Option<&str>, agreed: &Agreed) -> Result<Response, Failure> {
         let mut request = self.client.get(self.url.clone()).header(ACCEPT, "text/event-stream");
         if let Some(id) = last_event.and_then(|id| HeaderValue::from_str(id).ok()) {
             request = request.header("last-event-id", id);
         }
-        self.sent(self.in_session(request)).await
+        self.sent(in_session(request, agreed)).await
     }
 
     /// Tells the server that the session is over, where there is one.
     pub(super) async fn farewell(&self) {
-        if !self.has_session() {
-            return;
-        }
-        if let Err(failure) = self.sent(self.in_session(self.client.delete(self.url.clone()))).await {
-            tracing::debug!(%failure, "the server was not told that the session is over");
-        }
-        self.lose_session();
+        let agreed = self.agreed();
+        self.agree(|agreed| agreed.session = None);
+        self.give_up(&agreed).await;
     }
 
-    pub(super) fn lose_session(&self) {
-        self.agree(|agreed| agreed.session = None);
+    pub(super) async fn give_up(&self, agreed: &Agreed) {
+        if agreed.session.is_none() {
+            return;
+        }
+        if let Err(failure) = self.sent(in_session(self.client.delete(self.url.clone()), agreed)).await {
+            tracing::debug!(%failure, "the server was not told that the session is over");
+        }
     }
 
     /// Learns from an answer what later messages have to repeat in their headers.
     pub(super) fn learn(&self, request: &Outgoing, answer: &[u8]) {
         match request.method.as_deref() {
-            Some("initialize") => self.learn_version(answer),
+            Some("initialize") => {
+                self.opening().learn(answer);
+                let version = self.opening().agreed().and_then(|agreed| version_header(&agreed.version));
+                self.agree(|agreed| agreed.version = version);
+            }
             Some("tools/list") if request.is_stateless() => self.params().learn(answer),
             _ => {}
         }
@@ -100,31 +147,15 @@ impl HttpSession {
         self.param_headers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn learn_version(&self, answer: &[u8]) {
-        #[derive(Deserialize)]
-        struct Answer {
-            result: InitializeResult,
-        }
-        #[derive(Deserialize)]
-        struct InitializeResult {
-            #[serde(rename = "protocolVersion")]
-            version: String,
-        }
-        let version = serde_json::from_slice::<Answer>(answer)
-            .ok()
-            .and_then(|answer| HeaderValue::from_str(&answer.result.version).ok());
-        self.agree(|agreed| agreed.version = version);
-    }
-
     async fn sent(&self, request: RequestBuilder) -> Result<Response, Failure> {
         let request = request.header(ACCEPT_ENCODING, "identity");
         request.send().await.map_err(|error| Failure::of_request(&self.url, error))
     }
 
     /// The headers that repeat what the message says, by its era.
-    fn dress(&self, request: RequestBuilder, outgoing: &Outgoing) -> RequestBuilder {
+    fn dress(&self, request: RequestBuilder, outgoing: &Outgoing, agreed: &Agreed) -> RequestBuilder {
         let Some(version) = &outgoing.version else {
-            return if outgoing.is("initialize") { request } else { self.in_session(request) };
+            return if outgoing.is("initialize") { request } else { in_session(request, agreed) };
         };
         let repeated =
             [(VERSION, Some(version)), (METHOD, outgoing.method.as_ref()), (NAME, outgoing.name.as_ref())];
@@ -135,14 +166,23 @@ impl HttpSession {
         let params = self.params().of(outgoing);
         params.into_iter().fold(request, |request, (name, value)| request.header(name, value))
     }
+}
 
-    fn in_session(&self, request: RequestBuilder) -> RequestBuilder {
-        let Agreed { session, version } = self.agreed();
-        [(SESSION, session), (VERSION, version)].into_iter().fold(request, |request, (name, value)| {
-            match value {
-                Some(value) => request.header(name, value),
-                None => request,
-            }
-        })
-    }
+pub(super) fn session_named_in(response: &Response) -> Option<HeaderValue> {
+    let mut id = response.headers().get(SESSION)?.clone();
+    id.set_sensitive(true);
+    Some(id)
+}
+
+pub(super) fn version_header(version: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(version).ok()
+}
+
+fn in_session(request: RequestBuilder, agreed: &Agreed) -> RequestBuilder {
+    [(SESSION, &agreed.session), (VERSION, &agreed.version)].into_iter().fold(request, |request, header| {
+        match header {
+            (name, Some(value)) => request.header(name, value),
+            (_, None) => request,
+        }
+    })
 }

@@ -1,0 +1,193 @@
+//! `portreeve status --server NAME`: how one guarded server stands, by what its guards wrote. Asks nobody,
+//! so it works without a resident. Of other users' servers it knows nothing.
+
+use super::lines::{Line, line};
+use super::print;
+use crate::ago::{ago, moment};
+use crate::out::{Exit, Out, Tone};
+use crate::transport::standing::{Facts, Found, Way, in_folder};
+use platform::Layout;
+use platform::process::{self, KEEPER, Process};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use time::OffsetDateTime;
+
+/// Lines of stderr that are shown; JSON has them all.
+const SHOWN: usize = 12;
+const ALL: usize = 1000;
+
+/// What JSON says of one guard's server.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    facts: Facts,
+    guarded: bool,
+    /// The server's own process.
+    pid: Option<u32>,
+    /// It and everything below it.
+    processes: usize,
+    stderr: Vec<String>,
+}
+
+pub fn run(name: &str, layout: &Layout, out: Out) -> Exit {
+    let now = OffsetDateTime::now_utc();
+    let all = in_folder(&layout.servers());
+    let of_name = |found: &&Found| found.facts.entry == name || found.facts.identity == name;
+    let mut found: Vec<&Found> = all.iter().filter(of_name).collect();
+    if found.is_empty() {
+        out.problem(&unknown(name, &all));
+        return Exit::Failed;
+    }
+    // Of the dead only the last one says anything.
+    if found.iter().any(|found| found.guarded) {
+        found.retain(|found| found.guarded);
+    } else {
+        found.truncate(1);
+    }
+    let running = process::list();
+    let told: Vec<Told> = found.into_iter().map(|found| tell(found, &running)).collect();
+    for line in told.iter().flat_map(|told| lines(told, now)) {
+        print(out, &line);
+    }
+    out.value(&told);
+    let well = |told: &Told| told.guarded && (told.pid.is_some() || told.facts.way != Way::Command);
+    if told.iter().all(well) { Exit::Done } else { Exit::Problems }
+}
+
+fn unknown(name: &str, all: &[Found]) -> String {
+    let known: BTreeSet<&str> = all.iter().map(|found| found.facts.entry.as_str()).collect();
+    let known: Vec<_> = known.into_iter().filter(|entry| !entry.is_empty()).collect();
+    if known.is_empty() {
+        format!("no guard of yours has had an entry `{name}`, or any other")
+    } else {
+        format!("no guard of yours has had an entry `{name}`; there were: {}", known.join(", "))
+    }
+}
+
+fn tell(found: &Found, running: &[Process]) -> Told {
+    let facts = found.facts.clone();
+    let (pid, processes) = match facts.process.filter(|_| found.guarded) {
+        Some(root) => server_below(root, running),
+        None => (None, 0),
+    };
+    Told { guarded: found.guarded, pid, processes, stderr: found.last_lines(ALL), facts }
+}
+
+/// The server among what the guard started, and how many processes it is: on Linux there are keepers above it.
+fn server_below(root: u32, running: &[Process]) -> (Option<u32>, usize) {
+    let Some(mut server) = running.iter().find(|process| process.pid == root) else { return (None, 0) };
+    while server.name == KEEPER {
+        let below = running.iter().find(|process| process.parent == Some(server.pid));
+        let Some(below) = below else { return (None, 0) };
+        server = below;
+    }
+    let mut tree = BTreeSet::from([server.pid]);
+    loop {
+        let before = tree.len();
+        let children = running.iter().filter(|process| process.parent.is_some_and(|pid| tree.contains(&pid)));
+        let children: Vec<u32> = children.map(|process| process.pid).collect();
+        tree.extend(children);
+        if tree.len() == before {
+            return (Some(server.pid), before);
+        }
+    }
+}
+
+fn lines(told: &Told, now: OffsetDateTime) -> Vec<Line> {
+    let facts = &told.facts;
+    let name = if facts.entry.is_empty() { "(no name)" } else { &facts.entry };
+    let speaks = match (&facts.protocol, &facts.server) {
+        (Some(protocol), Some(server)) => format!("{protocol}; it is {server}"),
+        (Some(protocol), None) => protocol.clone(),
+        (None, _) => "nothing yet".to_owned(),
+    };
+    let (tone, restarted) = match facts.restarts {
+        0 => (Tone::Good, "never".to_owned()),
+        1 => (Tone::Warn, "once".to_owned()),
+        times => (Tone::Warn, format!("{times} times")),
+    };
+    let mut lines = vec![
+        line("server", Tone::Strong, format!("{name}: {}", facts.identity)),
+        running(told, now),
+        line("speaks", Tone::Faint, speaks),
+        line("restarted", tone, restarted),
+    ];
+    if let Some(error) = &facts.last_error {
+        let when = facts.last_error_ms.map_or_else(String::new, |at| ago(moment(at), now));
+        let mut last = line("error", Tone::Warn, when);
+        last.more.push(error.clone());
+        lines.push(last);
+    }
+    let mut said = line("stderr", Tone::Faint, if told.stderr.is_empty() { "nothing kept" } else { "its end:" });
+    said.more = told.stderr[told.stderr.len().saturating_sub(SHOWN)..].to_vec();
+    lines.push(said);
+    lines
+}
+
+fn running(told: &Told, now: OffsetDateTime) -> Line {
+    let facts = &told.facts;
+    let guard = format!("guard {} since {}", facts.guard, ago(moment(facts.since_ms), now));
+    match (told.guarded, told.pid) {
+        (false, _) => {
+            let ended = facts.ended_ms.map(|at| format!("; its last guard ended {}", ago(moment(at), now)));
+            line("running", Tone::Warn, format!("no{}", ended.unwrap_or_default()))
+        }
+        (true, Some(pid)) => {
+            let since = facts.process_since_ms.map_or_else(String::new, |at| ago(moment(at), now));
+            let count = match told.processes {
+                1 => String::new(),
+                count => format!(", {count} processes"),
+            };
+            line("running", Tone::Good, format!("pid {pid}{count}, started {since}; {guard}"))
+        }
+        (true, None) if facts.way == Way::Command => {
+            line("running", Tone::Warn, format!("no: it has ended, and the next call starts it; {guard}"))
+        }
+        (true, None) => line("running", Tone::Good, format!("elsewhere; {guard}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, parent: u32, name: &str) -> Process {
+        Process {
+            pid,
+            parent: Some(parent),
+            name: name.to_owned(),
+            exe: None,
+            command: Vec::new(),
+            started: 0,
+        }
+    }
+
+    #[test]
+    fn the_server_is_found_below_its_keepers_and_counted_with_its_children() {
+        let running = [
+            process(5, 4, KEEPER),
+            process(6, 5, KEEPER),
+            process(7, 6, "node"),
+            process(8, 7, "sh"),
+            process(9, 1, "x"),
+        ];
+        assert_eq!(server_below(5, &running), (Some(7), 2));
+        assert_eq!(server_below(7, &running), (Some(7), 2));
+        assert_eq!(server_below(6, &running[..2]), (None, 0));
+        assert_eq!(server_below(99, &running), (None, 0));
+    }
+
+    #[test]
+    fn a_dead_server_is_said_to_be_dead() {
+        let last_error = Some("it fell".to_owned());
+        let facts = Facts { entry: "files".to_owned(), restarts: 2, last_error, ..Facts::default() };
+        let told = Told { facts, guarded: true, pid: None, processes: 0, stderr: vec!["no key".to_owned()] };
+        let text: String = lines(&told, OffsetDateTime::now_utc())
+            .into_iter()
+            .map(|line| format!("{} {} {}\n", line.label, line.text, line.more.join(" ")))
+            .collect();
+        for part in ["files", "it has ended", "2 times", "it fell", "no key"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

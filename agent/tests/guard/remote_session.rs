@@ -1,0 +1,277 @@
+//! A remote server that forgets, restarts, or breaks off: what the client notices of it.
+
+use crate::client::{Guard, POLICY, World, eventually, message_of, text_of};
+use crate::web::{Asked, Said, Web};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// A server with sessions that can lose them all, as by a restart.
+#[derive(Default)]
+struct Sessions {
+    made: u32,
+    known: BTreeSet<String>,
+    /// What the next `initialize` is answered with.
+    capabilities: Value,
+    refuses: bool,
+}
+
+fn answer(asked: &Asked, result: &Value) -> String {
+    json!({"jsonrpc": "2.0", "id": asked.json()["id"], "result": result}).to_string()
+}
+
+fn accepted() -> Said {
+    Said::new("202 Accepted", &[("Content-Length", "0")], "")
+}
+
+fn serve(sessions: &Arc<Mutex<Sessions>>) -> Web {
+    let sessions = Arc::clone(sessions);
+    Web::serve(move |asked, _| {
+        let mut sessions = sessions.lock().unwrap();
+        let method = asked.json()["method"].as_str().unwrap_or_default().to_owned();
+        if method == "initialize" {
+            if sessions.refuses {
+                return Said::new("503 Service Unavailable", &[("Content-Length", "0")], "");
+            }
+            sessions.made += 1;
+            let id = format!("s-{}", sessions.made);
+            sessions.known.insert(id.clone());
+            let result = json!({"protocolVersion": "2025-11-25", "capabilities": sessions.capabilities, "serverInfo": {"name": "w", "version": sessions.made.to_string()}});
+            let headers = [("Content-Type", "application/json"), ("Mcp-Session-Id", id.as_str())];
+            return Said::new("200 OK", &headers, &answer(asked, &result));
+        }
+        if !sessions.known.contains(asked.header("mcp-session-id")) {
+            let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
+            return Said::new("404 Not Found", &[("Content-Type", "application/json")], body);
+        }
+        match (asked.method.as_str(), method.as_str()) {
+            ("GET", _) => Said::new("405 Method Not Allowed", &[("Content-Length", "0")], ""),
+            ("POST", "tools/call") => {
+                let said = json!({"content": [{"type": "text", "text": asked.header("mcp-session-id")}]});
+                Said::json(&answer(asked, &said))
+            }
+            ("POST", _) if asked.json().get("id").is_some() => Said::json(&answer(asked, &json!({}))),
+            _ => accepted(),
+        }
+    })
+}
+
+fn restart(sessions: &Mutex<Sessions>) {
+    sessions.lock().unwrap().known.clear();
+}
+
+fn dial(world: &World, web: &Web) -> Guard {
+    let host = web.url.trim_start_matches("http://").trim_end_matches("/mcp");
+    std::fs::write(world.policy(), POLICY.replace("127.0.0.1:9", host)).unwrap();
+    world.guard(&["--http", &web.url], &[("PORTREEVE_HEADERS", r#"{"Authorization":"Bearer s3cr3t"}"#)])
+}
+
+fn begun() -> (World, Arc<Mutex<Sessions>>, Web, Guard) {
+    let (world, sessions) = (World::new(), Arc::default());
+    let web = serve(&sessions);
+    let mut guard = dial(&world, &web);
+    guard.initialize();
+    (world, sessions, web, guard)
+}
+
+#[test]
+fn a_forgotten_session_is_begun_anew_and_the_client_notices_nothing() {
+    let (_world, sessions, web, mut guard) = begun();
+    assert_eq!(text_of(&guard.call(1, "echo", &json!({}))), "s-1");
+    restart(&sessions);
+    guard.say(r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo"}}"#);
+    let next = guard.next();
+    assert_eq!((&next["id"], text_of(&next)), (&json!(2), "s-2"), "the first that the client hears");
+    let begun: Vec<_> = web.posted("initialize").into_iter().map(|asked| asked.body).collect();
+    assert!(begun.len() == 2 && begun[0] == begun[1], "the client's own bytes: {begun:?}");
+    assert!(web.posted("initialize")[1].header("mcp-session-id").is_empty());
+    let initialized = web.posted("notifications/initialized");
+    assert_eq!((initialized.len(), initialized[1].header("mcp-session-id")), (2, "s-2"));
+    assert_eq!(initialized[0].body, initialized[1].body);
+    assert!(guard.leave().success());
+    let farewell = web.asked().into_iter().find(|asked| asked.method == "DELETE").unwrap();
+    assert_eq!(farewell.header("mcp-session-id"), "s-2");
+}
+
+#[test]
+fn many_calls_that_find_the_session_forgotten_share_one_new_one() {
+    let (_world, sessions, web, mut guard) = begun();
+    restart(&sessions);
+    for id in 1..=20 {
+        guard.say(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"echo"}}}}"#
+        ));
+    }
+    let answered: BTreeSet<_> = (0..20)
+        .map(|_| {
+            let next = guard.next();
+            assert_eq!(text_of(&next), "s-2");
+            next["id"].as_u64().unwrap()
+        })
+        .collect();
+    assert_eq!(answered, (1..=20).collect());
+    assert_eq!(web.posted("initialize").len(), 2);
+    let calls = web.posted("tools/call");
+    assert_eq!(calls.iter().filter(|call| call.header("mcp-session-id") == "s-2").count(), 20);
+    assert!(calls.len() <= 40, "each is sent again once: {}", calls.len());
+}
+
+#[test]
+fn a_new_session_hears_the_log_level_and_the_subscriptions_again() {
+    let (_world, sessions, web, mut guard) = begun();
+    guard.ask(1, "logging/setLevel", &json!({"level": "debug"}));
+    guard.ask(2, "resources/subscribe", &json!({"uri": "r:kept"}));
+    guard.ask(3, "resources/subscribe", &json!({"uri": "r:left"}));
+    guard.ask(4, "resources/unsubscribe", &json!({"uri": "r:left"}));
+    restart(&sessions);
+    assert_eq!(text_of(&guard.call(5, "echo", &json!({}))), "s-2");
+    let again: Vec<_> =
+        web.asked().into_iter().filter(|asked| asked.header("mcp-session-id") == "s-2").collect();
+    let methods: Vec<_> = again.iter().map(|asked| asked.json()["method"].clone()).collect();
+    assert!(methods.contains(&json!("logging/setLevel")), "{methods:?}");
+    let subscribed: Vec<_> = again
+        .iter()
+        .filter(|asked| asked.json()["method"] == "resources/subscribe")
+        .map(|asked| asked.json()["params"]["uri"].clone())
+        .collect();
+    assert_eq!(subscribed, ["r:kept"]);
+}
+
+#[test]
+fn a_session_that_is_renewed_by_another_server_is_an_error_that_says_so() {
+    let (_world, sessions, web, mut guard) = begun();
+    restart(&sessions);
+    sessions.lock().unwrap().capabilities = json!({"prompts": {}});
+    let answer = guard.call(1, "echo", &json!({}));
+    for part in [web.url.as_str(), "capabilities are others", "/mcp"] {
+        assert!(message_of(&answer).contains(part), "{part}: {answer}");
+    }
+    assert_eq!(web.posted("tools/call").len(), 1, "it is not sent to that one");
+    let given_up = || web.asked().iter().any(|asked| asked.method == "DELETE");
+    eventually("the unwanted session is given back", given_up);
+}
+
+#[test]
+fn a_server_that_begins_no_new_session_is_named_with_its_reason() {
+    let (_world, sessions, _web, mut guard) = begun();
+    restart(&sessions);
+    sessions.lock().unwrap().refuses = true;
+    let answer = guard.call(1, "echo", &json!({}));
+    assert!(message_of(&answer).contains("does not begin a new one"), "{answer}");
+    assert!(message_of(&answer).contains("HTTP 503"), "{answer}");
+    sessions.lock().unwrap().refuses = false;
+    assert_eq!(text_of(&guard.call(2, "echo", &json!({}))), "s-2", "the next call tries again");
+}
+
+#[test]
+fn a_server_forgets_every_session_at_once_and_the_call_is_repeated_without_end() {
+    let world = World::new();
+    let web = Web::serve(|asked, _| match asked.json()["method"].as_str() {
+        Some("initialize") => {
+            let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "w", "version": "1"}});
+            let headers = [("Content-Type", "application/json"), ("Mcp-Session-Id", "s")];
+            Said::new("200 OK", &headers, &answer(asked, &result))
+        }
+        Some("tools/call") => Said::new("404 Not Found", &[("Content-Length", "0")], ""),
+        _ if asked.method == "GET" => Said::new("405 Method Not Allowed", &[("Content-Length", "0")], ""),
+        _ => accepted(),
+    });
+    let mut guard = dial(&world, &web);
+    guard.initialize();
+    assert!(message_of(&guard.call(1, "echo", &json!({}))).contains("does not know this session"));
+    assert_eq!((web.posted("tools/call").len(), web.posted("initialize").len()), (2, 2));
+}
+
+#[test]
+fn only_a_404_is_sent_again() {
+    for status in
+        ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "400 Bad Request"]
+    {
+        let world = World::new();
+        let web = Web::serve(move |asked, _| match asked.json()["method"].as_str() {
+            Some("initialize") => {
+                let headers = [("Content-Type", "application/json"), ("Mcp-Session-Id", "s")];
+                Said::new(
+                    "200 OK",
+                    &headers,
+                    &answer(asked, &json!({"protocolVersion": "2025-11-25", "capabilities": {}})),
+                )
+            }
+            Some("tools/call") => Said::new(status, &[("Content-Length", "0")], ""),
+            _ if asked.method == "GET" => Said::new("405 Method Not Allowed", &[("Content-Length", "0")], ""),
+            _ => accepted(),
+        });
+        let mut guard = dial(&world, &web);
+        guard.initialize();
+        assert!(message_of(&guard.call(1, "echo", &json!({}))).contains(status), "{status}");
+        assert_eq!(web.posted("tools/call").len(), 1, "{status}");
+    }
+}
+
+#[test]
+fn a_token_that_ran_out_is_told_from_one_that_was_never_right() {
+    let world = World::new();
+    let spent = Arc::new(Mutex::new(false));
+    let is_spent = Arc::clone(&spent);
+    let web = Web::serve(move |asked, _| match asked.json()["method"].as_str() {
+        _ if *is_spent.lock().unwrap() => Said::new("401 Unauthorized", &[("Content-Length", "0")], ""),
+        Some("initialize") => {
+            Said::json(&answer(asked, &json!({"protocolVersion": "2025-11-25", "capabilities": {}})))
+        }
+        _ if asked.method == "GET" => Said::new("405 Method Not Allowed", &[("Content-Length", "0")], ""),
+        _ => accepted(),
+    });
+    let mut guard = dial(&world, &web);
+    guard.initialize();
+    *spent.lock().unwrap() = true;
+    let refused = guard.call(1, "echo", &json!({}));
+    assert_eq!(refused["error"]["code"], 40100);
+    for part in ["ran out, or were replaced", "reconnect", "/mcp"] {
+        assert!(message_of(&refused).contains(part), "{part}: {refused}");
+    }
+    assert!(!refused.to_string().contains("s3cr3t"));
+}
+
+#[test]
+fn the_stream_of_what_is_said_unasked_is_opened_again_in_the_new_session() {
+    let world = World::new();
+    let made = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&made);
+    let web = Web::serve(move |asked, _| {
+        let mut made = count.lock().unwrap();
+        match (asked.method.as_str(), asked.json()["method"].as_str()) {
+            (_, Some("initialize")) => {
+                *made += 1;
+                let id = format!("s-{made}");
+                let headers = [("Content-Type", "application/json"), ("Mcp-Session-Id", id.as_str())];
+                Said::new(
+                    "200 OK",
+                    &headers,
+                    &answer(asked, &json!({"protocolVersion": "2025-11-25", "capabilities": {}})),
+                )
+            }
+            // The first stream breaks, and the session is gone when it is asked for again.
+            ("GET", _)
+                if asked.header("mcp-session-id") == "s-1" && asked.header("last-event-id").is_empty() =>
+            {
+                Said::events(
+                    "retry: 10\nid: e-1\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/one\"}\n\n",
+                )
+            }
+            ("GET", _) if asked.header("mcp-session-id") == "s-1" => {
+                Said::new("404 Not Found", &[("Content-Length", "0")], "")
+            }
+            ("GET", _) => Said::events(&format!(
+                "retry: 30000\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/two\",\"params\":{{\"last\":\"{}\"}}}}\n\n",
+                asked.header("last-event-id")
+            )),
+            _ => accepted(),
+        }
+    });
+    let mut guard = dial(&world, &web);
+    guard.initialize();
+    assert_eq!(guard.next()["method"], "notifications/one");
+    let two = guard.next();
+    assert_eq!((&two["method"], &two["params"]["last"]), (&json!("notifications/two"), &json!("")));
+    assert_eq!(*made.lock().unwrap(), 2);
+}
