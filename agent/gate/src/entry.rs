@@ -13,6 +13,8 @@ pub struct Entry {
     pub method: String,
     /// The tool's name; `None` for what is not about one tool.
     pub tool: Option<String>,
+    /// In how many places something was taken out before the message was judged; never what.
+    pub redacted: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub enum EntryKind {
     Listed { shown: u64, hidden: u64 },
     /// A message that was refused before it could be judged, and why: stable code and sentence.
     Malformed { code: String, message: String, from_client: bool },
+    /// The server defined something new, or otherwise than before.
+    Definition { sighting: Box<crate::definitions::Sighting>, policy_version: u64 },
 }
 
 /// How a call that left ended.

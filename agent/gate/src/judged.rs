@@ -215,6 +215,14 @@ impl Judged {
         parts.iter().flat_map(|part| &part.entries)
     }
 
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        let parts = match &mut self.parts {
+            Parts::One(part) => std::slice::from_mut(part),
+            Parts::Batch { parts, .. } => parts,
+        };
+        parts.iter_mut().flat_map(|part| &mut part.entries)
+    }
+
     /// Puts the entry on record. Where that fails, what would have left is replaced by an error to
     /// the client that says so: a call does not leave, a result is withheld.
     pub fn record(self, audit: &mut dyn Audit) -> Recorded {

@@ -5,13 +5,15 @@
 //! outcome cannot be reached; [`Judged::record`] asks an [`Audit`] for a [`Receipt`] and gives a
 //! [`Recorded`]; only that yields a [`Release`].
 
+pub mod definitions;
 pub mod entry;
 pub mod judged;
 mod open;
+mod redaction;
 mod refusal;
 mod secrets;
 pub mod session;
 
 pub use entry::{Entry, EntryKind, Fate};
 pub use judged::{Audit, Judged, Receipt, Recorded, Release, Unrecordable};
-pub use session::{Facts, Now, Session};
+pub use session::{Definitions, Facts, Now, Session};

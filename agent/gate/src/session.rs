@@ -2,13 +2,17 @@
 //!
 //! [`client`] and [`server`] take a side's lines apart; what a line is about is judged in a room of its
 //! own: [`calls`] (tools, resources, prompts, other methods), [`lists`], [`subscriptions`],
-//! [`client_features`] (what the server asks), [`tasks`], [`batches`], [`unreadable`].
+//! [`client_features`] (what the server asks), [`definitions`], [`tasks`], [`batches`], [`unreadable`]. Before all of that,
+//! [`redacted`] takes out of a message what policy says must not pass.
 
 mod batches;
 mod calls;
 mod client;
 mod client_features;
+mod definitions;
 mod lists;
+mod lookalikes;
+mod redacted;
 mod server;
 mod subscriptions;
 mod tasks;
@@ -18,6 +22,7 @@ use crate::entry::{Entry, EntryKind, Fate};
 use crate::judged::{Judged, Left, Otherwise, Release};
 use crate::open::OpenRequests;
 use crate::refusal::{self, Addressee, Era, Named};
+pub use definitions::Definitions;
 use lists::Shown;
 use mcp::{Changes, Id, List};
 use policy::{Decision, Feature, Outcome, Request, Ruleset, ServerIdentity};
@@ -64,6 +69,8 @@ pub struct Session {
     server_tasks: Tasks,
     /// Tasks that the client made, by the client feature that made them.
     client_tasks: Tasks,
+    /// What the server says its tools and prompts are, held against what it said before.
+    definitions: Definitions,
     /// Lines of the server's that were dropped.
     noise: u64,
     /// Policy lets the member do nothing with this server, so it was never started.
@@ -123,6 +130,7 @@ impl Session {
             shown: Shown::default(),
             server_tasks: Tasks::default(),
             client_tasks: Tasks::default(),
+            definitions: Definitions::default(),
             noise: 0,
             not_started: false,
         }
@@ -271,6 +279,7 @@ impl Open {
             tool_use_id: call.tool_use_id.clone(),
             method: call.method.clone(),
             tool: call.named.as_ref().and_then(Named::tool).map(str::to_owned),
+            redacted: 0,
         })
     }
 }
@@ -284,5 +293,6 @@ fn malformed_entry(code: &str, message: &str, from_client: bool) -> Entry {
         tool_use_id: None,
         method: String::new(),
         tool: None,
+        redacted: 0,
     }
 }

@@ -74,7 +74,8 @@ pub struct Decision {
     pub verdict: Verdict,
     pub mode: Mode,
     /// Stable name of the rule that decided: a grant's name, or `default`, `default-methods`,
-    /// `member-suspended`, `policy-expired`, `lockdown`, `undecidable`.
+    /// `member-suspended`, `policy-expired`, `lockdown`, `redaction`,
+    /// `undecidable`.
     pub rule: String,
     /// The rule author's words, or ours where the author gave none. A whole sentence.
     pub reason: String,

@@ -19,7 +19,7 @@ pub use settings::{AgentSettings, DefinitionsMode, DefinitionsRule, DoorSettings
 
 use crate::condition::Condition;
 use crate::decision::{Decision, Mode, Request, Verdict};
-use crate::document::{Document, Effect, Grant, Place};
+use crate::document::{Document, Effect, Grant, Place, Server};
 use crate::identity::ServerIdentity;
 use crate::problem::Problem;
 use crate::standing::Standing;
@@ -31,13 +31,14 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 /// Rule names that no grant can have.
-pub(crate) const RESERVED_RULES: [&str; 7] = [
+pub(crate) const RESERVED_RULES: [&str; 8] = [
     "default",
     "default-methods",
     "device-revoked",
     "lockdown",
     "member-suspended",
     "policy-expired",
+    "redaction",
     "undecidable",
 ];
 
@@ -222,6 +223,12 @@ impl Ruleset {
     pub fn settings(&self) -> &AgentSettings {
         &self.settings
     }
+}
+
+/// The name of the server that has this identity.
+pub(crate) fn server_among<'a>(servers: &'a [Server], identity: &ServerIdentity) -> Option<&'a str> {
+    let server = Catalogue::of(servers).find(identity)?;
+    servers.get(server).map(|server| server.name.as_str())
 }
 
 fn rule(grant: &Grant) -> Result<Rule, Problem> {

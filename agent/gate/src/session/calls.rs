@@ -17,7 +17,15 @@ const STANDING_RULES: &[&str] = &["member-suspended", "device-revoked", "policy-
 
 /// What a server that may not be used (any more) is still asked: it says nothing that a model reads.
 /// The lists are filtered, to nothing.
-const HARMLESS: &[&str] = &["ping", "subscriptions/listen", "logging/setLevel", "tools/list"];
+const HARMLESS: &[&str] = &[
+    "ping",
+    "subscriptions/listen",
+    "logging/setLevel",
+    "tools/list",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+];
 
 /// Without these there is no conversation to judge, so no rule about methods ends them.
 const UNGOVERNED: &[&str] =
@@ -61,6 +69,7 @@ impl Session {
         };
         let question = self.question(named.feature, &named.name, arguments.as_ref(), ask.now);
         let decision = ask.rules.decide(&question);
+        let decision = self.held_back(&named, &decision, ask).unwrap_or(decision);
         let recorded = match named.feature {
             Feature::Tool => text.zip(arguments).map(|(text, arguments)| secrets::masked(text, arguments)),
             _ => recorded_params(&message),
@@ -91,7 +100,12 @@ impl Session {
     pub(super) fn decide_somehow(&self, feature: Feature, name: &str, ask: &Ask<'_>) -> Decision {
         let question = self.question(feature, name, None, ask.now);
         let decision = ask.rules.decide(&question);
-        if decision.outcome() == Outcome::Refused && ask.rules.visible(&question) {
+        let may = || match feature {
+            // A completion may be about a template.
+            Feature::Resource => ask.rules.visible(&question) || ask.rules.template_visible(&question),
+            _ => ask.rules.visible(&question),
+        };
+        if decision.outcome() == Outcome::Refused && may() {
             let reason = "It may be used with some arguments.".to_owned();
             return Decision { verdict: Verdict::Allow, unmet: None, reason, ..decision };
         }
@@ -175,7 +189,8 @@ impl Session {
         let to = Addressee { id: ask.id.clone(), era: self.era, what };
         if decision.outcome() == Outcome::Refused {
             let answer = self.refusal(&to, ask, named.as_ref(), decision);
-            return Judged::entered(entry, Release::ToClient(answer), Otherwise::NotSent(to));
+            let imitation = self.imitation(named.as_ref(), ask);
+            return Judged::entered(entry, Release::ToClient(answer), Otherwise::NotSent(to)).and(imitation);
         }
         let left = Left::default();
         let call = self.call(&entry, named.clone(), left.clone());
@@ -221,6 +236,7 @@ impl Session {
             tool_use_id: None,
             method: shorten(method, NAME_BYTES),
             tool: named.and_then(Named::tool).map(|tool| shorten(tool, NAME_BYTES)),
+            redacted: 0,
         }
     }
 

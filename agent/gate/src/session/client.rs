@@ -2,7 +2,7 @@
 //! pass and are remembered.
 
 use super::calls::Ask;
-use super::{Now, Session, Waiting, malformed_entry};
+use super::{Now, Session, Waiting, malformed_entry, redacted};
 use crate::entry::Fate;
 use crate::judged::{Judged, Otherwise, Release};
 use crate::open::Answered;
@@ -24,6 +24,13 @@ impl Session {
     }
 
     pub(super) fn judge_client_message(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
+        match self.redact_from_client(message, rules, now) {
+            Ok((message, places)) => redacted::count(self.judge_redacted(message, rules, now), places),
+            Err(refused) => refused,
+        }
+    }
+
+    fn judge_redacted(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
         match message.kind().clone() {
             Kind::Request { id, method } => self.judge_request(message, &Ask { id, method, rules, now }),
             Kind::Notification { method } => self.judge_notification(message, &method, rules, now),

@@ -17,7 +17,7 @@ const FEATURES: &[(&str, &str)] =
     &[("sampling/createMessage", "sampling"), ("elicitation/create", "elicitation"), ("roots/list", "roots")];
 
 /// What policy calls it; `None` for other methods.
-fn feature(method: &str) -> Option<&'static str> {
+pub(super) fn feature(method: &str) -> Option<&'static str> {
     FEATURES.iter().find(|(known, _)| *known == method).map(|(_, feature)| *feature)
 }
 

@@ -27,6 +27,12 @@ impl Shown {
         known.extend(names.into_iter().take(room));
     }
 
+    /// The tools that the client was shown.
+    pub(super) fn tools(&self) -> impl Iterator<Item = &str> {
+        let tools = self.0.get(&List::Tools).into_iter().flatten();
+        tools.filter(|(_, shown)| **shown).map(|(name, _)| name.as_str())
+    }
+
     /// Asks anew what is shown; the kinds of list that look different now.
     fn refresh(&mut self, shows: impl Fn(List, &str) -> bool) -> BTreeSet<Change> {
         let mut changed = BTreeSet::new();
@@ -56,13 +62,16 @@ impl Session {
     ) -> Judged {
         let to = open.addressee(id);
         let bytes = message.bytes().len();
+        let defined = self.look_at_list(list, &message, rules);
         let filtered = list::filter(message, list, |name, _definition| self.shows(list, name, rules, now));
         match filtered {
             Ok(Filtered { bytes: shown_bytes, names, shown, hidden }) => {
                 self.shown.remember(list, names, first_page);
                 let outcome = open.outcome(Fate::Ok, bytes, now);
                 let entry = listed(list, shown, hidden);
-                Judged::entered(entry, Release::ToClient(shown_bytes), Otherwise::Withheld(to)).and(outcome)
+                Judged::entered(entry, Release::ToClient(shown_bytes), Otherwise::Withheld(to))
+                    .and(defined)
+                    .and(outcome)
             }
             Err(why) => {
                 let answer = Release::ToClient(refusal::unreadable_list(&to, list, &why));
@@ -80,7 +89,11 @@ impl Session {
             List::Prompts => Feature::Prompt,
             List::Resources | List::ResourceTemplates => Feature::Resource,
         };
-        rules.visible(&self.question(feature, name, None, now))
+        let question = self.question(feature, name, None, now);
+        match list {
+            List::ResourceTemplates => rules.template_visible(&question),
+            _ => rules.visible(&question),
+        }
     }
 
     pub(super) fn tell_changes(&mut self, rules: &Ruleset, now: Now) -> Vec<Judged> {
@@ -113,5 +126,6 @@ fn listed(list: List, shown: u64, hidden: u64) -> Entry {
         tool_use_id: None,
         method: list.method().to_owned(),
         tool: None,
+        redacted: 0,
     }
 }

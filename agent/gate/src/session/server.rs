@@ -1,7 +1,7 @@
 //! What the server says: answers close what they answer, requests and notifications find their room.
 
 use super::client_features::Inputs;
-use super::{Now, Open, Session, Waiting};
+use super::{Now, Open, Session, Waiting, redacted};
 use crate::entry::Fate;
 use crate::judged::{Judged, Otherwise, Release};
 use crate::open::Answered;
@@ -33,6 +33,13 @@ impl Session {
     }
 
     pub(super) fn judge_server_message(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
+        match self.redact_from_server(message, rules, now) {
+            Ok((message, places)) => redacted::count(self.judge_heard(message, rules, now), places),
+            Err(withheld) => withheld,
+        }
+    }
+
+    fn judge_heard(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
         match message.kind().clone() {
             Kind::Request { id, method } => self.judge_server_request(message, id, &method, rules, now),
             Kind::Notification { .. } => self.pass_server_notification(message, now),
@@ -85,7 +92,7 @@ impl Session {
                 let page = (*list, *first_page);
                 self.filter_list(message, id, &open, page, rules, now)
             }
-            (Waiting::Initialize | Waiting::Discover, None) => self.pass_handshake(message, &open),
+            (Waiting::Initialize | Waiting::Discover, None) => self.pass_handshake(message, &open, rules),
             (Waiting::Listen(changes), Some(METHOD_NOT_FOUND)) if !changes.is_empty() => {
                 let changes = *changes;
                 self.serve_listen(id, open, changes)
@@ -95,13 +102,15 @@ impl Session {
     }
 
     /// The server says what it has and which revision it settles on.
-    fn pass_handshake(&mut self, message: Message, open: &Open) -> Judged {
+    fn pass_handshake(&mut self, message: Message, open: &Open, rules: &Ruleset) -> Judged {
         if matches!(open.waiting, Waiting::Initialize) {
             self.batches = message.settled_version().as_deref() == Some(BATCHES);
         }
+        let method = if matches!(open.waiting, Waiting::Initialize) { "initialize" } else { "server/discover" };
+        let (message, defined) = self.look_at_greeting(method, message, rules);
         let announced = edit::announce_changes(message);
         self.has_lists = announced.has;
-        Judged::pass(Release::ToClient(announced.bytes))
+        Judged::pass(Release::ToClient(announced.bytes)).and(defined)
     }
 
     /// Takes the open request that the server answers. What it owes no answer to stays.

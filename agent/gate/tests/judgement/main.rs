@@ -1,12 +1,18 @@
 //! The judgement seen from outside: lines of raw JSON in, what leaves and what is recorded out.
 
 mod attacks;
+mod batches;
 mod calls;
+mod client_features;
 mod endings;
+mod feature_attacks;
+mod features;
 mod ledger;
 mod lists;
 mod recording;
+mod redactions;
 mod server_attacks;
 mod spellings;
 #[cfg(test)]
 mod stage;
+mod tasks;

@@ -16,6 +16,12 @@ pub(super) struct Compiled {
 }
 
 impl Ruleset {
+    /// Does the document redact anything at all?
+    #[must_use]
+    pub fn redacts(&self) -> bool {
+        matches!(&self.law, Law::Document(law) if !law.redactions.is_empty())
+    }
+
     /// The redactions that hold for this request and its answer, in the document's order. Arguments are
     /// ignored. Mostly empty.
     #[must_use]
@@ -36,9 +42,6 @@ impl Ruleset {
         speaks: impl Fn(&Redaction) -> bool,
     ) -> Vec<&Redaction> {
         let Law::Document(law) = &self.law else { return Vec::new() };
-        if law.redactions.is_empty() {
-            return Vec::new();
-        }
         let subject = Subject::of(request, law.catalogue.find(request.server));
         let roles = law.members.roles(&subject.member);
         let holds = |rule: &&Compiled| {

@@ -1,0 +1,108 @@
+//! Takes out of a message what policy says must not pass: in arguments on their way to the server, in
+//! results, errors, notices and questions on their way to the client.
+//!
+//! Pure splicing: only the JSON strings concerned are written anew (and, where a rule names a field, its
+//! numbers and booleans); every other byte, the order of members and the structure stay. What holds the
+//! protocol together is never touched: ids, methods, names of tools, URIs, cursors, tokens of progress.
+//!
+//! Looked into are texts, JSON inside a text, and blobs that are text. Deliberately not: images and sound,
+//! texts that are split over several strings, and encodings that a rule's author did not name.
+
+mod apart;
+mod literals;
+mod scanner;
+mod texts;
+mod walk;
+
+pub(crate) use apart::is_whole;
+
+use literals::Literals;
+use mcp::{Kind, Message};
+use policy::Redaction;
+use walk::{Walk, Zone};
+
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    ToServer,
+    ToClient,
+}
+
+/// Why a message cannot be redacted, so that it must not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Blocked {
+    #[error("what a rule takes out stands in the name of a member, where nothing can stand in its place")]
+    Name,
+    #[error("it would grow too large by what stands in the place of what is taken out")]
+    Growth,
+    #[error("it could not be read again after it was redacted")]
+    Unreadable,
+}
+
+/// A text that was redacted, and in how many places.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Redacted {
+    pub text: String,
+    pub places: u64,
+}
+
+/// The message with everything taken out that these rules name, or as it was, with 0 places.
+pub(crate) fn message(
+    message: Message,
+    rules: &[&Redaction],
+    way: Way,
+) -> Result<(Message, u64), (Message, Blocked)> {
+    let rules = going(rules, way);
+    if rules.is_empty() {
+        return Ok((message, 0));
+    }
+    let part = match message.kind() {
+        Kind::Request { .. } | Kind::Notification { .. } => message.params(),
+        Kind::Response { .. } => message.result(),
+        Kind::Error { .. } => message.error(),
+    };
+    let Some(part) = part else { return Ok((message, 0)) };
+    match redact(part, &rules, &Zone::message()) {
+        Ok(None) => Ok((message, 0)),
+        Ok(Some(redacted)) => put_back(message, &redacted),
+        Err(why) => Err((message, why)),
+    }
+}
+
+fn put_back(message: Message, redacted: &Redacted) -> Result<(Message, u64), (Message, Blocked)> {
+    let Some(bytes) = with_part(&message, &redacted.text) else { return Err((message, Blocked::Unreadable)) };
+    match Message::parse(bytes) {
+        Ok(anew) if anew.kind() == message.kind() => Ok((anew, redacted.places)),
+        _ => Err((message, Blocked::Unreadable)),
+    }
+}
+
+/// The message's bytes with another text in the place of its params, result or error.
+fn with_part(message: &Message, text: &str) -> Option<Vec<u8>> {
+    let part = message.params().or_else(|| message.result()).or_else(|| message.error())?;
+    let bytes = message.bytes();
+    // The part is borrowed from those bytes.
+    let start = (part.as_ptr() as usize).checked_sub(bytes.as_ptr() as usize)?;
+    let (before, after) = (bytes.get(..start)?, bytes.get(start + part.len()..)?);
+    Some([before, text.as_bytes(), after].concat())
+}
+
+fn going<'r>(rules: &[&'r Redaction], way: Way) -> Vec<&'r Redaction> {
+    let goes = |rule: &&&Redaction| match way {
+        Way::ToServer => rule.direction.is_of_arguments(),
+        Way::ToClient => rule.direction.is_of_results(),
+    };
+    rules.iter().filter(goes).copied().collect()
+}
+
+/// One JSON text that was parsed before; `None` where nothing had to be taken out.
+fn redact(text: &str, rules: &[&Redaction], zone: &Zone) -> Result<Option<Redacted>, Blocked> {
+    let first = Walk::over(text, rules, &Literals::none(), zone)?;
+    let literals = Literals::of(&first.named);
+    // A field's value may stand in a text beside the field: structured content and its twin.
+    let walked = if literals.is_none() { first } else { Walk::over(text, rules, &literals, zone)? };
+    Ok(walked.redacted)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! One walk over a JSON text: which strings are texts, which stand in a field that a rule names.
+
+use super::apart::{Under, is_secret, under};
+use super::literals::{Literals, Named};
+use super::scanner::{Scanner, decoded};
+use super::texts::{Found, Texts};
+use super::{Blocked, Redacted};
+use crate::secrets;
+use policy::Redaction;
+use policy::redaction::{Reached, Step};
+use std::ops::Range;
+
+/// So much longer may a text become.
+const MOST_GROWN: usize = 1024 * 1024;
+
+/// No message of the protocol is deeper before somebody's own JSON begins in it.
+const MOST_PROTOCOL: u8 = 16;
+
+/// What the value means that comes next.
+#[derive(Debug, Clone)]
+pub(super) enum Zone {
+    /// A message of the protocol, or a part of one, so deep in it.
+    Protocol(u8),
+    /// An object whose names the sender chose, with parts of the protocol under them.
+    Named(u8),
+    /// Anybody's JSON. For each field that a rule names, in order, how much of the way to it we are.
+    Data(Vec<Reached>),
+}
+
+impl Zone {
+    pub fn message() -> Self {
+        Self::Protocol(0)
+    }
+
+    pub fn data(rules: &[&Redaction]) -> Self {
+        Self::Data(fields(rules).map(|(field, _)| field.begin()).collect())
+    }
+}
+
+/// The fields of all rules, each with what stands in its place.
+fn fields<'r>(
+    rules: &'r [&'r Redaction],
+) -> impl Iterator<Item = (&'r policy::redaction::FieldPath, &'r str)> {
+    rules.iter().flat_map(|rule| rule.fields.iter().map(|field| (field, rule.with.as_str())))
+}
+
+/// A field that a rule names: everything in it is replaced.
+#[derive(Debug, Clone, Copy)]
+struct Taken<'r> {
+    with: &'r str,
+    /// By its path. One that goes by its name alone (`secrets`) keeps its numbers: `token_count`.
+    by_path: bool,
+}
+
+/// What a walk found.
+pub(super) struct Walked {
+    /// The new text, where it is another.
+    pub redacted: Option<Redacted>,
+    /// What the named fields held.
+    pub named: Vec<Named>,
+}
+
+/// A variable or a header in two members of one object.
+#[derive(Default)]
+struct Pair<'r> {
+    /// The name is a secret's; this stands in the place of the value.
+    with: Option<&'r str>,
+    /// Where values stand, and how many splices there were before each.
+    values: Vec<(usize, Range<usize>)>,
+}
+
+pub(super) struct Walk<'r, 't> {
+    text: &'t str,
+    scanner: Scanner<'t>,
+    texts: Texts<'r>,
+    splices: Vec<(Range<usize>, String)>,
+    grown: usize,
+    places: u64,
+    named: Vec<Named>,
+}
+
+impl<'r, 't> Walk<'r, 't> {
+    pub fn over(
+        text: &'t str,
+        rules: &'r [&'r Redaction],
+        literals: &'r Literals,
+        zone: &Zone,
+    ) -> Result<Walked, Blocked> {
+        Self::within(text, Texts { rules, literals, nested: 0 }, zone)
+    }
+
+    pub fn within(text: &'t str, texts: Texts<'r>, zone: &Zone) -> Result<Walked, Blocked> {
+        let scanner = Scanner::over(text);
+        let mut walk =
+            Self { text, scanner, texts, splices: Vec::new(), grown: 0, places: 0, named: Vec::new() };
+        walk.value(zone, None)?;
+        let redacted = (!walk.splices.is_empty()).then(|| walk.spliced());
+        Ok(Walked { redacted, named: walk.named })
+    }
+
+    fn value(&mut self, zone: &Zone, taken: Option<Taken<'r>>) -> Result<(), Blocked> {
+        match self.scanner.peek() {
+            b'{' => self.object(zone, taken),
+            b'[' => self.list(zone, taken),
+            b'"' => {
+                let at = self.scanner.string();
+                self.string(at, taken)
+            }
+            _ => {
+                let at = self.scanner.scalar();
+                self.scalar(at, zone, taken)
+            }
+        }
+    }
+
+    fn object(&mut self, zone: &Zone, taken: Option<Taken<'r>>) -> Result<(), Blocked> {
+        let whole = self.scanner.clone();
+        let mut pair = Pair::default();
+        self.scanner.take(b'{');
+        while self.scanner.peek() == b'"' {
+            let key = self.scanner.string();
+            let key = decoded(&self.text[key]);
+            self.scanner.take(b':');
+            match zone {
+                Zone::Data(reached) => {
+                    self.note(&key, &mut pair);
+                    self.member(&key, reached, taken)?;
+                }
+                Zone::Named(depth) => self.value(&Zone::Protocol(depth + 1), None)?,
+                Zone::Protocol(depth) if *depth < MOST_PROTOCOL => self.part(&key, &whole, *depth)?,
+                Zone::Protocol(_) => self.value(&Zone::data(self.texts.rules), None)?,
+            }
+            self.scanner.take(b',');
+        }
+        self.scanner.take(b'}');
+        self.take_pair(pair)
+    }
+
+    /// A member of anybody's JSON.
+    fn member(&mut self, key: &str, reached: &[Reached], taken: Option<Taken<'r>>) -> Result<(), Blocked> {
+        if self.texts.speak_of(key) {
+            return Err(Blocked::Name);
+        }
+        let (reached, by_path) = self.step(reached, &Step::member(key));
+        let taken = by_path.or(taken).or_else(|| self.by_name(key));
+        self.value(&Zone::Data(reached), taken)
+    }
+
+    /// A member of a message of the protocol.
+    fn part(&mut self, key: &str, whole: &Scanner<'t>, depth: u8) -> Result<(), Blocked> {
+        let data = || Zone::data(self.texts.rules);
+        let zone =
+            match under(key) {
+                Under::Structure => match self.scanner.peek() {
+                    b'{' | b'[' => data(),
+                    _ => {
+                        self.scanner.value();
+                        return Ok(());
+                    }
+                },
+                Under::Data => data(),
+                Under::DataOrContent if self.scanner.peek() == b'{' => {
+                    if self.scanner.member("type").is_some() { Zone::Protocol(depth + 1) } else { data() }
+                }
+                Under::DataOrMedia => {
+                    let media = whole.member("type").map(decoded);
+                    if matches!(media.as_deref(), Some("image" | "audio")) && self.is_base64() {
+                        self.scanner.value();
+                        return Ok(());
+                    }
+                    data()
+                }
+                Under::Named => Zone::Named(depth + 1),
+                Under::Blob if self.scanner.peek() == b'"' => {
+                    let at = self.scanner.string();
+                    let found = self.texts.look_into_blob(&decoded(&self.text[at.clone()]))?;
+                    return self.replace(at, found);
+                }
+                Under::DataOrContent | Under::Blob | Under::Protocol => Zone::Protocol(depth + 1),
+            };
+        self.value(&zone, None)
+    }
+
+    fn list(&mut self, zone: &Zone, taken: Option<Taken<'r>>) -> Result<(), Blocked> {
+        self.scanner.take(b'[');
+        let inner = match zone {
+            Zone::Data(reached) => Some(self.step(reached, &Step::Item)),
+            Zone::Named(_) | Zone::Protocol(_) => None,
+        };
+        let mut after_flag = None;
+        while !matches!(self.scanner.peek(), b']' | 0) {
+            match &inner {
+                Some((reached, by_path)) => {
+                    let flag = std::mem::replace(&mut after_flag, self.is_flag());
+                    self.value(&Zone::Data(reached.clone()), by_path.or(taken).or(flag))?;
+                }
+                None => self.value(zone, taken)?,
+            }
+            self.scanner.take(b',');
+        }
+        self.scanner.take(b']');
+        Ok(())
+    }
+
+    fn string(&mut self, at: Range<usize>, taken: Option<Taken<'r>>) -> Result<(), Blocked> {
+        let text = decoded(&self.text[at.clone()]);
+        let Some(Taken { with, by_path }) = taken else {
+            let found = self.texts.look(&text)?;
+            return self.replace(at, found);
+        };
+        if text == with || text.is_empty() {
+            return Ok(());
+        }
+        if by_path {
+            self.named.push(Named { value: text.into_owned(), with: with.to_owned() });
+        }
+        self.replace(at, Found { text: Some(with.to_owned()), places: 1, named: Vec::new() })
+    }
+
+    /// Numbers become 0 and booleans false, so that a schema still holds; null says nothing.
+    fn scalar(&mut self, at: Range<usize>, zone: &Zone, taken: Option<Taken<'r>>) -> Result<(), Blocked> {
+        let text = &self.text[at.clone()];
+        let Zone::Data(_) = zone else { return Ok(()) };
+        let by_path = taken.is_some_and(|taken| taken.by_path);
+        let neutral = match text {
+            "null" | "0" | "false" | "" => return Ok(()),
+            "true" => "false",
+            _ => "0",
+        };
+        if !by_path && (neutral == "false" || !self.texts.speak_of(text)) {
+            return Ok(());
+        }
+        if let Some(Taken { with, .. }) = taken.filter(|_| neutral == "0") {
+            self.named.push(Named { value: text.to_owned(), with: with.to_owned() });
+        }
+        self.places += 1;
+        self.splices.push((at, neutral.to_owned()));
+        Ok(())
+    }
+
+    fn replace(&mut self, at: Range<usize>, found: Found) -> Result<(), Blocked> {
+        self.named.extend(found.named);
+        let Some(text) = found.text else { return Ok(()) };
+        let json = serde_json::to_string(&text).map_err(|_| Blocked::Unreadable)?;
+        self.grown += json.len().saturating_sub(at.len());
+        if self.grown > MOST_GROWN {
+            return Err(Blocked::Growth);
+        }
+        self.places += found.places;
+        self.splices.push((at, json));
+        Ok(())
+    }
+
+    fn step(&self, reached: &[Reached], step: &Step) -> (Vec<Reached>, Option<Taken<'r>>) {
+        let mut taken = None;
+        let next = fields(self.texts.rules).zip(reached).map(|((field, with), reached)| {
+            let next = field.step(*reached, step);
+            if field.ends(next) {
+                taken.get_or_insert(Taken { with, by_path: true });
+            }
+            next
+        });
+        (next.collect(), taken)
+    }
+
+    /// Whose name says that it holds a secret.
+    fn by_name(&self, key: &str) -> Option<Taken<'r>> {
+        let rule = self.texts.rules.iter().find(|rule| rule.secrets)?;
+        is_secret(key).then_some(Taken { with: &rule.with, by_path: false })
+    }
+
+    /// `{"name": "API_KEY", "value": "…"}`: what of it comes next?
+    fn note(&mut self, key: &str, pair: &mut Pair<'r>) {
+        let Some(rule) = self.texts.rules.iter().find(|rule| rule.secrets) else { return };
+        let mut ahead = self.scanner.clone();
+        if ahead.peek() != b'"' {
+            return;
+        }
+        let at = ahead.string();
+        if secrets::is_name(key) && secrets::is_secret_name(&decoded(&self.text[at.clone()])) {
+            pair.with = Some(&rule.with);
+        } else if secrets::is_value(key) {
+            pair.values.push((self.splices.len(), at));
+        }
+    }
+
+    /// The name was a secret's, so its value goes, whatever of it went before.
+    fn take_pair(&mut self, pair: Pair<'r>) -> Result<(), Blocked> {
+        let Some(with) = pair.with else { return Ok(()) };
+        for (index, at) in pair.values.into_iter().rev() {
+            let later = self.splices.split_off(index);
+            let (before, later): (Vec<_>, Vec<_>) = later.into_iter().partition(|(range, _)| *range == at);
+            if before.is_empty() {
+                self.string(at, Some(Taken { with, by_path: false }))?;
+            } else {
+                self.splices.push((at, serde_json::to_string(with).map_err(|_| Blocked::Unreadable)?));
+            }
+            self.splices.extend(later);
+        }
+        Ok(())
+    }
+
+    fn is_base64(&self) -> bool {
+        let mut ahead = self.scanner.clone();
+        let of_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(&byte);
+        ahead.peek() == b'"' && decoded(&self.text[ahead.string()]).bytes().all(of_base64)
+    }
+
+    /// `["--token", "…"]`
+    fn is_flag(&self) -> Option<Taken<'r>> {
+        let rule = self.texts.rules.iter().find(|rule| rule.secrets)?;
+        let mut ahead = self.scanner.clone();
+        if ahead.peek() != b'"' {
+            return None;
+        }
+        let text = decoded(&self.text[ahead.string()]);
+        secrets::is_secret_flag(&text).then_some(Taken { with: &rule.with, by_path: false })
+    }
+
+    fn spliced(&self) -> Redacted {
+        let mut text = String::with_capacity(self.text.len() + self.grown);
+        let mut from = 0;
+        for (at, with) in &self.splices {
+            text.push_str(&self.text[from..at.start]);
+            text.push_str(with);
+            from = at.end;
+        }
+        text.push_str(&self.text[from..]);
+        Redacted { text, places: self.places }
+    }
+}

@@ -1,0 +1,202 @@
+//! Redaction comes before judgement: what is judged and put on record is what is forwarded.
+//!
+//! Which rules hold is a matter of the tool, resource or prompt that a message belongs to. One that does
+//! not say (a log message, progress, an answer with questions in it) is under all rules of its server.
+
+use super::calls::Ask;
+use super::client_features::feature;
+use super::{Now, Open, Session, Waiting, malformed_entry};
+use crate::entry::{Entry, EntryKind, Fate};
+use crate::judged::{Judged, Otherwise, Release};
+use crate::open::Answered;
+use crate::redaction::{self, Blocked, Way};
+use crate::refusal::{self, Era, Named};
+use mcp::salvage::salvage;
+use mcp::{Id, Kind, Message, Subject};
+use policy::{Decision, Feature, Mode, Redaction, Ruleset, Verdict};
+
+/// The rule by which a message is refused of which something could not be taken out.
+const RULE: &str = "redaction";
+
+/// What a message belongs to.
+enum Belongs {
+    /// Nobody's data is in it.
+    Nobody,
+    To(Named),
+    /// It does not say.
+    Unknown,
+}
+
+impl Session {
+    /// The client's message without what policy takes out of it, and how much that was; or what became of
+    /// it instead.
+    pub(super) fn redact_from_client(
+        &mut self,
+        message: Message,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Result<(Message, u64), Judged> {
+        if !rules.redacts() {
+            return Ok((message, 0));
+        }
+        let belongs = self.client_message_belongs(&message);
+        let redactions = self.redactions(&belongs, rules, now);
+        redaction::message(message, &redactions, Way::ToServer)
+            .map_err(|(message, why)| self.refuse_unredacted(message, belongs, why, rules, now))
+    }
+
+    /// The same for the server's message.
+    pub(super) fn redact_from_server(
+        &mut self,
+        message: Message,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Result<(Message, u64), Judged> {
+        if !rules.redacts() {
+            return Ok((message, 0));
+        }
+        let belongs = self.server_message_belongs(&message);
+        let redactions = self.redactions(&belongs, rules, now);
+        redaction::message(message, &redactions, Way::ToClient)
+            .map_err(|(message, why)| self.withhold_unredacted(&message, why, now))
+    }
+
+    fn redactions<'r>(&self, belongs: &Belongs, rules: &'r Ruleset, now: Now) -> Vec<&'r Redaction> {
+        match belongs {
+            Belongs::Nobody => Vec::new(),
+            Belongs::To(named) => rules.redactions(&self.question(named.feature, &named.name, None, now)),
+            Belongs::Unknown => rules.redactions_of_server(&self.question(Feature::Tool, "", None, now)),
+        }
+    }
+
+    fn client_message_belongs(&self, message: &Message) -> Belongs {
+        match message.kind() {
+            Kind::Request { method, .. } | Kind::Notification { method } if redaction::is_whole(method) => {
+                Belongs::Nobody
+            }
+            // It answers what the server asked inside an answer, which another rule may speak of.
+            Kind::Request { .. } if message.params().is_some_and(|it| it.contains("inputResponses")) => {
+                Belongs::Unknown
+            }
+            Kind::Request { method, .. } => match message.subject() {
+                Subject::ToolCall { name, .. } => Belongs::To(Named::new(Feature::Tool, name)),
+                Subject::Prompt { name, .. } | Subject::Completion { prompt: Some(name), .. } => {
+                    Belongs::To(Named::new(Feature::Prompt, name))
+                }
+                Subject::Resource { uri } | Subject::Completion { resource: Some(uri), .. } => {
+                    Belongs::To(Named::new(Feature::Resource, uri))
+                }
+                Subject::Task { id: Some(id) } => known(self.server_tasks.maker(id)),
+                _ => Belongs::To(Named::new(Feature::Method, method)),
+            },
+            Kind::Response { id } | Kind::Error { id: Some(id), .. } => {
+                belongs(self.asked_client.get(id), false)
+            }
+            Kind::Notification { .. } | Kind::Error { id: None, .. } => Belongs::Unknown,
+        }
+    }
+
+    fn server_message_belongs(&self, message: &Message) -> Belongs {
+        match message.kind() {
+            Kind::Request { method, .. } | Kind::Notification { method } if redaction::is_whole(method) => {
+                Belongs::Nobody
+            }
+            Kind::Request { method, .. } => feature(method)
+                .map_or(Belongs::Unknown, |feature| Belongs::To(Named::new(Feature::Client, feature))),
+            Kind::Notification { .. } | Kind::Error { id: None, .. } => Belongs::Unknown,
+            Kind::Response { .. } if message.input_requests().is_some() => Belongs::Unknown,
+            Kind::Response { id } => belongs(self.asked_server.get(id), true),
+            Kind::Error { id: Some(id), .. } => belongs(self.asked_server.get(id), false),
+        }
+    }
+
+    /// Of the client's message, something could not be taken out: it does not leave.
+    fn refuse_unredacted(
+        &mut self,
+        message: Message,
+        belongs: Belongs,
+        why: Blocked,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Judged {
+        let named = match belongs {
+            Belongs::To(named) if named.feature != Feature::Method => Some(named),
+            _ => None,
+        };
+        match message.kind().clone() {
+            Kind::Request { id, method } => {
+                if let Err(clash) = self.admit(&id) {
+                    return self.refuse_clash(clash);
+                }
+                self.era = Era::of(&message);
+                let ask = Ask { id, method, rules, now };
+                self.enter_call(message, &ask, named, None, &refusal_of(why))
+            }
+            Kind::Response { id } | Kind::Error { id: Some(id), .. } => self.end_unredacted(&id, why, now),
+            Kind::Notification { .. } | Kind::Error { id: None, .. } => {
+                let entry = malformed_entry(RULE, &why.to_string(), true);
+                Judged::entered(entry, Release::Nothing, Otherwise::Nothing)
+            }
+        }
+    }
+
+    /// The client's answer does not reach the server, which is told that it will not.
+    fn end_unredacted(&mut self, id: &Id, why: Blocked, now: Now) -> Judged {
+        let entry = malformed_entry(RULE, &why.to_string(), true);
+        let Answered::Open(open) = self.asked_client.answer(id) else {
+            return Judged::entered(entry, Release::Nothing, Otherwise::Nothing);
+        };
+        let to = open.addressee(id.clone());
+        let outcome = open.outcome(Fate::Error, 0, now);
+        Judged::pass(Release::ToServer(refusal::not_asked(&to)))
+            .and(outcome.into_iter().chain([entry]))
+            .or(Otherwise::Unanswered(to))
+    }
+
+    /// Of the server's message, something could not be taken out: it reaches nobody.
+    fn withhold_unredacted(&mut self, message: &Message, why: Blocked, now: Now) -> Judged {
+        if let Kind::Request { id, .. } = message.kind() {
+            let noise = self.noise_entry(RULE, &why.to_string());
+            return Judged::pass(Release::ToServer(refusal::server_not_heard(id))).and(noise);
+        }
+        let bytes = message.bytes();
+        self.drop_unreadable(RULE, &why.to_string(), salvage(bytes), bytes.len(), now)
+    }
+}
+
+fn known(named: Option<&Named>) -> Belongs {
+    named.map_or(Belongs::Unknown, |named| Belongs::To(named.clone()))
+}
+
+/// An answer belongs to what was asked. Lists and the handshake are nobody's data, but their errors are.
+fn belongs(open: Option<&Open>, is_result: bool) -> Belongs {
+    let Some(open) = open else { return Belongs::Unknown };
+    match open.waiting {
+        Waiting::Other => known(open.call.as_ref().and_then(|call| call.named.as_ref())),
+        _ if is_result => Belongs::Nobody,
+        _ => Belongs::Unknown,
+    }
+}
+
+fn refusal_of(why: Blocked) -> Decision {
+    Decision {
+        verdict: Verdict::Refuse,
+        mode: Mode::Enforce,
+        rule: RULE.to_owned(),
+        reason: format!("Of this message, something has to be taken out that cannot be: {why}."),
+        contact: None,
+        unmet: None,
+    }
+}
+
+/// Puts on record in how many places something was taken out.
+pub(super) fn count(mut judged: Judged, places: u64) -> Judged {
+    let counts =
+        |entry: &&mut Entry| matches!(entry.kind, EntryKind::Call { .. } | EntryKind::Outcome { .. });
+    if places > 0
+        && let Some(entry) = judged.entries_mut().find(counts)
+    {
+        entry.redacted = places;
+    }
+    judged
+}
