@@ -24,6 +24,17 @@ const UNSUPPORTED_VERSION: i64 = -32022;
 /// `_meta`, or as one of a version it does not speak.
 const REFUSES_HELLO: [i64; 6] = [-32601, -32602, -32600, -32020, -32021, -32022];
 
+/// Requests that change nothing.
+const READS: [&str; 7] = [
+    "tools/list",
+    "prompts/list",
+    "prompts/get",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "completion/complete",
+];
+
 #[derive(Debug, Default)]
 pub(super) struct Opening {
     /// The client's `initialize`, on its way.
@@ -214,16 +225,19 @@ impl Opening {
 }
 
 /// An older server's answer to a request of the newer era that came before the handshake: the answer for
-/// the client, or `None` where the server did nothing and may be asked again.
+/// the client, or `None` where it is to be asked again. What was answered without a handshake may be less
+/// than is there for a client that is known; but nothing is done twice.
 fn released(request: &[u8], answer: Message) -> Option<Vec<u8>> {
     match answer.kind() {
-        Kind::Error { code: -32602..=-32600 | -32019..=-32000, .. } => None,
-        Kind::Error { .. } => Some(answer.into_bytes()),
-        _ => {
-            let request = Message::parse(request.to_vec()).ok()?;
-            let Kind::Request { method, .. } = request.kind() else { return None };
-            Some(completed(&answer, method, None).into_bytes())
-        }
+        Kind::Error { code: -32602..=-32600 | -32019..=-32000, .. } => return None,
+        Kind::Error { .. } => return Some(answer.into_bytes()),
+        _ => {}
+    }
+    let request = Message::parse(request.to_vec()).ok()?;
+    match request.kind() {
+        Kind::Request { method, .. } if READS.contains(&method.as_str()) => None,
+        Kind::Request { method, .. } => Some(completed(&answer, method, None).into_bytes()),
+        _ => None,
     }
 }
 

@@ -143,21 +143,23 @@ fn requests_made_before_the_handshake_are_made_again_after_it() {
 /// Some servers do not check that they were initialised, and do what they are asked.
 #[test]
 fn a_call_that_an_older_server_has_made_is_not_made_again() {
-    let mut ends = Ends::new();
-    ends.client_says(&modern(1, "resources/read", &json!({"uri": "x:y"}))).at_server();
-    let probe = ends.server_says(&result(&json!(1), &json!({"contents": []}))).one_at_server();
-    ends.server_says(&refused(&probe["id"], -32601));
-    let answer = ends.one_at_client();
-    assert_eq!(
-        answer["result"],
-        json!({"contents": [], "resultType": "complete", "ttlMs": 0, "cacheScope": "private"})
-    );
+    let begun = |method: &str, answer: Value| {
+        let mut ends = Ends::new();
+        ends.client_says(&modern(1, method, &json!({"name": "t", "uri": "x:y", "cursor": ""}))).at_server();
+        let probe = ends.server_says(&answer).one_at_server();
+        ends.server_says(&refused(&probe["id"], -32601));
+        ends
+    };
+    let done = result(&json!(1), &json!({"content": []}));
+    let answer = begun("tools/call", done.clone()).one_at_client();
+    assert_eq!(answer["result"], json!({"content": [], "resultType": "complete"}));
     // An own failure may have come after the deed.
-    let mut ends = Ends::new();
-    ends.client_says(&modern(1, "tools/call", &json!({"name": "t"}))).at_server();
     let failure = refused(&json!(1), -32603);
-    let probe = ends.server_says(&failure).one_at_server();
-    assert_eq!(ends.server_says(&refused(&probe["id"], -32601)).one_at_client(), failure);
+    assert_eq!(begun("tools/call", failure.clone()).one_at_client(), failure);
+    // What only reads is read again: a client that is known may be shown more.
+    for method in ["tools/list", "resources/read", "prompts/get"] {
+        assert_eq!(begun(method, done.clone()).one_at_server()["method"], "initialize", "{method}");
+    }
 }
 
 #[test]
