@@ -10,5 +10,7 @@ mod attacks;
 mod carried_policy;
 mod claude_code;
 mod demo;
+mod eras;
 mod kill_loop;
 mod servers;
+mod transparency;

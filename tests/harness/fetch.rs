@@ -13,8 +13,10 @@ pub enum Fetched {
     NpmServers,
     /// Claude Code from npm (about 250 MB).
     ClaudeCode,
-    /// A server from PyPI that speaks the 2026-07-28 revision.
+    /// Servers from PyPI that speak the 2026-07-28 revision, and the Python SDK.
     PypiServers,
+    /// The conformance suite, the TypeScript SDK and the Node that they need.
+    Conformance,
 }
 
 impl Fetched {
@@ -23,6 +25,7 @@ impl Fetched {
             Self::NpmServers => "npm",
             Self::ClaudeCode => "claude-code",
             Self::PypiServers => "pypi",
+            Self::Conformance => "conformance",
         }
     }
 
@@ -31,7 +34,8 @@ impl Fetched {
         match self {
             Self::NpmServers => "node_modules/.bin/mcp-server-filesystem",
             Self::ClaudeCode => "node_modules/.bin/claude",
-            Self::PypiServers => "bin/mcp-server-time",
+            Self::PypiServers => "bin/mcp-server-git",
+            Self::Conformance => "node_modules/.bin/conformance",
         }
     }
 
@@ -54,7 +58,7 @@ impl Fetched {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join(pins), &wanted)?;
         match self {
-            Self::NpmServers | Self::ClaudeCode => {
+            Self::NpmServers | Self::ClaudeCode | Self::Conformance => {
                 let npm = on_path("npm").context("npm is not on the path")?;
                 process::output(
                     Command::new(npm)

@@ -12,5 +12,7 @@ pub mod model;
 pub mod organisation;
 pub mod process;
 pub mod stage;
+pub mod tap;
 pub mod tools;
 pub mod wait;
+pub mod wire;

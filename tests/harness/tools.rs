@@ -56,6 +56,14 @@ pub fn pypi_program(name: &str) -> Option<PathBuf> {
     Some(fetched_folder().ok()?.join("pypi/bin").join(name)).filter(|path| path.exists())
 }
 
+/// The folder whose `node_modules` holds the conformance suite, both halves of the TypeScript SDK and a Node
+/// that can run them.
+#[must_use]
+pub fn conformance_folder() -> Option<PathBuf> {
+    let folder = fetched_folder().ok()?.join("conformance");
+    folder.join("node_modules/.bin/conformance").exists().then_some(folder)
+}
+
 /// Gives the tool, or says loudly that a test is skipped for want of it.
 ///
 /// # Panics

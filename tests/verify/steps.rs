@@ -27,7 +27,7 @@ pub const ALL: &[Step] = &[
     Step { name: "build", what: "both programs and the test programs", act: build },
     Step {
         name: "fetch",
-        what: "MCP servers and Claude Code from npm, a server from PyPI, Chromium",
+        what: "MCP servers, SDKs, the conformance suite and Claude Code from npm and PyPI, Chromium",
         act: fetch,
     },
     Step {
@@ -65,7 +65,7 @@ fn build() -> Result<Done> {
 )]
 fn fetch() -> Result<Done> {
     let mut missing = Vec::new();
-    for fetched in [Fetched::NpmServers, Fetched::ClaudeCode, Fetched::PypiServers] {
+    for fetched in [Fetched::NpmServers, Fetched::ClaudeCode, Fetched::PypiServers, Fetched::Conformance] {
         if let Err(error) = fetched.ensure() {
             missing.push(format!("{error:#}"));
         }

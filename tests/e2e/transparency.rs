@@ -1,0 +1,98 @@
+//! The transparency test: with a policy that allows everything, a client and a server cannot tell that
+//! Portreeve is between them. Each session is played directly and through it, and what each side saw is
+//! compared byte for byte; what differs is in `transparency/differences.toml`, with its reason.
+
+mod compare;
+mod conformance;
+mod differences;
+mod run;
+mod script;
+mod servers;
+mod steady;
+
+use compare::{Order, compare};
+use harness::tools;
+use harness::wire::Way;
+use run::run;
+use script::Era;
+use servers::{HANDSHAKE, Server};
+
+/// Plays the server's script directly, and through Portreeve from a client of each way; compares.
+fn compared(server: &Server, era: Era, serves: Way) {
+    let (direct, guarded) = std::thread::scope(|threads| {
+        let direct = threads.spawn(|| run(server, era, serves, None));
+        let guarded: Vec<_> = Way::ALL
+            .into_iter()
+            .map(|way| (way, threads.spawn(move || run(server, era, serves, Some(way)))))
+            .collect();
+        let guarded: Vec<_> = guarded.into_iter().map(|(way, run)| (way, run.join().unwrap())).collect();
+        (direct.join().unwrap(), guarded)
+    });
+    let Some(direct) = tools::need(server.name, direct.unwrap()) else { return };
+    let revision = match era {
+        Era::Handshake(version) => version,
+        Era::Stateless => "2026-07-28",
+    };
+    let mut wrong = Vec::new();
+    for (way, guarded) in guarded {
+        let name = format!("{} {revision} {} to {}", server.name, way.name(), serves.name());
+        let guarded = match guarded {
+            Ok(guarded) => guarded.unwrap(),
+            Err(error) => {
+                wrong.push(format!("{name}: {error:#}"));
+                continue;
+            }
+        };
+        let order = if way == Way::Stdio && serves == Way::Stdio { Order::Whole } else { Order::WithinKinds };
+        wrong.extend(differences::judge(&name, &compare(&direct, &guarded, order, way == serves)));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn everything_over_stdio_is_the_same() {
+    compared(&servers::EVERYTHING, HANDSHAKE, Way::Stdio);
+}
+
+#[test]
+fn everything_over_streamable_http_is_the_same() {
+    compared(&servers::EVERYTHING, HANDSHAKE, Way::Http);
+}
+
+#[test]
+fn everything_over_the_older_http_is_the_same() {
+    compared(&servers::EVERYTHING, HANDSHAKE, Way::Sse);
+}
+
+#[test]
+fn the_filesystem_server_is_the_same() {
+    compared(&servers::FILESYSTEM, HANDSHAKE, Way::Stdio);
+}
+
+#[test]
+fn the_memory_server_is_the_same() {
+    compared(&servers::MEMORY, HANDSHAKE, Way::Stdio);
+}
+
+#[test]
+fn the_sequential_thinking_server_is_the_same() {
+    compared(&servers::SEQUENTIAL_THINKING, HANDSHAKE, Way::Stdio);
+}
+
+#[test]
+fn the_time_server_is_the_same_in_both_eras() {
+    compared(&servers::TIME, HANDSHAKE, Way::Stdio);
+    compared(&servers::TIME, Era::Stateless, Way::Stdio);
+}
+
+#[test]
+fn the_git_server_is_the_same_in_both_eras() {
+    compared(&servers::GIT, HANDSHAKE, Way::Stdio);
+    compared(&servers::GIT, Era::Stateless, Way::Stdio);
+}
+
+#[test]
+fn the_fetch_server_is_the_same_in_both_eras() {
+    compared(&servers::FETCH, HANDSHAKE, Way::Stdio);
+    compared(&servers::FETCH, Era::Stateless, Way::Stdio);
+}
