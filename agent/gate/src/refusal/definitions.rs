@@ -1,0 +1,66 @@
+//! Why a definition that is held back is: the reason in the refusal of its call.
+
+use crate::definitions::{Change, Flag, Held};
+
+/// So many differences and signs fit into a sentence; `portreeve pins diff` shows all.
+const SHOWN: usize = 3;
+
+/// The name under which it is on record.
+pub(crate) fn rule(held: &Held) -> &'static str {
+    match held {
+        Held::Changed(_) | Held::NotTheApproved => "definition-changed",
+        Held::Unapproved => "definition-unapproved",
+        Held::Flagged(_) => "definition-suspicious",
+        Held::TooMany => "definitions-too-many",
+        Held::Unknown(_) => "definitions-unreadable",
+    }
+}
+
+pub(crate) fn reason(held: &Held) -> String {
+    match held {
+        Held::Changed(changes) if changes.is_empty() => {
+            "The server defines it in another way than when it was first used here; what differs is too long or too secret to be shown. `portreeve pins diff` says since when".to_owned()
+        }
+        Held::Changed(changes) => format!(
+            "The server defines it in another way than when it was first used here: {}. `portreeve pins diff` shows all of it",
+            listed(changes.iter().map(change), changes.len())
+        ),
+        Held::NotTheApproved => {
+            "The server defines it in another way than your organisation approved. `portreeve pins diff` shows how, and `portreeve pins approve` the line for the policy".to_owned()
+        }
+        Held::Unapproved => {
+            "Your organisation approved other tools of this server, and not this one. `portreeve pins approve` shows the line for the policy".to_owned()
+        }
+        Held::Flagged(flags) if flags.is_empty() => {
+            "It is new, and its definition looks like an attempt to steer the model. `portreeve pins diff` shows it".to_owned()
+        }
+        Held::Flagged(flags) => format!(
+            "It is new, and its definition looks like an attempt to steer the model: it {}. `portreeve pins diff` shows it",
+            listed(flags.iter().map(sign), flags.len())
+        ),
+        Held::TooMany => "The server defines more than can be kept apart".to_owned(),
+        Held::Unknown(why) => format!("What this machine knows of the server's definitions cannot be read: {why}"),
+    }
+}
+
+fn change(change: &Change) -> String {
+    match (&change.was, &change.is) {
+        (Some(was), Some(is)) => format!("{} was {was} and is {is}", change.member),
+        (None, Some(is)) => format!("{} is new: {is}", change.member),
+        (Some(was), None) => format!("{} is gone; it was {was}", change.member),
+        (None, None) => change.member.clone(),
+    }
+}
+
+fn sign(flag: &Flag) -> String {
+    let says = flag.sign.says();
+    if flag.excerpt.is_empty() { says.to_owned() } else { format!("{says} ({})", flag.excerpt) }
+}
+
+fn listed(parts: impl Iterator<Item = String>, count: usize) -> String {
+    let mut shown: Vec<String> = parts.take(SHOWN).collect();
+    if count > SHOWN {
+        shown.push(format!("and {} more", count - SHOWN));
+    }
+    shown.join("; ")
+}
