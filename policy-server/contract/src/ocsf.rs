@@ -11,6 +11,7 @@
 //! What OCSF has no name for is in `unmapped`, under our own names.
 
 mod control;
+mod definition;
 
 use crate::record::{Fate, Record, What};
 use serde_json::{Map, Value, json};
@@ -24,6 +25,7 @@ pub const VERSION: &str = "1.9.0";
 pub const CLASS: u32 = 6003;
 
 const READ: u32 = 2;
+const UPDATE: u32 = 3;
 const OTHER: u32 = 99;
 
 /// Where an event stands in its device's log, and what the server knows besides.
@@ -87,6 +89,7 @@ fn activity_of(what: &What) -> (u32, &'static str) {
         What::Stopped { .. } => (OTHER, "Stop"),
         What::Call { .. } | What::Outcome { .. } => (OTHER, "Invoke"),
         What::Listed { .. } => (READ, "Read"),
+        What::Definition(it) => definition::activity(it),
         What::Malformed { .. } => (OTHER, "Reject"),
     }
 }
@@ -96,6 +99,7 @@ fn severity(what: &What) -> (u32, &'static str) {
     match what {
         What::Call { decision: policy::Outcome::Refused | policy::Outcome::WouldRefuse, .. } => (2, "Low"),
         What::Malformed { .. } => (3, "Medium"),
+        What::Definition(it) => definition::severity(it),
         _ => (1, "Informational"),
     }
 }
@@ -143,6 +147,7 @@ fn code(what: &What) -> &'static str {
         What::Outcome { .. } => "outcome",
         What::Listed { .. } => "listed",
         What::Malformed { .. } => "malformed",
+        What::Definition(_) => "definition",
     }
 }
 
@@ -210,6 +215,7 @@ fn operation(what: &What) -> &str {
         What::Stopped { .. } => "stop",
         What::Call { method, .. } | What::Outcome { method, .. } | What::Listed { method, .. } => method,
         What::Malformed { .. } => "unreadable",
+        What::Definition(_) => "define",
     }
 }
 
@@ -252,6 +258,7 @@ fn outcome(what: &What) -> Map<String, Value> {
         }),
         What::Stopped { why } => json!({ "status_id": 1, "status": "Success", "status_detail": why }),
         What::Started { .. } | What::Listed { .. } => json!({ "status_id": 1, "status": "Success" }),
+        What::Definition(it) => definition::status(it),
     })
 }
 
@@ -279,23 +286,26 @@ fn unmapped(record: &Record, place: Option<Place<'_>>) -> Value {
         put("claimed_device", json!((place.device != record.device).then_some(&record.device)));
     }
     match &record.what {
-        What::Call { tool, call, tool_use_id, .. } => {
+        What::Call { tool, call, tool_use_id, redacted, .. } => {
             put("gen_ai.tool.name", json!(tool));
             put("gen_ai.tool.call.id", json!(tool_use_id));
             put("call", json!(call));
+            put("redacted", json!((*redacted > 0).then_some(redacted)));
         }
-        What::Outcome { tool, call, tool_use_id, duration_us, bytes, .. } => {
+        What::Outcome { tool, call, tool_use_id, duration_us, bytes, redacted, .. } => {
             put("gen_ai.tool.name", json!(tool));
             put("gen_ai.tool.call.id", json!(tool_use_id));
             put("call", json!(call));
             put("duration_us", json!(duration_us));
             put("result_bytes", json!(bytes));
+            put("redacted", json!((*redacted > 0).then_some(redacted)));
         }
         What::Listed { shown, hidden, .. } => {
             put("shown", json!(shown));
             put("hidden", json!(hidden));
         }
         What::Malformed { from_client, .. } => put("from_client", json!(from_client)),
+        What::Definition(it) => definition::unmapped(it, &mut put),
         What::Started { .. } | What::Stopped { .. } => {}
     }
     Value::Object(rest)
@@ -323,6 +333,7 @@ fn message(record: &Record) -> String {
             format!("{method} on {server}: {shown} shown, {hidden} hidden")
         }
         What::Malformed { message, .. } => format!("a message was refused as unreadable: {message}"),
+        What::Definition(it) => definition::message(it, server),
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod bounds;
 mod chain;
+mod definition;
 mod line;
 pub mod verify;
 
 pub use bounds::OutOfBounds;
 pub use chain::{ChainBroken, START, from_hex, to_hex};
+pub use definition::{Definition, DefinitionChange, DefinitionFlag, Happened, Part};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -86,6 +88,9 @@ pub enum What {
         rule: String,
         reason: String,
         policy_version: u64,
+        /// In how many places something was taken out of it before it was judged.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        redacted: u64,
     },
     Outcome {
         method: String,
@@ -97,6 +102,9 @@ pub enum What {
         fate: Fate,
         duration_us: u64,
         bytes: u64,
+        /// In how many places something was taken out of it before it was judged.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        redacted: u64,
     },
     Listed {
         method: String,
@@ -108,6 +116,13 @@ pub enum What {
         message: String,
         from_client: bool,
     },
+    /// A server defined something new, or otherwise than before.
+    Definition(Box<Definition>),
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -97,6 +97,7 @@ fn kind_name(kind: &str) -> &'static str {
         "outcome" => "outcome",
         "listed" => "list shown",
         "malformed" => "malformed message",
+        "definition" => "definition",
         _ => "other",
     }
 }

@@ -89,7 +89,8 @@ pub struct RecordRow {
 
 /// What a filter may ask for.
 pub const DECISIONS: [&str; 3] = ["allowed", "refused", "would-refuse"];
-pub const KINDS: [&str; 6] = ["started", "stopped", "call", "outcome", "listed", "malformed"];
+pub const KINDS: [&str; 7] =
+    ["started", "stopped", "call", "outcome", "listed", "malformed", "definition"];
 
 /// Whose a record says it is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -125,7 +126,7 @@ pub struct RecordFilter {
     /// `allowed`, `refused` or `would-refuse`.
     #[serde(deserialize_with = "a_decision")]
     pub decision: Option<String>,
-    /// `started`, `stopped`, `call`, `outcome`, `listed`, `malformed`.
+    /// `started`, `stopped`, `call`, `outcome`, `listed`, `malformed`, `definition`.
     #[serde(deserialize_with = "a_kind")]
     pub kind: Option<String>,
     /// Unix time in milliseconds, inclusive.

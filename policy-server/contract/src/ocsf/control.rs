@@ -30,10 +30,11 @@ pub(super) fn decision(what: &What) -> Map<String, Value> {
         What::Listed { hidden, .. } if *hidden > 0 => json!({
             "action_id": 99, "action": "Filtered", "disposition_id": 7, "disposition": "Custom Action"
         }),
+        What::Definition(it) => super::definition::control(it),
         What::Listed { .. } | What::Outcome { .. } | What::Stopped { .. } => json!({}),
     })
 }
 
-fn policy_of(version: u64, applied: bool) -> Value {
+pub(super) fn policy_of(version: u64, applied: bool) -> Value {
     json!({ "name": "Portreeve policy", "version": version.to_string(), "is_applied": applied })
 }

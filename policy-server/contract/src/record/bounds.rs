@@ -34,6 +34,7 @@ impl Record {
                 &[("call", *call), ("duration_us", *duration_us), ("bytes", *bytes)]
             }
             What::Listed { shown, hidden, .. } => &[("shown", *shown), ("hidden", *hidden)],
+            What::Definition(it) => &[("policy_version", it.policy_version)],
             What::Stopped { .. } | What::Malformed { .. } => &[],
         };
         let mut numbers = [("seq", self.seq)].into_iter().chain(of_kind.iter().copied());

@@ -3,7 +3,9 @@
 //! Reading goes by hand because serde buffers what is flattened or tagged from inside, and a
 //! buffered value has lost the bytes that `arguments` must keep.
 
-use super::{Client, Fate, Record, Server, What};
+use super::{
+    Client, Definition, DefinitionChange, DefinitionFlag, Fate, Happened, Part, Record, Server, What,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -35,11 +37,22 @@ pub(super) struct Line {
     fate: Option<Fate>,
     duration_us: Option<u64>,
     bytes: Option<u64>,
+    redacted: Option<u64>,
     shown: Option<u64>,
     hidden: Option<u64>,
     code: Option<String>,
     message: Option<String>,
     from_client: Option<bool>,
+    part: Option<Part>,
+    name: Option<String>,
+    event: Option<Happened>,
+    digest: Option<String>,
+    was: Option<String>,
+    held: Option<bool>,
+    approved: Option<bool>,
+    flags: Option<Vec<DefinitionFlag>>,
+    changes: Option<Vec<DefinitionChange>>,
+    definition: Option<Box<RawValue>>,
 }
 
 /// Why a line is no record.
@@ -75,6 +88,7 @@ impl TryFrom<Line> for Record {
                 rule: need!(line, rule),
                 reason: need!(line, reason),
                 policy_version: need!(line, policy_version),
+                redacted: line.redacted.unwrap_or_default(),
             },
             "outcome" => What::Outcome {
                 method: need!(line, method),
@@ -84,6 +98,7 @@ impl TryFrom<Line> for Record {
                 fate: need!(line, fate),
                 duration_us: need!(line, duration_us),
                 bytes: need!(line, bytes),
+                redacted: line.redacted.unwrap_or_default(),
             },
             "listed" => What::Listed {
                 method: need!(line, method),
@@ -95,6 +110,20 @@ impl TryFrom<Line> for Record {
                 message: need!(line, message),
                 from_client: need!(line, from_client),
             },
+            "definition" => What::Definition(Box::new(Definition {
+                part: need!(line, part),
+                tool: line.tool,
+                name: line.name.unwrap_or_default(),
+                event: need!(line, event),
+                digest: need!(line, digest),
+                was: line.was,
+                held: need!(line, held),
+                approved: line.approved.unwrap_or_default(),
+                flags: line.flags.unwrap_or_default(),
+                changes: line.changes.unwrap_or_default(),
+                definition: line.definition,
+                policy_version: need!(line, policy_version),
+            })),
             _ => return Err(Unreadable::Kind(line.kind)),
         };
         Ok(Self {
@@ -147,6 +176,7 @@ mod tests {
                 rule: "r".to_owned(),
                 reason: "because".to_owned(),
                 policy_version: 7,
+                redacted: 2,
             },
             What::Outcome {
                 method: "tools/call".to_owned(),
@@ -156,9 +186,42 @@ mod tests {
                 fate: Fate::ToolError,
                 duration_us: 5,
                 bytes: 6,
+                redacted: 0,
             },
             What::Listed { method: "tools/list".to_owned(), shown: 1, hidden: 2 },
             What::Malformed { code: "c".to_owned(), message: "m".to_owned(), from_client: true },
+            What::Definition(Box::new(Definition {
+                part: Part::Tool,
+                tool: Some("t".to_owned()),
+                name: String::new(),
+                event: Happened::Changed,
+                digest: "sha256:1".to_owned(),
+                was: Some("sha256:0".to_owned()),
+                held: true,
+                approved: false,
+                flags: vec![DefinitionFlag {
+                    sign: "invisible-text".to_owned(),
+                    member: "description".to_owned(),
+                    excerpt: "a\\u{200b}".to_owned(),
+                }],
+                changes: vec![DefinitionChange { member: "x".to_owned(), was: None, is: Some("1".to_owned()) }],
+                definition: raw(r#"{"b":1.10,"a":[ 2 ]}"#),
+                policy_version: 7,
+            })),
+            What::Definition(Box::new(Definition {
+                part: Part::Instructions,
+                tool: None,
+                name: String::new(),
+                event: Happened::New,
+                digest: "sha256:1".to_owned(),
+                was: None,
+                held: false,
+                approved: true,
+                flags: Vec::new(),
+                changes: Vec::new(),
+                definition: None,
+                policy_version: 7,
+            })),
         ];
         for kind in kinds {
             let written = serde_json::to_string(&record(kind)).expect("a record is JSON");

@@ -10,7 +10,7 @@ use crate::console::words;
 use crate::store::records::RecordRow;
 use askama::Template;
 use axum::response::Response;
-use contract::record::{Record, What};
+use contract::record::{Definition, Record, What};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -99,11 +99,34 @@ impl EntryPage {
                 self.facts.push(("Shown", words::grouped(shown)));
                 self.facts.push(("Hidden by policy", words::grouped(hidden)));
             }
+            What::Definition(it) => self.tell_definition(*it),
             What::Malformed { code, message, from_client } => {
                 self.facts.push(("From", if from_client { "the client" } else { "the server" }.to_owned()));
                 self.facts.push(("Code", code));
                 self.facts.push(("What was wrong", message));
             }
+        }
+    }
+}
+
+impl EntryPage {
+    fn tell_definition(&mut self, it: Definition) {
+        self.policy_version = it.policy_version;
+        self.arguments = it.definition.as_deref().map(pretty);
+        self.facts.push(("Defines", it.subject()));
+        self.facts.push(("What happened", format!("{}{}", it.event, if it.held { ", held back" } else { "" })));
+        self.facts.push(("Fingerprint", it.digest));
+        self.facts.extend(it.was.map(|was| ("Was", was)));
+        if it.approved {
+            self.facts.push(("Approved", "by the policy".to_owned()));
+        }
+        for flag in it.flags {
+            self.facts.push(("Sign", format!("{} {}: {}", flag.sign, flag.member, flag.excerpt)));
+        }
+        for change in it.changes {
+            let was = change.was.unwrap_or_else(|| "(not there)".to_owned());
+            let is = change.is.unwrap_or_else(|| "(gone)".to_owned());
+            self.facts.push(("Changed", format!("{}: {was} → {is}", change.member)));
         }
     }
 }

@@ -49,7 +49,7 @@ struct RecordPage {
 
 const DECISIONS: [(&str, &str); 4] =
     [("", "any"), ("allowed", "allowed"), ("refused", "refused"), ("would-refuse", "would be refused")];
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 8] = [
     ("", "calls"),
     ("any", "everything"),
     ("started", "guard started"),
@@ -57,6 +57,7 @@ const KINDS: [(&str, &str); 7] = [
     ("outcome", "outcomes"),
     ("listed", "lists shown"),
     ("malformed", "malformed messages"),
+    ("definition", "definitions"),
 ];
 
 pub async fn show(visit: Visit, Asked(search): Asked<Search>) -> Result<Response, Problem> {
