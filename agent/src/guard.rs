@@ -8,10 +8,11 @@ use crate::audit::link::Link;
 use crate::audit::recorder::Recorder;
 use crate::audit::segment::Segment;
 use crate::ipc::ToResident;
+use crate::pins::{self, Pins};
 use crate::pipeline::client::{FromClient, ToClient};
 use crate::pipeline::{Ending, Pipeline, converse};
 use crate::transport::target::{Target, held_back};
-use gate::{Facts, Now, Session};
+use gate::{Definitions, Facts, Now, Session};
 use platform::Layout;
 use policy::{Ruleset, ServerIdentity};
 use std::pin::pin;
@@ -83,8 +84,13 @@ impl Guarded {
         let Record { layout, signal, segment, run } = record;
         let link = Link::new(layout, &segment, signal, run, hello(run, &self.entry, &identity));
         let recorder = Recorder::new(Rc::clone(&segment), run, identity.clone(), self.entry.clone());
+        let pins = Pins::of(layout);
         let recorder = recorder.of_member(&self.member, &self.device);
+        let recorder = recorder.pinning(self.trial.then(|| pins.clone()));
+        let definitions = Definitions::new(pins.known(&identity));
+        let followed = (identity.clone(), definitions.clone());
         let session = Session::new(Facts { member: self.member, device: self.device, server: identity });
+        let session = session.with_definitions(definitions);
         // Before anything of the server runs: starting it is the first thing that policy may refuse.
         let (session, (outlet, mut inlet)) = match session.bars(&rules, at_the_start()) {
             None => (session, target.seen_in(layout.servers()).dial(&self.entry)),
@@ -99,6 +105,7 @@ impl Guarded {
             () = asked => Ending::AskedToEnd,
             ending = converse(&pipeline, from_client, &mut inlet, CLIENT_GRACE) => ending,
             ending = follow(policies, &pipeline) => ending,
+            never = pins::watch(&pins, followed, &pipeline) => match never {},
             never = &mut linked, if !self.trial => match never {},
         };
         pipeline.finish(&ending).await;

@@ -43,6 +43,10 @@ pub enum ToResident {
     /// Verify this signed bundle and put it in force (the `policy adopt` command). In base64: it is
     /// what a file held, whatever that was.
     Adopt { bundle: String },
+    /// What is held back of a server is what is pinned from now on; all of it without a name.
+    ApprovePins { identity: String, name: Option<String> },
+    /// Forget what is pinned of a server: what is seen next is first sight again.
+    ForgetPins { identity: String, name: Option<String> },
     /// Step aside: a command takes this machine out of the organisation, and does the rest itself.
     Leaving,
 }
@@ -68,6 +72,10 @@ pub enum FromResident {
     },
     Refusals {
         records: Vec<Record>,
+    },
+    /// So many pins were approved or forgotten.
+    PinsChanged {
+        count: usize,
     },
     /// The bundle that was handed over is in force.
     Adopted {

@@ -15,6 +15,7 @@ mod guard;
 mod ipc;
 mod logging;
 mod out;
+mod pins;
 mod pipeline;
 mod resident;
 mod steward;

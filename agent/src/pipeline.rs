@@ -183,12 +183,17 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
             desk.recorder.know_rules(&rules);
             desk.rules = rules;
         }
+        self.show_again().await;
+        self.judge(|session, rules, now| session.could_start_now(rules, now)).then_some(Ending::LetIn)
+    }
+
+    /// What the client may see may be something else now: it is told where that is so.
+    pub async fn show_again(&self) {
         for judged in self.judge(Session::policy_changed) {
             let recorded = self.record(judged);
             // A client that is gone is noticed by its own loop.
             let _ = self.release(recorded, Occasion::Guard).await;
         }
-        self.judge(|session, rules, now| session.could_start_now(rules, now)).then_some(Ending::LetIn)
     }
 
     /// Closes what is still open, first in the record and then towards the client, and signs off.

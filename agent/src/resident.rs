@@ -20,6 +20,7 @@ use crate::clients::Home;
 use crate::detect::{self, DetectContext, DetectSettings, DetectState};
 use crate::enrolment::{Enrolment, EnrolmentError, Identity, read_identity};
 use crate::ipc::server;
+use crate::pins::Pins;
 use crate::sync::{Intake, PolicyState, Sync, recall};
 use contract::bundle::Anchor;
 use desk::Counter;
@@ -155,6 +156,7 @@ async fn live(
     let leaving = Arc::new(Notify::new());
     let counter = Counter {
         leaving: Arc::clone(&leaving),
+        pins: Pins::of(layout),
         overview: Arc::clone(&overview),
         keeper: keeper.clone(),
         intake: Arc::clone(&intake),

@@ -8,6 +8,7 @@
 //! | `state/policy/root.json` | enrolment | the trust anchor |
 //! | `state/policy/adopted.json` | resident | the bundle in force |
 //! | `state/policy/trusted/` | resident | version floors of the TUF workflow |
+//! | `state/pins/` | resident (a guard in a trial) | what servers say their tools are, by the server's identity |
 //! | `state/spool.sqlite` | resident | the audit log that is not upstream yet |
 //! | `state/steward/` | steward | journal and originals of edited configurations ([`Layout::steward`]) |
 //! | `run/resident.sock` | resident | the local socket |
@@ -185,6 +186,9 @@ impl Layout {
     }
     pub fn trusted(&self) -> PathBuf {
         self.policy().join("trusted")
+    }
+    pub fn pins(&self) -> PathBuf {
+        self.state.join("pins")
     }
     pub fn spool(&self) -> PathBuf {
         self.state.join("spool.sqlite")

@@ -2,7 +2,10 @@
 //!
 //! The one place where a [`Receipt`] is made.
 
+mod definition;
+
 use crate::audit::segment::{Segment, Unkept};
+use crate::pins::Pins;
 use contract::record::{Client, Fate, Record, Server, What};
 use gate::{Audit, Entry, EntryKind, Receipt, Unrecordable};
 use policy::{Ruleset, ServerIdentity};
@@ -16,6 +19,8 @@ pub struct Recorder {
     identity: ServerIdentity,
     /// The last record that was kept. What they all say stands here once.
     record: Record,
+    /// Where no resident follows the record, pins are kept here.
+    pins: Option<Pins>,
 }
 
 impl Recorder {
@@ -33,7 +38,7 @@ impl Recorder {
             server: Server { identity: identity.as_str().to_owned(), entry, catalogue: None },
             what: What::Started { policy_version: 0 },
         };
-        Self { segment, identity, record }
+        Self { segment, identity, record, pins: None }
     }
 
     /// Whom this machine is enrolled for. A claim: the resident stamps its own.
@@ -41,6 +46,13 @@ impl Recorder {
     pub fn of_member(mut self, member: &str, device: &str) -> Self {
         member.clone_into(&mut self.record.member);
         device.clone_into(&mut self.record.device);
+        self
+    }
+
+    /// Keeps the pins itself, as the resident would: in a trial there is none.
+    #[must_use]
+    pub fn pinning(mut self, pins: Option<Pins>) -> Self {
+        self.pins = pins;
         self
     }
 
@@ -70,6 +82,10 @@ impl Recorder {
         let kept = line(&self.record).and_then(|line| self.segment.append(&line));
         if kept.is_err() {
             self.record.seq -= 1;
+        } else if let Some(pins) = &self.pins
+            && let What::Definition(_) = self.record.what
+        {
+            pins.follow(std::slice::from_ref(&self.record));
         }
         kept
     }
@@ -118,12 +134,23 @@ fn what(entry: &Entry) -> What {
             rule,
             reason,
             policy_version,
+            redacted: entry.redacted,
         },
         EntryKind::Outcome { number, fate, duration_us, bytes } => {
-            What::Outcome { method, tool, call: number, tool_use_id, fate: fate_of(fate), duration_us, bytes }
+            What::Outcome {
+                method,
+                tool,
+                call: number,
+                tool_use_id,
+                fate: fate_of(fate),
+                duration_us,
+                bytes,
+                redacted: entry.redacted,
+            }
         }
         EntryKind::Listed { shown, hidden } => What::Listed { method, shown, hidden },
         EntryKind::Malformed { code, message, from_client } => What::Malformed { code, message, from_client },
+        EntryKind::Definition { sighting, policy_version } => definition::what(*sighting, policy_version),
     }
 }
 

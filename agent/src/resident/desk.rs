@@ -5,6 +5,7 @@ use crate::audit::spool::Keeper;
 use crate::backoff::Backoff;
 use crate::ipc::server::Desk;
 use crate::ipc::{FromResident, ToResident};
+use crate::pins::{PinError, Pins};
 use crate::sync::{Intake, PolicyState};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -29,6 +30,7 @@ pub(super) struct Counter {
     pub look_again: Arc<Notify>,
     pub guard_left: Arc<Notify>,
     pub leaving: Arc<Notify>,
+    pub pins: Pins,
 }
 
 impl Desk for Counter {
@@ -61,6 +63,12 @@ impl Desk for Counter {
                 let message = "only the administrator hands policy to this machine".to_owned();
                 Some(FromResident::Failed { message })
             }
+            ToResident::ApprovePins { identity, name } => {
+                Some(pins_changed(self.pins.of_user(&peer.user).approve(&identity, name.as_deref())))
+            }
+            ToResident::ForgetPins { identity, name } => {
+                Some(pins_changed(self.pins.of_user(&peer.user).forget(&identity, name.as_deref())))
+            }
             ToResident::Leaving if is_owner(peer) => {
                 self.leaving.notify_one();
                 Some(FromResident::Done)
@@ -78,6 +86,13 @@ impl Desk for Counter {
 
     fn policy(&self) -> watch::Receiver<PolicyState> {
         self.overview.policy.clone()
+    }
+}
+
+fn pins_changed(changed: Result<usize, PinError>) -> FromResident {
+    match changed {
+        Ok(count) => FromResident::PinsChanged { count },
+        Err(error) => FromResident::Failed { message: error.to_string() },
     }
 }
 
@@ -119,6 +134,7 @@ impl Counter {
         loop {
             match self.keeper.append(records.clone()).await {
                 Ok(done) => {
+                    self.pins.follow(&records);
                     let through = done.taken.get(&run).copied()?;
                     return Some(FromResident::Taken { run, through });
                 }

@@ -3,6 +3,7 @@
 
 use crate::audit::spool::{Keeper, ranges};
 use crate::upstream::now_ms;
+use crate::pins::Pins;
 use contract::record::{Record, What};
 use contract::report::{Finding, Severity};
 use platform::{Layout, account};
@@ -24,9 +25,10 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// Never ends; the resident drops it.
 pub(super) async fn run(layout: Layout, keeper: Keeper, guard_left: Arc<Notify>) {
+    let pins = Pins::of(&layout);
     loop {
         for path in segments(&layout.guard_spool) {
-            if let Err(error) = sweep(&path, &keeper, FRESH).await {
+            if let Err(error) = sweep(&path, &keeper, Some(&pins), FRESH).await {
                 tracing::warn!(segment = %path.display(), %error, "segment.sweep");
             }
         }
@@ -38,7 +40,7 @@ pub(super) async fn run(layout: Layout, keeper: Keeper, guard_left: Arc<Notify>)
 
 /// Takes one segment over for the last time, however fresh it is; what cannot be taken stays on disk.
 pub async fn take(path: &Path, keeper: &Keeper) {
-    if let Err(error) = sweep(path, keeper, Duration::ZERO).await {
+    if let Err(error) = sweep(path, keeper, None, Duration::ZERO).await {
         tracing::warn!(segment = %path.display(), %error, "segment.sweep");
     }
 }
@@ -52,7 +54,12 @@ enum SweepError {
 }
 
 /// Takes one segment over, if its guard is dead.
-async fn sweep(path: &Path, keeper: &Keeper, fresh: Duration) -> Result<(), SweepError> {
+async fn sweep(
+    path: &Path,
+    keeper: &Keeper,
+    pins: Option<&Pins>,
+    fresh: Duration,
+) -> Result<(), SweepError> {
     let file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -67,7 +74,10 @@ async fn sweep(path: &Path, keeper: &Keeper, fresh: Duration) -> Result<(), Swee
     let run = path.file_stem().and_then(|name| Uuid::parse_str(name.to_str()?).ok());
     if records > 0 {
         let gap = run.and_then(|run| Gap::of(run, &found.records));
-        let taken = keeper.append(found.records).await?;
+        let taken = keeper.append(found.records.clone()).await?;
+        if let Some(pins) = pins {
+            pins.follow(&found.records);
+        }
         if let Some(finding) = gap.and_then(|gap| gap.finding(&taken.taken)) {
             tracing::error!(detail = finding.detail, "segment.gap");
             keeper.note(finding).await.map_err(Arc::new)?;

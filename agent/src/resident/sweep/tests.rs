@@ -60,6 +60,7 @@ fn record(run: Uuid, seq: u64, decision: Outcome) -> Record {
             rule: "r".to_owned(),
             reason: "because".to_owned(),
             policy_version: 1,
+            redacted: 0,
         },
     }
 }
@@ -74,7 +75,7 @@ async fn a_dead_guards_records_are_taken_and_its_torn_last_line_is_no_record() {
     let run = Uuid::now_v7();
     let torn = line(run, 3);
     let path = stage.segment(&format!("{}{}{}", line(run, 1), line(run, 2), &torn[..torn.len() / 2]));
-    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
     assert!(!path.exists());
     assert_eq!(stage.depth(), 2);
 }
@@ -85,10 +86,10 @@ async fn a_living_guards_segment_is_not_touched() {
     let path = stage.segment(&line(Uuid::now_v7(), 1));
     let held = File::options().append(true).open(&path).unwrap();
     held.try_lock().unwrap();
-    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
     assert!(path.exists());
     drop(held);
-    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
     assert!(!path.exists());
 }
 
@@ -96,7 +97,7 @@ async fn a_living_guards_segment_is_not_touched() {
 async fn a_segment_that_was_made_just_now_may_not_be_locked_yet_and_is_left() {
     let stage = stage();
     let path = stage.segment("");
-    sweep(&path, &stage.keeper, Duration::from_secs(3600)).await.unwrap();
+    sweep(&path, &stage.keeper, None, Duration::from_secs(3600)).await.unwrap();
     assert!(path.exists());
 }
 
@@ -107,7 +108,7 @@ async fn a_segment_that_was_taken_before_adds_nothing() {
     let lines = format!("{}{}", line(run, 1), line(run, 2));
     for _ in 0..2 {
         let path = stage.segment(&lines);
-        sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+        sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
     }
     assert_eq!(stage.depth(), 2);
 }
@@ -117,7 +118,7 @@ async fn lines_that_are_no_records_are_kept_as_evidence_and_the_rest_is_taken() 
     let stage = stage();
     let run = Uuid::now_v7();
     let path = stage.segment(&format!("{}{{\"forged\":true}}\n{}", line(run, 1), line(run, 2)));
-    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
     assert_eq!(stage.depth(), 2);
     assert!(!path.exists() && path.with_extension("jsonl.damaged").exists());
 }
@@ -131,7 +132,7 @@ async fn a_log_that_cannot_be_written_leaves_the_segment() {
     let (keeper, _) = Keeper::start(log, owner).unwrap();
     let path = folder.path().join("run.jsonl");
     std::fs::write(&path, line(Uuid::now_v7(), 1)).unwrap();
-    assert!(sweep(&path, &keeper, Duration::ZERO).await.is_err());
+    assert!(sweep(&path, &keeper, None, Duration::ZERO).await.is_err());
     assert!(path.exists());
 }
 
@@ -154,7 +155,7 @@ async fn attack_a_segment_that_claims_another_users_calls() {
     let stage = stage();
     let forged = Record { os_user: "bob".to_owned(), ..record(Uuid::now_v7(), 1, Outcome::Allowed) };
     let path = stage.segment(&format!("{}\n", serde_json::to_string(&forged).unwrap()));
-    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
     assert_eq!(stage.records().await[0].os_user, account::own_name());
 }
 
@@ -163,7 +164,7 @@ async fn attack_a_segment_with_a_number_that_no_log_can_keep() {
     let stage = stage();
     let run = Uuid::now_v7();
     let path = stage.segment(&format!("{}{}{}", line(run, 1), line(run, 1 << 62), line(run, 2)));
-    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
     assert_eq!(stage.depth(), 2, "the good records are taken");
     assert!(!path.exists() && path.with_extension("jsonl.damaged").exists());
     assert_eq!(stage.keeper.state().borrow().trouble, None);
@@ -174,7 +175,7 @@ async fn lines_taken_out_of_a_dead_guards_segment_are_a_finding() {
     let stage = stage();
     let run = Uuid::now_v7();
     let path = stage.segment_of(run, &[1, 2, 5, 9].map(|seq| line(run, seq)).concat());
-    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
     let mut state = stage.keeper.state();
     let state = state.wait_for(|state| !state.findings.is_empty()).await.unwrap();
     let [finding] = &state.findings[..] else { panic!("{:?}", state.findings) };
@@ -189,7 +190,7 @@ async fn what_was_handed_over_before_and_cut_off_is_no_gap() {
     let run = Uuid::now_v7();
     stage.keeper.append((1..=3).map(|seq| record(run, seq, Outcome::Allowed)).collect()).await.unwrap();
     let path = stage.segment_of(run, &[3, 4].map(|seq| line(run, seq)).concat());
-    sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+    sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
     assert_eq!(stage.keeper.state().borrow().findings, []);
 }
 
@@ -200,7 +201,7 @@ async fn a_killed_guards_record_is_closed_also_where_everything_of_it_was_taken(
     stage.keeper.append((1..=2).map(|seq| record(run, seq, Outcome::Allowed)).collect()).await.unwrap();
     for _ in 0..2 {
         let path = stage.segment_of(run, "");
-        sweep(&path, &stage.keeper, Duration::ZERO).await.unwrap();
+        sweep(&path, &stage.keeper, None, Duration::ZERO).await.unwrap();
         assert!(!path.exists());
     }
     let records = stage.records().await;

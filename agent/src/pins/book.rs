@@ -1,0 +1,181 @@
+//! The pins of one server, as they are kept.
+
+use contract::record::{Definition, DefinitionChange, DefinitionFlag, Happened, Part};
+use gate::definitions::{self, Digest, Fingerprinted, Kept, Pin, Subject};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// More defined things than any server has.
+const MAX_PINS: usize = 10_000;
+
+/// One definition that is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stored {
+    #[serde(with = "as_text")]
+    pub digest: Digest,
+    /// Shortened, secrets masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Arc<RawValue>>,
+    pub since_ms: i64,
+    /// Somebody on this device approved it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approved: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<DefinitionFlag>,
+    /// Against what was pinned before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<DefinitionChange>,
+}
+
+impl Fingerprinted for Stored {
+    fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+mod as_text {
+    use super::{Deserialize, Digest};
+    use serde::{Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(digest: &Digest, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(digest)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
+        String::deserialize(from)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// One line of the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    pub part: Part,
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<Stored>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Stored>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Stored>,
+    /// When it last changed here; what a record tells of an earlier time is old news.
+    pub touched_ms: i64,
+}
+
+/// What is known of one server.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pinned {
+    pub identity: String,
+    pub pins: Vec<Entry>,
+}
+
+#[derive(Debug, Default)]
+pub struct ServerPins(BTreeMap<(Part, String), (Pin<Stored>, i64)>);
+
+impl ServerPins {
+    pub fn of(entries: Vec<Entry>) -> Self {
+        let pin = |it: Entry| {
+            let pin = Pin { pinned: it.pinned, before: it.before, held: it.held };
+            ((it.part, it.name), (pin, it.touched_ms))
+        };
+        Self(entries.into_iter().map(pin).collect())
+    }
+
+    pub fn into_entries(self) -> Vec<Entry> {
+        let entry = |((part, name), (pin, touched_ms)): ((Part, String), (Pin<Stored>, i64))| Entry {
+            part,
+            name,
+            pinned: pin.pinned,
+            before: pin.before,
+            held: pin.held,
+            touched_ms,
+        };
+        self.0.into_iter().map(entry).collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tools that are in use.
+    pub fn tools(&self) -> Vec<String> {
+        let used = self.0.iter().filter(|((part, _), (pin, _))| *part == Part::Tool && pin.pinned.is_some());
+        used.map(|((_, name), _)| name.clone()).collect()
+    }
+
+    pub fn known(&self) -> BTreeMap<Subject, Pin> {
+        let kept = |stored: &Stored| Kept { digest: stored.digest, definition: stored.definition.clone() };
+        self.0
+            .iter()
+            .map(|((part, name), (pin, _))| {
+                let pin = Pin {
+                    pinned: pin.pinned.as_ref().map(kept),
+                    before: pin.before.as_ref().map(kept),
+                    held: pin.held.as_ref().map(kept),
+                };
+                (Subject { part: part_of(*part), name: name.clone() }, pin)
+            })
+            .collect()
+    }
+
+    /// Takes in one record. Did anything change?
+    pub fn follow(&mut self, seen: &Definition, at_ms: i64) -> bool {
+        let Ok(digest) = seen.digest.parse() else { return false };
+        let name = seen.tool.clone().unwrap_or_else(|| seen.name.clone());
+        let key = (seen.part, name);
+        if !self.0.contains_key(&key) && self.0.len() >= MAX_PINS {
+            return false;
+        }
+        let (pin, touched_ms) = self.0.entry(key).or_insert_with(|| (Pin::default(), i64::MIN));
+        if at_ms < *touched_ms {
+            return false;
+        }
+        let stored = Stored {
+            digest,
+            definition: seen.definition.as_deref().map(|raw| Arc::from(raw.to_owned())),
+            since_ms: at_ms,
+            approved: false,
+            flags: seen.flags.clone(),
+            changes: seen.changes.clone(),
+        };
+        let event = match seen.event {
+            Happened::New => definitions::Happened::New,
+            Happened::Changed => definitions::Happened::Changed,
+            Happened::Restored => definitions::Happened::Restored,
+        };
+        pin.follow(event, seen.held, stored);
+        *touched_ms = at_ms;
+        true
+    }
+
+    /// How many were held and are approved now.
+    pub fn approve(&mut self, name: Option<&str>, now_ms: i64) -> usize {
+        let mut approved = 0;
+        for ((_, known), (pin, touched_ms)) in &mut self.0 {
+            if name.is_none_or(|name| name == known)
+                && let Some(held) = pin.held.take()
+            {
+                pin.pin(Stored { approved: true, since_ms: now_ms, ..held });
+                *touched_ms = now_ms;
+                approved += 1;
+            }
+        }
+        approved
+    }
+
+    pub fn forget(&mut self, name: Option<&str>) -> usize {
+        let before = self.0.len();
+        self.0.retain(|(_, known), _| name.is_some_and(|name| name != known));
+        before - self.0.len()
+    }
+}
+
+fn part_of(part: Part) -> definitions::Part {
+    match part {
+        Part::Tool => definitions::Part::Tool,
+        Part::Prompt => definitions::Part::Prompt,
+        Part::ResourceTemplate => definitions::Part::ResourceTemplate,
+        Part::Instructions => definitions::Part::Instructions,
+    }
+}

@@ -1,0 +1,152 @@
+//! One file for each server, named by its identity's digest, and an index of whose tools are called
+//! what. Files are replaced whole; who writes holds the folder's lock.
+
+use super::book::{Entry, Pinned, ServerPins};
+use platform::files::{self, FileError};
+use platform::layout::Kind;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub const INDEX: &str = "names.json";
+const LOCK: &str = ".lock";
+const FORMAT: u32 = 1;
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// Why pins cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("{} holds no pins: {why}; `portreeve pins forget` begins anew", path.display())]
+    Malformed { path: PathBuf, why: String },
+    #[error("{}: {source}", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("pins of more than {0} servers are not kept; `portreeve pins forget` makes room")]
+    TooMany(usize),
+    #[error("pins cannot be written as JSON: {0}")]
+    Shape(#[from] serde_json::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    format: u32,
+    identity: String,
+    pins: Vec<Entry>,
+}
+
+/// A name that any file system takes, for a name of anybody's making.
+pub fn name_for(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    digest.iter().take(16).fold(String::new(), |name, byte| format!("{name}{byte:02x}"))
+}
+
+pub fn path(folder: &Path, server: &str) -> PathBuf {
+    folder.join(name_for(server)).with_extension("json")
+}
+
+/// Nothing where there is no file.
+pub fn read(folder: &Path, server: &str) -> Result<ServerPins, PinError> {
+    let path = path(folder, server);
+    let Some(contents) = contents(&path)? else { return Ok(ServerPins::default()) };
+    if contents.identity != server {
+        let why = format!("it is about {:?}", contents.identity);
+        return Err(PinError::Malformed { path, why });
+    }
+    Ok(ServerPins::of(contents.pins))
+}
+
+fn contents(path: &Path) -> Result<Option<Contents>, PinError> {
+    let bytes = match files::read_bounded(path, LARGEST) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let malformed = |why: String| PinError::Malformed { path: path.to_owned(), why };
+    let contents: Contents = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+    if contents.format != FORMAT {
+        return Err(malformed(format!("its format is {}, and this version reads {FORMAT}", contents.format)));
+    }
+    Ok(Some(contents))
+}
+
+pub fn write(
+    folder: &Path,
+    kind: Kind,
+    server: &str,
+    pins: ServerPins,
+    max_servers: usize,
+) -> Result<(), PinError> {
+    let mut index = index(folder).unwrap_or_default();
+    if !index.contains_key(server) && index.len() >= max_servers {
+        return Err(PinError::TooMany(max_servers));
+    }
+    let tools = pins.tools();
+    let contents = Contents { format: FORMAT, identity: server.to_owned(), pins: pins.into_entries() };
+    replace(kind, &path(folder, server), &serde_json::to_vec(&contents)?)?;
+    if index.get(server) != Some(&tools) {
+        index.insert(server.to_owned(), tools);
+        replace(kind, &folder.join(INDEX), &serde_json::to_vec(&index)?)?;
+    }
+    Ok(())
+}
+
+/// Also a file that cannot be read goes.
+pub fn remove(folder: &Path, server: &str) -> Result<usize, PinError> {
+    let path = path(folder, server);
+    let count = read(folder, server).map_or(1, |pins| if pins.is_empty() { 0 } else { pins.into_entries().len() });
+    match std::fs::remove_file(&path) {
+        Ok(()) => Ok(count.max(1)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(PinError::Folder { path, source }),
+    }
+}
+
+fn replace(kind: Kind, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    match kind {
+        Kind::System => files::replace_shared(path, bytes),
+        Kind::User | Kind::Root => files::replace_private(path, bytes),
+    }
+}
+
+/// Whose tools are called what; `None` where that cannot be read, and is to be made anew.
+pub fn index(folder: &Path) -> Option<BTreeMap<String, Vec<String>>> {
+    let bytes = files::read_bounded(&folder.join(INDEX), LARGEST).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Result<Pinned, PinError>)>, PinError> {
+    let found = match std::fs::read_dir(folder) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(PinError::Folder { path: folder.to_owned(), source }),
+    };
+    let mut paths: Vec<PathBuf> = found.flatten().map(|entry| entry.path()).filter(|path| is_pins(path)).collect();
+    paths.sort();
+    let read = |path: PathBuf| {
+        let pinned = contents(&path).transpose()?;
+        Some((path, pinned.map(|it| Pinned { identity: it.identity, pins: it.pins })))
+    };
+    Ok(paths.into_iter().filter_map(read).collect())
+}
+
+fn is_pins(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "json") && path.file_name().is_none_or(|name| name != INDEX)
+}
+
+/// Makes the folders, and holds the lock for as long as the file lives.
+pub fn lock(root: &Path, folder: &Path, kind: Kind) -> Result<File, PinError> {
+    for folder in [root, folder] {
+        match kind {
+            Kind::System => files::shared_folder(folder)?,
+            Kind::User | Kind::Root => files::private_folder(folder)?,
+        }
+    }
+    let path = folder.join(LOCK);
+    let file = files::append_private(&path)?;
+    file.lock().map_err(|source| PinError::Folder { path, source })?;
+    Ok(file)
+}

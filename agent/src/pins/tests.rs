@@ -1,0 +1,151 @@
+use super::*;
+use contract::record::{Client, Happened, Part, Server};
+use gate::definitions::{Digest, Subject};
+use uuid::Uuid;
+
+struct Device {
+    folder: tempfile::TempDir,
+    pins: Pins,
+    clock: i64,
+}
+
+fn server(name: &str) -> ServerIdentity {
+    ServerIdentity::from_command("npx", &["-y".to_owned(), name.to_owned()])
+}
+
+fn tool(description: &str) -> String {
+    format!(r#"{{"name":"read_notes","description":"{description}"}}"#)
+}
+
+impl Device {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let pins = Pins::of(&Layout::under(folder.path()).unwrap());
+        Self { folder, pins, clock: 1 }
+    }
+
+    fn record(&mut self, server: &ServerIdentity, event: Happened, held: bool, raw: &str) -> Record {
+        self.clock += 1;
+        let definition = Definition {
+            part: Part::Tool,
+            tool: Some("read_notes".to_owned()),
+            name: String::new(),
+            event,
+            digest: Digest::of(raw).to_string(),
+            was: None,
+            held,
+            approved: false,
+            flags: Vec::new(),
+            changes: Vec::new(),
+            definition: Some(serde_json::value::RawValue::from_string(raw.to_owned()).unwrap()),
+            policy_version: 1,
+        };
+        Record {
+            id: Uuid::now_v7(),
+            time_ms: self.clock,
+            run: Uuid::nil(),
+            seq: 1,
+            member: String::new(),
+            device: String::new(),
+            os_user: account::own_name(),
+            client: Client::default(),
+            server: Server { identity: server.as_str().to_owned(), ..Server::default() },
+            what: What::Definition(Box::new(definition)),
+        }
+    }
+
+    fn pin(&self, server: &ServerIdentity) -> gate::definitions::Pin {
+        let part = gate::definitions::Part::Tool;
+        self.pins.known(server).pins.remove(&Subject { part, name: "read_notes".to_owned() }).unwrap()
+    }
+}
+
+#[test]
+fn what_is_recorded_is_pinned_and_what_is_held_waits_for_an_approval() {
+    let (mut device, notes) = (Device::new(), server("@acme/notes"));
+    assert!(device.pins.known(&notes).pins.is_empty());
+    let first = device.record(&notes, Happened::New, false, &tool("Reads."));
+    let held = device.record(&notes, Happened::Changed, true, &tool("Reads and sends."));
+    device.pins.follow(&[first.clone(), held.clone()]);
+    let pin = device.pin(&notes);
+    assert_eq!(pin.pinned.unwrap().digest, Digest::of(&tool("Reads.")));
+    assert_eq!(pin.held.unwrap().digest, Digest::of(&tool("Reads and sends.")));
+
+    assert_eq!(device.pins.approve(notes.as_str(), Some("another")).unwrap(), 0);
+    assert_eq!(device.pins.approve(notes.as_str(), None).unwrap(), 1);
+    let pin = device.pin(&notes);
+    assert!(pin.held.is_none());
+    assert_eq!(pin.pinned.unwrap().digest, Digest::of(&tool("Reads and sends.")));
+    assert_eq!(pin.before.unwrap().digest, Digest::of(&tool("Reads.")));
+    // Sent again, as records are: old news.
+    device.pins.follow(&[first, held]);
+    assert_eq!(device.pin(&notes).pinned.unwrap().digest, Digest::of(&tool("Reads and sends.")));
+
+    assert_eq!(device.pins.forget(notes.as_str(), None).unwrap(), 1);
+    assert!(device.pins.known(&notes).pins.is_empty());
+}
+
+#[test]
+fn attack_an_entry_is_renamed_to_be_trusted_anew() {
+    let (mut device, notes) = (Device::new(), server("@acme/notes"));
+    let mut record = device.record(&notes, Happened::New, false, &tool("Reads."));
+    record.server.entry = "notes".to_owned();
+    device.pins.follow(&[record]);
+    // The entry's name is nowhere: whatever it is called now, the pin holds.
+    assert_eq!(device.pin(&notes).pinned.unwrap().digest, Digest::of(&tool("Reads.")));
+}
+
+#[test]
+fn attack_a_pin_file_that_is_torn_or_anothers() {
+    let (mut device, notes, other) = (Device::new(), server("@acme/notes"), server("@acme/other"));
+    let record = device.record(&notes, Happened::New, false, &tool("Reads."));
+    device.pins.follow(&[record.clone()]);
+    let path = file::path(&device.pins.folder(), notes.as_str());
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::copy(&path, file::path(&device.pins.folder(), other.as_str())).unwrap();
+    assert!(device.pins.known(&other).trouble.unwrap().contains("it is about"));
+    for torn in [&b""[..], b"{", &whole[..whole.len() / 2], b"{\"format\":2,\"identity\":\"\",\"pins\":[]}", b"[]"] {
+        std::fs::write(&path, torn).unwrap();
+        let trouble = device.pins.known(&notes).trouble.expect("it cannot be read");
+        assert!(trouble.contains("portreeve pins forget"), "{trouble}");
+        device.pins.follow(&[record.clone()]);
+        assert_eq!(std::fs::read(&path).unwrap(), torn, "nothing is written over what cannot be read");
+        assert!(device.pins.all().unwrap().iter().any(|(_, pins)| pins.is_err()));
+    }
+    assert_eq!(device.pins.forget(notes.as_str(), None).unwrap(), 1);
+    assert!(device.pins.known(&notes).trouble.is_none());
+}
+
+#[test]
+fn other_servers_tools_are_known_by_name_but_not_those_of_another_version() {
+    let (mut device, notes) = (Device::new(), server("@acme/notes@1.0.0"));
+    let record = device.record(&notes, Happened::New, false, &tool("Reads."));
+    device.pins.follow(&[record]);
+    assert_eq!(device.pins.known(&server("@evil/notes")).elsewhere.owner("read_notes"), Some(notes.as_str()));
+    assert_eq!(device.pins.known(&server("@acme/notes@2.0.0")).elsewhere.owner("read_notes"), None);
+    assert_eq!(device.pins.known(&notes).elsewhere.owner("read_notes"), None);
+}
+
+#[test]
+fn products_are_told_apart_by_what_stands_before_their_version() {
+    for (identity, expected) in [
+        ("npm:@acme/notes@1.2", "npm:@acme/notes"),
+        ("npm:@acme/notes", "npm:@acme/notes"),
+        ("npm:notes@1", "npm:notes"),
+        ("exec:/opt/notes+sha256:00", "exec:/opt/notes"),
+        ("https://notes.example/mcp", "https://notes.example/mcp"),
+        ("npm:", "npm:"),
+        ("", ""),
+    ] {
+        assert_eq!(product(identity), expected);
+    }
+}
+
+#[test]
+fn only_the_owner_reads_them_in_a_users_own_layout() {
+    let (mut device, notes) = (Device::new(), server("@acme/notes"));
+    let record = device.record(&notes, Happened::New, false, &tool("Reads."));
+    device.pins.follow(&[record]);
+    let path = file::path(&device.folder.path().join("state/pins"), notes.as_str());
+    assert_eq!(platform::files::mode_of_others(&path).unwrap(), None);
+}
