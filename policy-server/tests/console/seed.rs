@@ -237,6 +237,7 @@ async fn records(app: &App, i: usize, member: &str, device: &str) {
             rule: if decision == Outcome::Allowed { "read".into() } else { "default".into() },
             reason: "No grant of your organisation's policy lets engineering call this.".into(),
             policy_version: 3,
+            redacted: 0,
         }));
         if decision != Outcome::Refused {
             all.push(whole(What::Outcome {
@@ -247,6 +248,7 @@ async fn records(app: &App, i: usize, member: &str, device: &str) {
                 fate: if n % 17 == 3 { Fate::ToolError } else { Fate::Ok },
                 duration_us: 900 + n * n * 310,
                 bytes: 120 + n * 977,
+                redacted: 0,
             }));
         }
     }

@@ -67,6 +67,7 @@ impl Life {
             fate: Fate::Lost,
             duration_us: 0,
             bytes: 0,
+            redacted: 0,
         });
         let end = What::Stopped { why: WHY.to_owned() };
         (self.last + 1..)

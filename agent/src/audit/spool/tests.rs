@@ -27,6 +27,7 @@ fn record(run: Uuid, seq: u64, decision: Outcome) -> Record {
             rule: "r".to_owned(),
             reason: "because".to_owned(),
             policy_version: 3,
+            redacted: 0,
         },
     }
 }
@@ -408,6 +409,7 @@ fn outcome(run: Uuid, seq: u64, call: u64) -> Record {
         fate: contract::record::Fate::Ok,
         duration_us: 1,
         bytes: 1,
+        redacted: 0,
     };
     Record { what, ..record(run, seq, Outcome::Allowed) }
 }
