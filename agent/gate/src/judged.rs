@@ -55,7 +55,7 @@
 use crate::entry::Entry;
 use crate::refusal::{self, Addressee};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Where entries go before anything leaves. Implemented by the agent's spool; a receipt means that
 /// the entry survives the death of this process.
@@ -142,17 +142,25 @@ pub(crate) enum Otherwise {
     Unanswered(Addressee),
 }
 
-/// Set once a call has left. Until then nobody can answer it, and its end is nothing to record.
+/// What became of a call that was judged: until it has left nobody can answer it, and where it was held
+/// back its end is nothing to record.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Left(Arc<AtomicBool>);
+pub(crate) struct Left(Arc<AtomicU8>);
+
+const LEFT: u8 = 1;
+const HELD_BACK: u8 = 2;
 
 impl Left {
     pub(crate) fn has(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) == LEFT
     }
 
-    fn mark(&self) {
-        self.0.store(true, Ordering::Release);
+    pub(crate) fn was_held_back(&self) -> bool {
+        self.0.load(Ordering::Acquire) == HELD_BACK
+    }
+
+    fn set(&self, what: u8) {
+        self.0.store(what, Ordering::Release);
     }
 }
 
@@ -238,16 +246,17 @@ impl Judged {
 
 impl Part {
     fn record(self, audit: &mut dyn Audit) -> Release {
-        for entry in &self.entries {
-            match audit.enter(entry) {
-                Ok(Receipt { .. }) => {}
-                Err(why) => return self.otherwise.release(self.release, &why),
-            }
+        let kept = self.entries.iter().try_for_each(|entry| {
+            let Receipt { .. } = audit.enter(entry)?;
+            Ok(())
+        });
+        if let Some(left) = &self.left {
+            left.set(if kept.is_ok() { LEFT } else { HELD_BACK });
         }
-        if let Some(left) = self.left {
-            left.mark();
+        match kept {
+            Ok(()) => self.release,
+            Err(why) => self.otherwise.release(self.release, &why),
         }
-        self.release
     }
 }
 

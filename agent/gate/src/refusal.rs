@@ -3,6 +3,8 @@
 //! A refusal has four parts: what was refused, which rule, why in the rule author's words, whom to
 //! ask. Claude shows `message` word for word and drops `data`; `data` is for programs.
 
+pub(crate) mod definitions;
+
 use crate::judged::Unrecordable;
 use crate::secrets;
 use mcp::frame::MAX_MESSAGE_BYTES;
@@ -222,7 +224,7 @@ pub(crate) fn unknown(to: &Addressee, named: &Named) -> Vec<u8> {
         _ => reply::INVALID_PARAMS,
     };
     let message = match feature {
-        Feature::Resource => format!("Resource not found: {name}"),
+        Feature::Resource => format!("Resource not found: {}", named.shown()),
         Feature::Prompt => format!("Unknown prompt: {name}"),
         _ => format!("Unknown tool: {name}"),
     };

@@ -239,6 +239,24 @@ impl Session {
         }
     }
 
+    fn decide(
+        &self,
+        feature: Feature,
+        name: &str,
+        arguments: Option<&serde_json::Value>,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Decision {
+        let decision = rules.decide(&self.question(feature, name, arguments, now));
+        match feature {
+            // A reason may quote the name, and of names only addresses carry secrets.
+            Feature::Resource => {
+                Decision { reason: crate::secrets::masked_text(&decision.reason), ..decision }
+            }
+            _ => decision,
+        }
+    }
+
     /// The server as policy calls it, or what it is.
     fn server_name<'a>(&'a self, rules: &'a Ruleset) -> &'a str {
         rules.server_name(&self.facts.server).unwrap_or(self.facts.server.as_str())
@@ -253,7 +271,7 @@ impl Open {
 
     /// It was held back, and whoever asked told so.
     fn never_left(&self) -> bool {
-        self.call.as_ref().is_some_and(|call| !call.left.has())
+        self.call.as_ref().is_some_and(|call| call.left.was_held_back())
     }
 
     /// Does the peer owe an answer?

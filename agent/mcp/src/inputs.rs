@@ -59,10 +59,10 @@ fn input<'a>(key: &str, request: &'a str) -> Result<Input<'a>, Unreadable> {
         return Err(Unreadable::Lookalike { method, known });
     }
     let params = members.get("params");
-    match params.is_none_or(|params| params.starts_with('{')) {
-        true => Ok(Input { method, params }),
-        false => Err(unreadable()),
+    if params.is_some_and(|params| !params.starts_with('{')) {
+        return Err(unreadable());
     }
+    Ok(Input { method, params })
 }
 
 /// They are the `params` of `elicitation/create` without the request around them.

@@ -24,5 +24,6 @@ pub use batch::Batch;
 pub use frame::{Line, Splitter};
 pub use list::{Change, Changes, List};
 pub use malformed::Malformed;
+pub use members::is_invisible;
 pub use message::{Id, Kind, Message};
 pub use subject::Subject;

@@ -202,6 +202,16 @@ pub fn filter(
     Ok(Filtered { bytes: apply(text, splices).into_bytes(), names, shown, hidden })
 }
 
+/// Every entry that has a name, with its own JSON text, in the server's order; nothing where the list
+/// cannot be read.
+#[must_use]
+pub fn entries(message: &Message, list: List) -> Vec<(String, &str)> {
+    let entries = message.result().and_then(Members::of).and_then(|result| result.get(list.member()));
+    let items: Option<Vec<&RawValue>> = entries.and_then(|entries| serde_json::from_str(entries).ok());
+    let named = |item: &'_ &RawValue| name_of(item.get(), list.key());
+    items.unwrap_or_default().into_iter().filter_map(|item| Some((named(&item)?, item.get()))).collect()
+}
+
 /// The name of one entry, if every reader reads the same one.
 fn name_of(json: &str, key: &'static str) -> Option<String> {
     let entry = Members::of(json)?;

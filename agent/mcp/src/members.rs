@@ -79,7 +79,8 @@ fn fold(key: &str) -> String {
 }
 
 /// Blanks, controls, and the format characters that show as nothing.
-pub(crate) fn is_invisible(c: char) -> bool {
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
         || matches!(c,

@@ -262,10 +262,10 @@ fn read_by(method: &str) -> &'static [&'static str] {
 /// The JSON text of `arguments`, which is an object where it is there.
 fn arguments<'a>(params: &Members<'a>, method: &'static str) -> Result<Option<&'a str>, Malformed> {
     let arguments = params.get("arguments");
-    match arguments.is_none_or(|arguments| arguments.starts_with('{')) {
-        true => Ok(arguments),
-        false => Err(Malformed::BadArguments { method }),
+    if arguments.is_some_and(|arguments| !arguments.starts_with('{')) {
+        return Err(Malformed::BadArguments { method });
     }
+    Ok(arguments)
 }
 
 /// A reference with a name is about a prompt and one with a URI about a resource, whatever `type` says:

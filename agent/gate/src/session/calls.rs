@@ -67,8 +67,7 @@ impl Session {
                     .refuse_malformed(&Malformed::BadArguments { method: "tools/call" }, message.bytes());
             }
         };
-        let question = self.question(named.feature, &named.name, arguments.as_ref(), ask.now);
-        let decision = ask.rules.decide(&question);
+        let decision = self.decide(named.feature, &named.name, arguments.as_ref(), ask.rules, ask.now);
         let decision = self.held_back(&named, &decision, ask).unwrap_or(decision);
         let recorded = match named.feature {
             Feature::Tool => text.zip(arguments).map(|(text, arguments)| secrets::masked(text, arguments)),
@@ -99,15 +98,16 @@ impl Session {
     /// The decision on a use whose arguments are not known: allowed where some would be.
     pub(super) fn decide_somehow(&self, feature: Feature, name: &str, ask: &Ask<'_>) -> Decision {
         let question = self.question(feature, name, None, ask.now);
-        let decision = ask.rules.decide(&question);
+        let decision = self.decide(feature, name, None, ask.rules, ask.now);
         let may = || match feature {
             // A completion may be about a template.
             Feature::Resource => ask.rules.visible(&question) || ask.rules.template_visible(&question),
             _ => ask.rules.visible(&question),
         };
         if decision.outcome() == Outcome::Refused && may() {
+            let rule = if decision.unmet.is_some() { decision.rule } else { "default".to_owned() };
             let reason = "It may be used with some arguments.".to_owned();
-            return Decision { verdict: Verdict::Allow, unmet: None, reason, ..decision };
+            return Decision { verdict: Verdict::Allow, unmet: None, rule, reason, ..decision };
         }
         decision
     }
@@ -118,7 +118,7 @@ impl Session {
             let params = recorded_params(&message);
             return self.enter(message, ask, None, params, &decision, waiting);
         }
-        self.open(ask, waiting, None, None);
+        self.open(ask, waiting, refusal::naming(&ask.method, None), None);
         Judged::pass(Release::ToServer(message.into_bytes()))
     }
 
@@ -193,8 +193,8 @@ impl Session {
             return Judged::entered(entry, Release::ToClient(answer), Otherwise::NotSent(to)).and(imitation);
         }
         let left = Left::default();
-        let call = self.call(&entry, named.clone(), left.clone());
-        self.open(ask, waiting, named.as_ref(), Some(call));
+        let call = self.call(&entry, named, left.clone());
+        self.open(ask, waiting, to.what.clone(), Some(call));
         Judged::entered(entry, Release::ToServer(message.into_bytes()), Otherwise::NotSent(to)).leaving(left)
     }
 
@@ -219,18 +219,13 @@ impl Session {
         rules: &Ruleset,
     ) -> Entry {
         self.calls += 1;
-        // A reason may quote a name; of these, only addresses carry secrets.
-        let reason = match named.map(|named| named.feature) {
-            Some(Feature::Resource) => secrets::masked_text(&decision.reason),
-            _ => decision.reason.clone(),
-        };
         Entry {
             kind: EntryKind::Call {
                 number: self.calls,
                 arguments,
                 outcome: decision.outcome(),
                 rule: decision.rule.clone(),
-                reason: shorten(&reason, REASON_BYTES),
+                reason: shorten(&decision.reason, REASON_BYTES),
                 policy_version: rules.version(),
             },
             tool_use_id: None,
@@ -268,14 +263,7 @@ impl Session {
         }
     }
 
-    pub(super) fn open(
-        &mut self,
-        ask: &Ask<'_>,
-        waiting: Waiting,
-        named: Option<&Named>,
-        call: Option<Call>,
-    ) {
-        let what = refusal::naming(&ask.method, named);
+    pub(super) fn open(&mut self, ask: &Ask<'_>, waiting: Waiting, what: String, call: Option<Call>) {
         let open = Open { waiting, call, era: self.era, what, since: ask.now.monotonic };
         self.asked_server.insert(ask.id.clone(), open);
     }

@@ -56,13 +56,11 @@ impl Session {
             Subject::Task { id: Some(task) } => self.client_tasks.maker(task).cloned(),
             _ => feature(method).map(|feature| Named::new(Feature::Client, feature)),
         };
-        match named {
-            Some(named) => self.judge_client_feature(message, id, method, named, rules, now),
-            None => {
-                self.open_to_client(id, method, None, now);
-                Judged::pass(Release::ToClient(message.into_bytes()))
-            }
+        if let Some(named) = named {
+            return self.judge_client_feature(message, id, method, named, rules, now);
         }
+        self.open_to_client(id, method, None, now);
+        Judged::pass(Release::ToClient(message.into_bytes()))
     }
 
     fn judge_client_feature(

@@ -90,10 +90,11 @@ impl Session {
             List::Resources | List::ResourceTemplates => Feature::Resource,
         };
         let question = self.question(feature, name, None, now);
-        match list {
+        let visible = match list {
             List::ResourceTemplates => rules.template_visible(&question),
             _ => rules.visible(&question),
-        }
+        };
+        visible && !self.is_held_back(list, name, rules)
     }
 
     pub(super) fn tell_changes(&mut self, rules: &Ruleset, now: Now) -> Vec<Judged> {

@@ -106,7 +106,8 @@ impl Session {
         if matches!(open.waiting, Waiting::Initialize) {
             self.batches = message.settled_version().as_deref() == Some(BATCHES);
         }
-        let method = if matches!(open.waiting, Waiting::Initialize) { "initialize" } else { "server/discover" };
+        let method =
+            if matches!(open.waiting, Waiting::Initialize) { "initialize" } else { "server/discover" };
         let (message, defined) = self.look_at_greeting(method, message, rules);
         let announced = edit::announce_changes(message);
         self.has_lists = announced.has;

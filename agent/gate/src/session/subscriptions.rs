@@ -36,18 +36,19 @@ impl Session {
         }
         let what = refusal::naming(&ask.method, None);
         let to = Addressee { id: ask.id.clone(), era: self.era, what };
-        let bytes = match refused.is_empty() {
-            true => message.into_bytes(),
-            false => edit::without_subscriptions(message, |uri| !refused.contains(uri)),
+        let bytes = if refused.is_empty() {
+            message.into_bytes()
+        } else {
+            edit::without_subscriptions(message, |uri| !refused.contains(uri))
         };
-        self.open(ask, Waiting::Listen(changes), None, None);
+        self.open(ask, Waiting::Listen(changes), to.what.clone(), None);
         Judged::pass(Release::ToServer(bytes)).and(entries).or(Otherwise::NotSent(to))
     }
 
     /// The record of one resource: what was decided, and where it passes that it went out.
     fn enter_subscription(&mut self, uri: &str, ask: &Ask<'_>) -> Vec<Entry> {
         let named = Named::new(Feature::Resource, uri);
-        let decision = ask.rules.decide(&self.question(Feature::Resource, uri, None, ask.now));
+        let decision = self.decide(Feature::Resource, uri, None, ask.rules, ask.now);
         let arguments: Value = json!({ "uri": uri });
         let recorded = secrets::masked(&arguments.to_string(), arguments);
         let entry = self.call_entry(&ask.method, Some(&named), Some(recorded), &decision, ask.rules);

@@ -4,7 +4,7 @@
 use super::calls::{Ask, recorded_params};
 use super::{Open, Session, Waiting};
 use crate::judged::{Judged, Release};
-use crate::refusal::Named;
+use crate::refusal::{self, Named};
 use mcp::Message;
 use policy::{Feature, Outcome};
 use std::collections::{HashMap, VecDeque};
@@ -73,7 +73,7 @@ impl Session {
         let objection = self.objection(&message, &ask.method, ask.rules, ask.now);
         let decision = objection.unwrap_or_else(|| self.decide_somehow(tool.feature, &tool.name, ask));
         if decision.outcome() == Outcome::Allowed && !RECORDED.contains(&ask.method.as_str()) {
-            self.open(ask, Waiting::Other, Some(&tool), None);
+            self.open(ask, Waiting::Other, refusal::naming(&ask.method, Some(&tool)), None);
             return Judged::pass(Release::ToServer(message.into_bytes()));
         }
         let params = recorded_params(&message);

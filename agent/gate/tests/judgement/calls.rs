@@ -121,33 +121,48 @@ fn a_hidden_tool_is_unknown_but_an_argument_refused_is_explained() {
 }
 
 #[test]
-fn requests_about_no_tool_pass_and_some_are_recorded() {
-    for (method, recorded) in [
-        ("initialize", false),
-        ("server/discover", false),
-        ("ping", false),
-        ("resources/list", false),
-        ("logging/setLevel", false),
-        ("vendor/unknown", false),
-        ("resources/read", true),
-        ("prompts/get", true),
-        ("completion/complete", true),
+fn a_method_that_no_rule_speaks_of_passes_unrecorded() {
+    for method in [
+        "initialize",
+        "server/discover",
+        "ping",
+        "logging/setLevel",
+        "vendor/unknown",
+        "resources/unsubscribe",
+        "tasks/list",
     ] {
         let mut stage = Stage::new();
-        let text = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"uri":"postgres://u:hunter2@h/t","_meta":{{"x":1}}}}}}"#
-        );
+        let text =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"uri":"file:///etc/x"}}}}"#);
         assert_eq!(stage.client(&text), to_server(&text));
         assert_eq!(stage.server(&result(1, "{}")), to_client(&result(1, "{}")));
-        assert_eq!(stage.book.entries.len(), if recorded { 2 } else { 0 }, "{method}");
-        if recorded {
-            let entry = &stage.book.entries[0];
-            let EntryKind::Call { arguments, outcome, rule, .. } = &entry.kind else { panic!("{entry:?}") };
-            assert_eq!((entry.method.as_str(), entry.tool.as_deref()), (method, None));
-            assert_eq!((*outcome, rule.as_str()), (Outcome::Allowed, "default-methods"));
-            assert_eq!(parsed(arguments.as_deref()), json!({"uri": "postgres://u:[redacted]@h/t"}));
-        }
+        assert!(stage.book.entries.is_empty(), "{method}");
     }
+}
+
+#[test]
+fn a_method_that_a_rule_denies_is_refused_and_as_a_notification_dropped() {
+    let mut stage = Stage::new();
+    let asked =
+        r#"{"jsonrpc":"2.0","id":1,"method":"vendor/wipe","params":{"token":"planted","disk":"all"}}"#;
+    let (code, message) = error(&stage.client(asked), &json!(1));
+    assert_eq!(code, -32003);
+    assert!(message.contains("\"vendor/wipe\"") && message.contains("\"no-wiping\""), "{message}");
+    let EntryKind::Call { arguments, outcome, .. } = &stage.last().kind else { panic!() };
+    assert_eq!(*outcome, Outcome::Refused);
+    assert_eq!(parsed(arguments.as_deref()), json!({"token": "[redacted]", "disk": "all"}));
+
+    let told = r#"{"jsonrpc":"2.0","method":"vendor/wiped","params":{}}"#;
+    assert_eq!(stage.client(told), Release::Nothing);
+    assert_eq!(stage.last().method, "vendor/wiped");
+    assert_eq!(stage.book.entries.len(), 2);
+
+    let mut stage = Stage::under(rules(&POLICY.replace("\"enforce\"", "\"monitor\""), 7));
+    assert_eq!(stage.client(asked), to_server(asked));
+    assert!(matches!(&stage.last().kind, EntryKind::Call { outcome: Outcome::WouldRefuse, .. }));
+    assert_eq!(stage.server(&result(1, "{}")), to_client(&result(1, "{}")));
+    assert!(matches!(&stage.last().kind, EntryKind::Outcome { number: 1, fate: Fate::Ok, .. }));
+    assert_eq!(stage.client(told), to_server(told));
 }
 
 /// Whoever has left, a policy that is missing, and one that took the server off the member's list.
@@ -163,22 +178,22 @@ fn barred() -> [(Ruleset, &'static str); 3] {
     ]
 }
 
-const WORDS_OF_THE_SERVER: [&str; 11] = [
+const WORDS_OF_THE_SERVER: [&str; 9] = [
     "tools/call",
     "initialize",
     "server/discover",
     "resources/read",
-    "resources/list",
     "resources/subscribe",
     "prompts/get",
-    "prompts/list",
     "completion/complete",
     "tasks/result",
     "vendor/run",
 ];
 
 fn request(id: usize, method: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"read_file"}}}}"#)
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"review_code","uri":"file:///work/a","ref":{{"name":"review_code"}}}}}}"#
+    )
 }
 
 #[test]
@@ -193,7 +208,7 @@ fn a_running_server_that_policy_takes_away_says_nothing_more_to_the_model() {
             assert_eq!(heard(&release)["error"]["data"]["portreeve"]["rule"], rule, "{method}");
             assert!(matches!(&stage.last().kind, EntryKind::Call { outcome: Outcome::Refused, .. }));
         }
-        for (id, method) in (50..).zip(["ping", "tools/list"]) {
+        for (id, method) in (50..).zip(["ping", "tools/list", "prompts/list", "resources/list"]) {
             assert_eq!(stage.client(&request(id, method)), to_server(&request(id, method)), "{method}");
         }
         let asks = r#"{"jsonrpc":"2.0","id":"s","method":"sampling/createMessage","params":{}}"#;
@@ -278,7 +293,7 @@ fn the_servers_own_requests_have_ids_of_their_own() {
     assert_eq!(stage.client(&roots), to_server(&roots));
     let answer = result(1, r#"{"content":[]}"#);
     assert_eq!(stage.server(&answer), to_client(&answer));
-    assert_eq!(stage.book.entries.len(), 2);
+    assert_eq!(stage.book.entries.len(), 4, "two calls, one each way, and their ends");
 }
 
 #[test]

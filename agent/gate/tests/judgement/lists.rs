@@ -1,7 +1,7 @@
 //! Tool lists: what is shown, and what happens when policy changes under a client that has listed.
 
 use crate::stage::{POLICY, Stage, error, heard, modern, result, rules, to_client, to_server};
-use gate::{EntryKind, Release};
+use gate::Release;
 use policy::Ruleset;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ fn refused_tools_are_absent_and_every_other_byte_is_there() {
     let mut stage = Stage::new();
     let shown = r#"{"tools":[{"name":"read_file","x":1.0},{"name":"write_file"}],"nextCursor":"\u0061=="}"#;
     assert_eq!(listed(&mut stage), to_client(&result(1, shown)));
-    assert!(matches!(stage.last().kind, EntryKind::Listed { shown: 2, hidden: 2 }));
+    assert_eq!(stage.listed(), (2, 2));
 }
 
 #[test]

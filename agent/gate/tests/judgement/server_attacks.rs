@@ -1,7 +1,7 @@
 //! What a hostile server tries: each test is named after the attack, and fails if the attack works.
 
 use crate::stage::{Stage, call, heard, result, to_client};
-use gate::{EntryKind, Release};
+use gate::Release;
 use serde_json::json;
 
 #[test]
@@ -31,7 +31,7 @@ fn list_entry_the_filter_cannot_read_is_hidden() {
     let list = r#"{"tools":[{"name":["read_file"]},{"name":"read_file","Name":"delete_file"},{"n\u0061me":"delete_file"},"read_file",{"name":"read_file","inputSchema":7}]}"#;
     let release = stage.server(&result(1, list));
     assert_eq!(heard(&release)["result"]["tools"], json!([{"name":"read_file","inputSchema":7}]));
-    assert!(matches!(stage.last().kind, EntryKind::Listed { shown: 1, hidden: 4 }));
+    assert_eq!(stage.listed(), (1, 4));
 }
 
 #[test]

@@ -11,7 +11,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use time::macros::datetime;
 
-/// `read_file` is for all; `write_file` in the work folder only; deleting is for admins.
+/// `read_file` is for all; `write_file` in the work folder only; deleting is for admins. Files at work are
+/// resources, but no secrets; of the client a server may ask folders and forms.
 pub const POLICY: &str = r#"
 [defaults]
 mode = "enforce"
@@ -44,6 +45,53 @@ tools = ["delete_*"]
 effect = "deny"
 reason = "Deleting files is for admins."
 contact = "admins@acme.example"
+
+[[grants]]
+name = "work-files"
+roles = ["staff"]
+servers = ["files"]
+resources = ["file:///work/*"]
+
+[[grants]]
+name = "no-secrets"
+roles = ["staff"]
+servers = ["files"]
+resources = ["file:///work/secret/*"]
+effect = "deny"
+reason = "Secrets are for people."
+
+[[grants]]
+name = "reviews"
+roles = ["staff"]
+servers = ["files"]
+prompts = ["review_*"]
+
+[[grants]]
+name = "kind-greetings"
+roles = ["staff"]
+servers = ["files"]
+prompts = ["greet"]
+when = 'context.args.tone == "kind"'
+
+[[grants]]
+name = "knowing-folders"
+roles = ["staff"]
+servers = ["files"]
+client-features = ["roots"]
+
+[[grants]]
+name = "forms"
+roles = ["staff"]
+servers = ["files"]
+client-features = ["elicitation"]
+when = '!(context.args has mode) || context.args.mode == "form"'
+
+[[grants]]
+name = "no-wiping"
+roles = ["staff"]
+servers = ["files"]
+methods = ["vendor/wipe*"]
+effect = "deny"
 "#;
 
 pub struct Stage {
@@ -162,6 +210,15 @@ impl Stage {
 
     pub fn last(&self) -> &Entry {
         self.book.entries.last().expect("something is on record")
+    }
+
+    /// How many entries of the last list were shown and hidden.
+    pub fn listed(&self) -> (u64, u64) {
+        let listed = self.book.entries.iter().rev().find_map(|entry| match entry.kind {
+            EntryKind::Listed { shown, hidden } => Some((shown, hidden)),
+            _ => None,
+        });
+        listed.expect("a list is on record")
     }
 
     /// The codes of all malformed lines on record.

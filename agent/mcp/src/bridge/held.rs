@@ -114,7 +114,7 @@ impl Held {
                 members.remove(added);
             }
         }
-        self.gists.hash_one(params.to_string())
+        self.gists.hash_one(sorted(&params))
     }
 
     /// The server's answer is here, or nobody waits for it any more.
@@ -325,6 +325,21 @@ impl Held {
         let waits = Waits::Visit { method: call.method.clone(), gist: call.gist };
         self.put(&visits, waits, client, out);
         true
+    }
+}
+
+/// The same for all ways to order an object's members. A map of serde_json may keep them as they stood.
+fn sorted(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(key, _)| key.as_str());
+            let members =
+                members.into_iter().map(|(key, value)| format!("{}:{}", quoted(key), sorted(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(",")),
+        _ => value.to_string(),
     }
 }
 

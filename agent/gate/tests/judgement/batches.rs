@@ -1,0 +1,157 @@
+//! Batches, which only 2025-03-26 has: each message is judged as if it came alone.
+
+use crate::stage::{Stage, call, heard, result, to_client, to_server};
+use gate::{EntryKind, Release};
+use policy::Outcome;
+use serde_json::json;
+
+/// A session on which the server settled on this version.
+fn settled(version: &str) -> Stage {
+    let mut stage = Stage::new();
+    let hello =
+        r#"{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-03-26"}}"#;
+    assert_eq!(stage.client(hello), to_server(hello));
+    let answer = format!(
+        r#"{{"jsonrpc":"2.0","id":"i","result":{{"protocolVersion":"{version}","capabilities":{{}}}}}}"#
+    );
+    assert_eq!(stage.server(&answer), to_client(&answer));
+    stage
+}
+
+const PING: &str = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+
+#[test]
+fn a_batch_of_which_nothing_is_refused_goes_on_as_it_came() {
+    let mut stage = settled("2025-03-26");
+    let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#;
+    let batch = format!(" [ {} ,{PING},  {progress}] ", call(1, "read_file", "{}"));
+    assert_eq!(stage.client_batch(&batch), [to_server(&batch), Release::Nothing]);
+    assert!(matches!(&stage.last().kind, EntryKind::Call { outcome: Outcome::Allowed, .. }));
+    let answers =
+        format!(r#"[{}, {{"jsonrpc":"2.0","id":"p","result":{{}}}}]"#, result(1, r#"{"content":[]}"#));
+    assert_eq!(stage.server_batch(&answers), [Release::Nothing, to_client(&answers)]);
+    assert!(matches!(stage.last().kind, EntryKind::Outcome { number: 1, .. }));
+}
+
+#[test]
+fn what_is_refused_in_a_batch_is_answered_in_one_array_and_the_rest_goes_on_in_one() {
+    let mut stage = settled("2025-03-26");
+    let (first, second) = (call(1, "read_file", r#"{"n":1.0}"#), call(4, "list_x", "{}"));
+    let batch = format!(
+        r#"[{first}, {}, 5, {{"id":9}}, {second},{}]"#,
+        call(2, "delete_file", "{}"),
+        call(3, "format_disk", "{}")
+    );
+    let [on, back] = stage.client_batch(&batch);
+    assert_eq!(on, to_server(&format!("[{first},{second}]")));
+    let back = heard(&back);
+    let told: Vec<_> =
+        back.as_array().unwrap().iter().map(|one| (&one["id"], &one["error"]["code"])).collect();
+    let code = |code: i64| json!(code);
+    assert_eq!(
+        told,
+        [
+            (&json!(2), &code(-32003)),
+            (&json!(null), &code(-32600)),
+            (&json!(9), &code(-32600)),
+            (&json!(3), &code(-32003))
+        ]
+    );
+    let calls = stage.book.entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Call { .. }));
+    assert_eq!(calls.count(), 4, "each is on record");
+}
+
+#[test]
+fn a_list_in_a_batch_of_answers_is_filtered() {
+    let mut stage = settled("2025-03-26");
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let batch = format!("[{list},{PING}]");
+    let _ = stage.client_batch(&batch);
+    let pong = r#"{"jsonrpc":"2.0","id":"p","result":{}}"#;
+    let answers = format!("[{},{pong}]", result(1, r#"{"tools":[{"name":"read_file"},{"name":"run"}]}"#));
+    let shown = format!("[{},{pong}]", result(1, r#"{"tools":[{"name":"read_file"}]}"#));
+    assert_eq!(stage.server_batch(&answers), [Release::Nothing, to_client(&shown)]);
+}
+
+#[test]
+fn a_servers_batch_may_ask_and_answer_at_once() {
+    let mut stage = settled("2025-03-26");
+    let _ = stage.client(&call(1, "read_file", "{}"));
+    let roots = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
+    let sampling = r#"{"jsonrpc":"2.0","id":2,"method":"sampling/createMessage","params":{}}"#;
+    let [to_server, on] =
+        stage.server_batch(&format!("[{roots},{sampling},{}]", result(1, r#"{"content":[]}"#)));
+    assert_eq!(on, to_client(&format!("[{roots},{}]", result(1, r#"{"content":[]}"#))));
+    let Release::ToServer(bytes) = to_server else { panic!("{to_server:?}") };
+    let answers: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!((answers[0]["id"].as_u64(), answers.as_array().unwrap().len()), (Some(2), 1));
+}
+
+#[test]
+fn a_part_that_cannot_be_recorded_is_held_back_and_the_rest_is_not() {
+    let mut stage = settled("2025-03-26");
+    stage.book.full = Some("full");
+    let [on, back] = stage.client_batch(&format!("[{},{PING}]", call(1, "read_file", "{}")));
+    assert_eq!(on, to_server(&format!("[{PING}]")));
+    assert_eq!(heard(&back)[0]["id"], 1);
+}
+
+/// Attack: in every other revision an array is read by some servers and by no judge.
+#[test]
+fn batch_in_another_revision_hides_a_call() {
+    let batch = format!("[{}]", call(1, "delete_file", "{}"));
+    for version in ["2024-11-05", "2025-06-18", "2025-11-25", "2025-03-26 ", "2026-07-28"] {
+        let mut stage = settled(version);
+        let [told, nothing] = stage.client_batch(&batch);
+        assert_eq!(heard(&told)["error"]["data"]["portreeve"]["reason"], "batch", "{version}");
+        assert_eq!(nothing, Release::Nothing);
+        assert_eq!(
+            stage.server_batch(&format!("[{}]", result(1, "{}"))),
+            [Release::Nothing, Release::Nothing]
+        );
+    }
+}
+
+/// Attack: the client claims the revision with batches; what counts is what the server settled on.
+#[test]
+fn client_claims_the_revision_with_batches() {
+    let mut stage = Stage::new();
+    let _ = stage.client(
+        r#"{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-03-26"}}"#,
+    );
+    let [told, _] = stage.client_batch(&format!("[{PING}]"));
+    assert_eq!(heard(&told)["error"]["data"]["portreeve"]["reason"], "batch");
+}
+
+#[test]
+fn batch_that_is_empty_nested_or_begins_a_session() {
+    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
+    for (batch, reason) in [
+        ("[]".to_owned(), "empty-batch"),
+        (format!("[[{PING}]]"), "nested-batch"),
+        (format!("[{PING},[]]"), "nested-batch"),
+        (format!("[{}0]", "0,".repeat(1000)), "long-batch"),
+        (format!("[{PING}] []"), "trailing-data"),
+        (r#"[{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}]"#.to_owned(), "duplicate-key"),
+    ] {
+        let mut stage = settled("2025-03-26");
+        let [told, nothing] = stage.client_batch(&batch);
+        assert_eq!(heard(&told)["error"]["data"]["portreeve"]["reason"], reason);
+        assert_eq!(nothing, Release::Nothing);
+    }
+    let mut stage = settled("2025-03-26");
+    let [on, told] = stage.client_batch(&format!("[{hello},{PING}]"));
+    assert_eq!(on, to_server(&format!("[{PING}]")));
+    assert_eq!(heard(&told)[0]["error"]["data"]["portreeve"]["reason"], "initialize-in-batch");
+}
+
+/// Attack: two messages of one batch share an id, so that one answer is taken for both.
+#[test]
+fn same_id_twice_in_one_batch() {
+    let mut stage = settled("2025-03-26");
+    let one = call(1, "read_file", "{}");
+    let [on, told] = stage.client_batch(&format!("[{one},{one}]"));
+    assert_eq!(on, to_server(&format!("[{one}]")));
+    assert_eq!(heard(&told)[0]["id"], json!(null));
+    assert_eq!(stage.malformed(), ["id-in-use"]);
+}
