@@ -12,5 +12,7 @@ mod claude_code;
 mod demo;
 mod eras;
 mod kill_loop;
+mod orphans;
 mod servers;
 mod transparency;
+mod upgrade;

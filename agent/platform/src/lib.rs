@@ -7,6 +7,7 @@ pub mod files;
 pub mod ipc;
 pub mod layout;
 pub mod managed;
+pub mod memory;
 pub mod process;
 #[cfg(windows)]
 mod registry;

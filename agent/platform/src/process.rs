@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | Linux | two *keepers* (see `process/keeper.rs`) adopt every orphan below them; TERM, then KILL after the grace | the kernel tells the keepers, which do the same; so they do when one of themselves is killed |
 //! | Windows | the job object ends all at once | the job's handle closes with the guard: the same |
-//! | macOS | the tree is walked: TERM, then KILL after the grace | best effort: the server reads the end of its input |
+//! | macOS | a *watching parent* (see `process/watcher.rs`) knows the tree: TERM, then KILL after the grace | the kernel tells the watcher, which does the same |
 
 use std::io;
 use std::path::PathBuf;
@@ -18,9 +18,15 @@ use std::time::Duration;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
+#[cfg(unix)]
+#[path = "process/forked.rs"]
+mod forked;
 #[cfg(target_os = "linux")]
 #[path = "process/keeper.rs"]
 mod keeper;
+#[cfg(all(unix, not(target_os = "linux")))]
+#[path = "process/watcher.rs"]
+mod watcher;
 
 #[cfg(target_os = "linux")]
 #[path = "process/linux.rs"]
@@ -59,7 +65,7 @@ impl Kept {
     }
 
     /// The process to look for in a process list: the server's, or on Linux the outer of its two keepers
-    /// ([`KEEPER`]). `None` once it has ended and was waited for.
+    /// ([`KEEPER`]), on macOS its watcher. `None` once it has ended and was waited for.
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }

@@ -2,6 +2,8 @@
 //!
 //! Sentences name the address without its query and never a header: both may hold secrets.
 
+mod cause;
+
 use mcp::{Id, Line, reply};
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
@@ -23,11 +25,11 @@ pub enum Failure {
     )]
     SignIn { at: String, status: u16 },
     #[error(
-        "{at} takes the entry's credentials no more (HTTP {status}): they ran out, or were replaced. Put the new ones \
-         into the entry's `headers` and reconnect the server in Claude (`/mcp`): a running session keeps those it \
-         was started with"
+        "{at} does not take the entry's credentials any more (HTTP 401): they ran out, were replaced, or are not enough \
+         for this. Put the right ones into the entry's `headers` and reconnect the server in Claude (`/mcp`): a running \
+         session keeps those it was started with"
     )]
-    SignInAgain { at: String, status: u16 },
+    SignInAgain { at: String },
     #[error(
         "{at} sends us on to {to} (HTTP {status}), and the guard does not follow: put that address into the entry"
     )]
@@ -69,13 +71,16 @@ impl Failure {
     pub fn of_request(at: &Url, error: reqwest::Error) -> Self {
         let at = shown(at);
         let timed_out = error.is_timeout();
-        let cause =
-            if timed_out { "it did not answer in time".to_owned() } else { root_cause(&error.without_url()) };
+        let cause = if timed_out {
+            "it did not answer in time".to_owned()
+        } else {
+            cause::in_words(&error.without_url())
+        };
         Self::Unreachable { at, cause }
     }
 
     pub fn of_body(at: &Url, error: &(dyn std::error::Error + 'static)) -> Self {
-        Self::Broken { at: shown(at), cause: root_cause(error) }
+        Self::Broken { at: shown(at), cause: cause::in_words(error) }
     }
 
     /// Of a response whose status says that the message was not taken.
@@ -91,6 +96,18 @@ impl Failure {
         }
         let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
         Self::Status { at: shown(at), status: status.as_u16(), reason }
+    }
+
+    /// Would the same be said as often as it is asked?
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::SignIn { .. }
+                | Self::SignInAgain { .. }
+                | Self::Redirect { .. }
+                | Self::ForeignEndpoint { .. }
+                | Self::AnotherServer { .. }
+        )
     }
 
     /// The error line for the client, as the answer to that request.
@@ -114,14 +131,6 @@ pub fn shown(url: &Url) -> String {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.to_string()
-}
-
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Calls travel at once and answers come in any order; notifications and answers of the client
 //! keep their order, because a server may need `notifications/initialized` before the next call.
 
+mod batch;
 mod exchange;
 mod headers;
 mod listen;
@@ -15,7 +16,8 @@ pub use headers::{BadHeaders, SecretHeaders};
 
 use crate::transport::arrivals::{Arrivals, Room, channel};
 use crate::transport::failure::{Failure, shown};
-use crate::transport::outgoing::Outgoing;
+use crate::transport::outgoing::{Outgoing, asked_by};
+use crate::transport::standing::Standing;
 use crate::transport::{Came, Inlet};
 use mcp::Id;
 use session::HttpSession;
@@ -25,7 +27,8 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
-/// Requests open at once; the next one is answered with an error.
+/// Requests open at once; the next one is answered with an error, as waiting for room would hold up the very
+/// cancellation that makes some. Each may be a connection, of which a Mac gives a program 256.
 const MAX_OPEN: usize = 256;
 /// Cancellations on their way at once; the next one is waited for.
 const MAX_CANCELLING: usize = 64;
@@ -54,8 +57,13 @@ struct Open {
 ///
 /// # Errors
 /// The HTTP client cannot be built (the machine's certificates cannot be read).
-pub fn dial(url: Url, headers: SecretHeaders) -> Result<(super::Outlet, Inlet), reqwest::Error> {
-    let session = Arc::new(HttpSession::new(client(&url, headers)?, url));
+pub fn dial(
+    url: Url,
+    headers: SecretHeaders,
+    standing: Standing,
+) -> Result<(super::Outlet, Inlet), reqwest::Error> {
+    let has_credentials = !headers.is_empty();
+    let session = Arc::new(HttpSession::new(client(&url, headers)?, url, has_credentials, standing));
     let (arrivals, inlet) = channel();
     let outlet = Outlet {
         session,
@@ -74,10 +82,7 @@ pub(super) fn client(url: &Url, headers: SecretHeaders) -> Result<reqwest::Clien
     if is_loopback(url) {
         builder = builder.no_proxy();
     }
-    let extra = std::env::var_os("NODE_EXTRA_CA_CERTS").and_then(|path| std::fs::read(path).ok());
-    if let Some(pem) = extra {
-        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem)?);
-    }
+    builder = builder.tls_certs_merge(extra_roots());
     builder
         .user_agent(concat!("portreeve/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers.into_map())
@@ -85,6 +90,22 @@ pub(super) fn client(url: &Url, headers: SecretHeaders) -> Result<reqwest::Clien
         .connect_timeout(Duration::from_secs(10))
         .tcp_keepalive(Duration::from_secs(30))
         .build()
+}
+
+/// What Node trusts beyond the system's authorities, and so Claude. A file that cannot be used is passed
+/// over with a warning, as Node does.
+fn extra_roots() -> Vec<reqwest::Certificate> {
+    let Some(path) = std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|path| !path.is_empty()) else {
+        return Vec::new();
+    };
+    let passed_over = |error: &dyn std::fmt::Display| {
+        tracing::warn!("NODE_EXTRA_CA_CERTS names {}, which cannot be used: {error}", path.display());
+        Vec::new()
+    };
+    match std::fs::read(&path) {
+        Ok(pem) => reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_else(|error| passed_over(&error)),
+        Err(error) => passed_over(&error),
+    }
 }
 
 /// No proxy reaches this machine's own addresses.
@@ -106,7 +127,10 @@ impl Outlet {
         match (outgoing.id.clone(), outgoing.cancels.clone()) {
             (Some(id), _) => self.call(id, outgoing, arrivals).await,
             (None, Some(id)) => self.cancel(&id, outgoing, arrivals).await,
-            (None, None) => self.notify(outgoing, arrivals).await,
+            (None, None) => match asked_by(&outgoing.bytes) {
+                asked if asked.is_empty() => self.notify(outgoing, arrivals).await,
+                asked => self.call_batch(asked, outgoing, arrivals).await,
+            },
         }
     }
 
@@ -121,6 +145,19 @@ impl Outlet {
         let session = Arc::clone(&self.session);
         let task = self.under_way.spawn(async move { session.call(outgoing, &arrivals).await });
         self.open.insert(id, Open { task, stateless });
+    }
+
+    async fn call_batch(&mut self, asked: Vec<Id>, outgoing: Outgoing, arrivals: Arrivals) {
+        let open = self.under_way.len();
+        if open >= MAX_OPEN + MAX_CANCELLING {
+            for id in asked {
+                let failure = Failure::TooManyOpen { at: shown(&self.session.url), open };
+                arrivals.deliver(failure.line(&id), Came::Body(id), Room::default()).await;
+            }
+            return;
+        }
+        let session = Arc::clone(&self.session);
+        self.under_way.spawn(async move { session.call_batch(outgoing, asked, &arrivals).await });
     }
 
     /// Nobody waits for the answer any more, whether the server ends the call or not. Since 2026-07-28
@@ -167,6 +204,7 @@ impl Outlet {
     pub async fn end(&mut self) {
         self.under_way.abort_all();
         let _ = tokio::time::timeout(FAREWELL_PATIENCE, self.session.farewell()).await;
+        self.session.standing.end();
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a transport must know of a message on its way to a remote server: for whom the answer is,
 //! and what the HTTP headers have to repeat (MCP 2026-07-28, "Transports: Streamable HTTP").
 
-use mcp::{Id, Kind, Message, Subject};
+use mcp::{Batch, Id, Kind, Message, Subject};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -88,6 +88,27 @@ fn named_by(method: &str, params: &str) -> Option<String> {
     named.as_str().map(str::to_owned)
 }
 
+/// The requests of a message: one, none, or those of a batch.
+pub fn asked_by(message: &[u8]) -> Vec<Id> {
+    each(message, |one| Outgoing::read(one.to_vec()).id)
+}
+
+/// The requests that a line answers, which may be a batch.
+pub fn answered_in(line: &[u8]) -> Vec<Id> {
+    each(line, |one| match Message::parse(one.to_vec()).as_ref().map(Message::kind) {
+        Ok(Kind::Response { id } | Kind::Error { id: Some(id), .. }) => Some(id.clone()),
+        _ => None,
+    })
+}
+
+fn each(message: &[u8], read: impl Fn(&[u8]) -> Option<Id>) -> Vec<Id> {
+    if message.trim_ascii_start().first() != Some(&b'[') {
+        return read(message).into_iter().collect();
+    }
+    Batch::parse(message.to_vec())
+        .map_or_else(|_| Vec::new(), |batch| batch.messages().filter_map(read).collect())
+}
+
 /// Is this line the answer to that request?
 pub fn answers(line: &[u8], request: &Id) -> bool {
     match Message::parse(line.to_vec()).as_ref().map(Message::kind) {
@@ -130,6 +151,17 @@ mod tests {
         assert_eq!(cancelled.cancels, Id::from_json("\"r-1\""));
         let answer = read(r#"{"jsonrpc":"2.0","id":3,"result":{}}"#);
         assert_eq!((answer.id, answer.method), (None, None));
+    }
+
+    #[test]
+    fn a_batch_asks_and_answers_for_each_of_its_messages() {
+        let (one, two) = (Id::from_json("1").unwrap(), Id::from_json("\"2\"").unwrap());
+        let batch = br#" [{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/x"},{"jsonrpc":"2.0","id":"2","method":"ping"}]"#;
+        assert_eq!(asked_by(batch), [one.clone(), two.clone()]);
+        let answers = br#"[{"jsonrpc":"2.0","id":"2","result":{}},{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":""}}]"#;
+        assert_eq!(answered_in(answers), [two, one.clone()]);
+        assert_eq!(asked_by(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), [one]);
+        assert!(asked_by(b"[").is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! Files, and no word to the resident: they tell as much without one, and stderr never leaves the
 //! machine. Nobody but the user reads them (0600). They hold no command line, no header, no address.
 
+use crate::transport::opening::Agreed;
 use crate::upstream::now_ms;
 use platform::files;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,15 @@ impl Standing {
         if let Err(error) = write(&written.path, &facts) {
             tracing::debug!(%error, "how the server stands is not written");
         }
+    }
+
+    /// The conversation has begun, with this.
+    pub fn agreed(&self, agreed: Option<&Agreed>) {
+        let Some(agreed) = agreed else { return };
+        self.tell(|facts| {
+            facts.protocol = Some(agreed.version.clone());
+            facts.server = Some(agreed.server.clone()).filter(|server| !server.is_empty());
+        });
     }
 
     pub fn error(&self, error: &str) {

@@ -63,8 +63,6 @@ pub struct Server {
     heard: VecDeque<Line>,
     /// Answers that the client has had already.
     swallowed: Vec<Id>,
-    /// There is nothing to be learnt of this process any more.
-    is_known: bool,
     life: Arc<Life>,
     successors: mpsc::UnboundedReceiver<Successor>,
     standing: Standing,
@@ -93,7 +91,6 @@ pub fn start(command: Vec<OsString>, standing: Standing) -> io::Result<(Outlet, 
         running: Some(running),
         heard: VecDeque::new(),
         swallowed: Vec::new(),
-        is_known: false,
         life: Arc::clone(&life),
         successors: inbox,
         standing,
@@ -140,8 +137,8 @@ impl Server {
             };
             match running.lines.next().await {
                 Read::Line(line) => {
-                    if !self.is_known {
-                        self.is_known = self.life.learn(&line, &self.standing);
+                    if !self.life.is_known() {
+                        self.life.learn(&line, &self.standing);
                     }
                     if !self.swallowed.is_empty() && self.swallow(&line) {
                         continue;
@@ -194,10 +191,12 @@ impl Server {
                 self.running = Some(*running);
                 self.heard = heard;
                 self.swallowed = swallowed;
-                self.is_known = false;
                 None
             }
-            Some(Successor::Answer(line)) => Some(Arrival::Line(line, Came::Together)),
+            Some(Successor::Answers(lines)) => {
+                self.heard.extend(lines);
+                None
+            }
             Some(Successor::Over(gone)) => Some(Arrival::Gone(gone)),
             None => Some(self.gone_for_good()),
         }

@@ -87,12 +87,17 @@ impl Target {
     /// that says why.
     pub fn dial(self, entry: &str) -> (Outlet, Inlet) {
         let way = self.way.told();
-        let standing = self.seen_in.map(|folder| Standing::in_folder(&folder, entry, self.identity.as_str(), way));
+        let standing =
+            self.seen_in.map(|folder| Standing::in_folder(&folder, entry, self.identity.as_str(), way));
         let standing = standing.unwrap_or_default();
         bridged::over(match self.way {
             Way::Command(command) => start(command, standing),
-            Way::Http(url) => reached(entry, secret_headers().map(|headers| http::dial(url, headers))),
-            Way::Sse(url) => reached(entry, secret_headers().map(|headers| sse::dial(url, headers))),
+            Way::Http(url) => {
+                reached(entry, secret_headers().map(|headers| http::dial(url, headers, standing)))
+            }
+            Way::Sse(url) => {
+                reached(entry, secret_headers().map(|headers| sse::dial(url, headers, standing)))
+            }
         })
     }
 }

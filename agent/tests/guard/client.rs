@@ -26,9 +26,10 @@ members = ["*"]
 
 [[grants]]
 name = "everything-but-wipe"
+resources = ["*"]
 roles = ["all"]
 servers = ["misbehaving", "web"]
-tools = ["echo", "die", "stderr", "deaf", "hang", "slow", "half-line", "noise", "huge", "recorded", "family"]
+tools = ["echo", "die", "stderr", "ask", "flood", "deaf", "hang", "slow", "half-line", "noise", "huge", "recorded", "family"]
 
 [[grants]]
 name = "no-secrets"

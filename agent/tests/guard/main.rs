@@ -1,9 +1,13 @@
 //! The guard as a client sees it: the built program, a server behind it, raw JSON on both sides.
 
 #[cfg(test)]
+mod back_pressure;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod definitions;
 #[cfg(test)]
 mod handover;
 mod local_server;
@@ -16,9 +20,13 @@ mod remote_server;
 #[cfg(test)]
 mod remote_session;
 #[cfg(test)]
+mod remote_stream;
+#[cfg(test)]
 mod resident;
 #[cfg(test)]
 mod restarted_server;
+#[cfg(test)]
+mod tls;
 mod trial_policy;
 #[cfg(test)]
 mod web;

@@ -191,7 +191,7 @@ fn every_failure_is_a_sentence_with_the_address_and_no_secret() {
     let cases: [(Said, &[&str]); 7] = [
         (
             Said::new("401 Unauthorized", &[("WWW-Authenticate", "Bearer")], ""),
-            &["sign-in", "HTTP 401", "ungoverned"],
+            &["ran out, were replaced", "HTTP 401"],
         ),
         (Said::new("403 Forbidden", &[], ""), &["sign-in", "HTTP 403"]),
         (

@@ -13,14 +13,16 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(more: &[(&str, &str)]) -> Self {
         let world = World::new();
         let path = |name: &str| world.path().join(name).to_str().unwrap().to_owned();
         let (heard, broken, other) = (path("heard"), path("broken"), path("other"));
-        let guard = world.guard_misbehaving_with(&[
-            ("MISBEHAVE_HEARD", &heard),
-            ("MISBEHAVE_BROKEN", &broken),
-            ("MISBEHAVE_CAPABILITIES", &other),
-        ]);
+        let own: [(&str, &str); 3] =
+            [("MISBEHAVE_HEARD", &heard), ("MISBEHAVE_BROKEN", &broken), ("MISBEHAVE_CAPABILITIES", &other)];
+        let guard = world.guard_misbehaving_with(&[&own, more].concat());
         Self { world, guard }
     }
 
@@ -114,6 +116,18 @@ fn every_call_that_the_dead_process_had_is_answered() {
 }
 
 #[test]
+fn a_client_answers_the_dead_process_and_the_new_one_never_hears_of_it() {
+    let mut stage = Stage::begun();
+    stage.guard.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask"}}"#);
+    assert_eq!(stage.guard.next()["method"], "ping");
+    stage.die(2);
+    assert_eq!(stage.guard.call(3, "echo", &json!({})).get("error"), None);
+    stage.guard.say(r#"{"jsonrpc":"2.0","id":77,"result":{}}"#);
+    assert_eq!(stage.guard.call(4, "echo", &json!({})).get("error"), None);
+    assert!(!std::fs::read_to_string(stage.file("heard")).unwrap().contains("77"));
+}
+
+#[test]
 fn a_server_dies_at_each_start() {
     let mut stage = Stage::begun();
     std::fs::write(stage.file("broken"), "").unwrap();
@@ -152,16 +166,8 @@ fn another_server_in_the_place_of_the_dead_one_is_not_passed_off_as_it() {
 
 #[test]
 fn a_server_that_ends_at_its_start_ends_the_guard_with_its_code_and_its_words() {
-    let mut stage = Stage::new();
-    std::fs::write(stage.file("broken"), "").unwrap();
-    let other = Stage::new();
-    drop(other);
-    let mut stage = {
-        drop(stage.guard);
-        let broken = stage.world.path().join("broken");
-        stage.guard = stage.world.guard_misbehaving_with(&[("MISBEHAVE_BROKEN", broken.to_str().unwrap())]);
-        stage
-    };
+    let here = std::env::current_exe().unwrap();
+    let mut stage = Stage::with(&[("MISBEHAVE_BROKEN", here.to_str().unwrap())]);
     assert_eq!(stage.guard.wait().code(), Some(9));
     assert!(stage.guard.complaints().contains("there is no key"));
     let status = stage.status();
@@ -170,7 +176,7 @@ fn a_server_that_ends_at_its_start_ends_the_guard_with_its_code_and_its_words() 
 
 #[test]
 fn a_conversation_of_2026_goes_on_with_a_new_process_and_no_word_before_it() {
-    let mut stage = Stage::new();
+    let mut stage = Stage::with(&[("MISBEHAVE_MODERN", "1")]);
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
     let call = |tool: &str| json!({"name": tool, "arguments": {}, "_meta": meta});
     assert_eq!(stage.guard.ask(1, "tools/call", &call("echo")).get("error"), None);

@@ -83,7 +83,8 @@ impl Web {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Asked> {
+/// One request, off any stream.
+pub fn read(stream: impl Read) -> Option<Asked> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;

@@ -16,19 +16,16 @@
 //! its keeper), its children may stay. A control group would end those too, but those that a program finds
 //! itself in belong to systemd, or to the container's owner, and are mostly not ours to write.
 //!
-//! All of this runs after `fork` without `exec`, in a copy of a process that had many threads:
-//! system calls and the stack only, no allocation, no lock, no panic.
+//! All of this runs after `fork` without `exec`: see [`super::forked`].
 
+use super::forked::{KILLING, block_signals, fork, leave, reap, restore_signals};
 use rustix::fs::{CWD, Mode, OFlags, RawDir};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Pid, Signal, WaitStatus};
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
-
-/// How long killing may take before the keeper gives up (a process in uninterruptible sleep).
-pub(super) const KILLING: Duration = Duration::from_secs(3);
 
 /// What an outer keeper leaves the inner one beyond its own time.
 const HEAD_START: Duration = Duration::from_millis(100);
@@ -118,18 +115,6 @@ fn end_all(server: Pid, ended: &mut Option<WaitStatus>, patience: Patience) {
     }
 }
 
-/// Collects whoever has ended; are there children left?
-fn reap(server: Pid, ended: &mut Option<WaitStatus>) -> bool {
-    loop {
-        match rustix::process::wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) if pid == server => *ended = Some(status),
-            Ok(Some(_)) | Err(Errno::INTR) => {}
-            Ok(None) => return true,
-            Err(_) => return false,
-        }
-    }
-}
-
 /// Every process in `/proc` whose parent we are. The kernel's own list of children is an option
 /// that not every kernel has.
 fn for_each_child(mut tell: impl FnMut(Pid)) {
@@ -174,37 +159,6 @@ fn number(digits: &[u8]) -> Option<i32> {
     })
 }
 
-#[expect(unsafe_code, reason = "fork")]
-fn fork() -> io::Result<Option<Pid>> {
-    // SAFETY: this process has one thread (it is fresh from a fork itself), and both sides keep to
-    // async-signal-safe calls until they exec or exit.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        child => Ok(Pid::from_raw(child)),
-    }
-}
-
-#[expect(unsafe_code, reason = "signal masks")]
-fn block_signals() -> libc::sigset_t {
-    let mut all = MaybeUninit::uninit();
-    let mut before = MaybeUninit::uninit();
-    // SAFETY: sigfillset initialises `all`, sigprocmask reads it and initialises `before`; with
-    // valid arguments neither can fail.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::sigprocmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
-        before.assume_init()
-    }
-}
-
-#[expect(unsafe_code, reason = "signal masks")]
-fn restore_signals(mask: &libc::sigset_t) {
-    // SAFETY: `mask` is an initialised set.
-    unsafe {
-        libc::sigprocmask(libc::SIG_SETMASK, mask, std::ptr::null_mut());
-    }
-}
-
 /// SIGTERM or SIGCHLD, both blocked and so never delivered otherwise; 0 when the time is over.
 #[expect(unsafe_code, reason = "waiting for a signal")]
 fn wait_for_signal(limit: Option<Duration>) -> i32 {
@@ -238,33 +192,6 @@ fn close_everything() {
             }
         }
     }
-}
-
-/// Ends as the server did.
-#[expect(unsafe_code, reason = "_exit and default signal handling")]
-fn leave(ended: Option<WaitStatus>) -> ! {
-    // The copy of the guard in our memory belongs in no core dump.
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
-    let code = match ended.map(|ended| (ended.exit_status(), ended.terminating_signal())) {
-        Some((Some(code), _)) => code,
-        Some((None, Some(signal))) => {
-            let mut all_others = MaybeUninit::uninit();
-            // SAFETY: plain system calls on a set that sigfillset initialises; the guard's handler is
-            // replaced before the signal is let in.
-            unsafe {
-                libc::signal(signal, libc::SIG_DFL);
-                libc::sigfillset(all_others.as_mut_ptr());
-                libc::sigdelset(all_others.as_mut_ptr(), signal);
-                libc::kill(libc::getpid(), signal);
-                libc::sigprocmask(libc::SIG_SETMASK, all_others.as_ptr(), std::ptr::null_mut());
-            }
-            128 + signal
-        }
-        _ => 1,
-    };
-    // SAFETY: leaves without running destructors or exit handlers of the copied guard.
-    unsafe { libc::_exit(code) }
 }
 
 #[cfg(test)]

@@ -1,58 +1,46 @@
-//! macOS: the tree is found by walking the process list. There is no word from the kernel when a
-//! parent dies, so a killed guard's server ends when it reads the end of its input.
+//! macOS: every server under a watching parent.
 
-use super::{Process, is_alive, list};
-use std::collections::BTreeSet;
+use super::forked::KILLING;
+use super::watcher;
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::process::{Child, Command};
 
 #[derive(Debug)]
-pub(super) struct Tree;
+pub(super) struct Tree {
+    /// What the watcher needs to ask, and then to kill.
+    patience: Duration,
+}
 
-pub(super) fn spawn(mut command: Command, _grace: Duration) -> io::Result<(Child, Tree)> {
-    Ok((command.spawn()?, Tree))
+#[expect(unsafe_code, reason = "code between fork and exec")]
+pub(super) fn spawn(mut command: Command, grace: Duration) -> io::Result<(Child, Tree)> {
+    let guard = rustix::process::getpid();
+    // SAFETY: the closure runs in the forked child and keeps to system calls and its own stack: it
+    // neither allocates nor takes a lock (see `watcher`).
+    unsafe {
+        command.pre_exec(move || watcher::stand_between(guard, grace));
+    }
+    Ok((command.spawn()?, Tree { patience: grace + KILLING }))
 }
 
 impl Tree {
-    pub(super) async fn end(&mut self, child: &mut Child, grace: Duration) -> io::Result<ExitStatus> {
-        let tree = child.id().map(below).unwrap_or_default();
-        signal(&tree, rustix::process::Signal::TERM);
-        let ended = tokio::time::timeout(grace, child.wait()).await;
-        signal(&tree, rustix::process::Signal::KILL);
-        match ended {
-            Ok(ended) => ended,
-            Err(_) => child.wait().await,
+    pub(super) async fn end(&mut self, child: &mut Child, _grace: Duration) -> io::Result<ExitStatus> {
+        self.abandon(child);
+        // A watcher that somebody has stopped does not answer.
+        if let Ok(ended) = tokio::time::timeout(self.patience, child.wait()).await {
+            return ended;
         }
+        child.start_kill()?;
+        child.wait().await
     }
 
     #[expect(clippy::unused_self, reason = "the same signature on every system")]
     pub(super) fn abandon(&self, child: &Child) {
-        signal(&child.id().map(below).unwrap_or_default(), rustix::process::Signal::TERM);
-    }
-}
-
-/// The process and all that descend from it, as of now.
-fn below(root: u32) -> Vec<Process> {
-    let all = list();
-    let mut found = BTreeSet::from([root]);
-    loop {
-        let before = found.len();
-        let children =
-            all.iter().filter(|process| process.parent.is_some_and(|parent| found.contains(&parent)));
-        let children: Vec<u32> = children.map(|process| process.pid).collect();
-        found.extend(children);
-        if found.len() == before {
-            return all.into_iter().filter(|process| found.contains(&process.pid)).collect();
-        }
-    }
-}
-
-fn signal(tree: &[Process], signal: rustix::process::Signal) {
-    for process in tree.iter().filter(|process| is_alive(process.pid, process.started)) {
-        if let Some(pid) = rustix::process::Pid::from_raw(process.pid.cast_signed()) {
-            let _ = rustix::process::kill_process(pid, signal);
+        let watcher = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+        if let Some(watcher) = watcher {
+            // Not waited for yet, so the id is still its own; if it has ended there is nothing to do.
+            let _ = rustix::process::kill_process(watcher, rustix::process::Signal::TERM);
         }
     }
 }

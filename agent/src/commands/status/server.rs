@@ -118,7 +118,8 @@ fn lines(told: &Told, now: OffsetDateTime) -> Vec<Line> {
         last.more.push(error.clone());
         lines.push(last);
     }
-    let mut said = line("stderr", Tone::Faint, if told.stderr.is_empty() { "nothing kept" } else { "its end:" });
+    let mut said =
+        line("stderr", Tone::Faint, if told.stderr.is_empty() { "nothing kept" } else { "its end:" });
     said.more = told.stderr[told.stderr.len().saturating_sub(SHOWN)..].to_vec();
     lines.push(said);
     lines

@@ -39,6 +39,7 @@ impl HttpSession {
         };
         if let Err(failure) = answered {
             tracing::debug!(%failure, "a call to a remote server failed");
+            self.standing.error(&failure.to_string());
             arrivals.deliver(failure.line(id), Came::Body(id.clone()), Room::default()).await;
         }
     }
@@ -197,7 +198,9 @@ impl HttpSession {
             return Failure::SessionLost { at: shown(&self.url) };
         }
         match Failure::of_status(&self.url, response) {
-            Failure::SignIn { at, status } if self.was_welcomed() => Failure::SignInAgain { at, status },
+            Failure::SignIn { at, status: 401 } if self.was_welcomed() && self.has_credentials => {
+                Failure::SignInAgain { at }
+            }
             failure => failure,
         }
     }

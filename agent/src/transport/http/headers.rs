@@ -83,6 +83,10 @@ impl SecretHeaders {
         Ok(Self(headers))
     }
 
+    pub(in crate::transport) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(in crate::transport) fn into_map(self) -> HeaderMap {
         self.0
     }

@@ -50,6 +50,7 @@ impl HttpSession {
             failure => not_renewed(failure.to_string()),
         })?;
         tracing::info!("the server had forgotten the session; it has a new one");
+        self.standing.tell(|facts| facts.restarts += 1);
         self.agree(|current| *current = agreed);
         Ok(())
     }

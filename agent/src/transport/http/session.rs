@@ -6,6 +6,7 @@ use crate::transport::http::headers::{METHOD, NAME, SESSION, VERSION, header_tex
 use crate::transport::http::params::ParamHeaders;
 use crate::transport::opening::Opening;
 use crate::transport::outgoing::Outgoing;
+use crate::transport::standing::Standing;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,9 @@ pub struct HttpSession {
     /// The server has taken a message before: what it refuses now, it refuses anew.
     welcomed: AtomicBool,
     param_headers: Mutex<ParamHeaders>,
+    /// The entry has headers of its own, most likely a token.
+    pub(super) has_credentials: bool,
+    pub(super) standing: Standing,
 }
 
 /// Up to 2025-11-25 only; a conversation of 2026-07-28 has neither.
@@ -45,7 +49,7 @@ impl Posted {
 }
 
 impl HttpSession {
-    pub fn new(client: reqwest::Client, url: Url) -> Self {
+    pub fn new(client: reqwest::Client, url: Url, has_credentials: bool, standing: Standing) -> Self {
         Self {
             client,
             url,
@@ -54,6 +58,8 @@ impl HttpSession {
             renewing: tokio::sync::Mutex::default(),
             welcomed: AtomicBool::new(false),
             param_headers: Mutex::default(),
+            has_credentials,
+            standing,
         }
     }
 
@@ -137,6 +143,8 @@ impl HttpSession {
                 self.opening().learn(answer);
                 let version = self.opening().agreed().and_then(|agreed| version_header(&agreed.version));
                 self.agree(|agreed| agreed.version = version);
+                let agreed = self.opening().agreed().cloned();
+                self.standing.agreed(agreed.as_ref());
             }
             Some("tools/list") if request.is_stateless() => self.params().learn(answer),
             _ => {}

@@ -1,7 +1,7 @@
 //! How a local server's process is started.
 
-use super::stderr::{self, LastWords};
 use super::Running;
+use super::stderr::{self, LastWords};
 use crate::transport::lines::{LineReader, LineWriter};
 use crate::transport::standing::Standing;
 use crate::upstream::now_ms;

@@ -21,6 +21,8 @@ pub(super) struct Life {
     /// The process is dead, and the conversation is not.
     down: AtomicBool,
     closing: AtomicBool,
+    /// There is nothing to be learnt of what the server says.
+    known: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -54,32 +56,37 @@ impl Life {
         let mut state = self.state();
         state.begun.get_or_insert_with(Instant::now);
         state.opening.hear(message);
+        if state.opening.awaited().is_some() {
+            self.known.store(false, Ordering::Relaxed);
+        }
     }
 
-    /// The server says this. True once there is no more to be learnt.
-    pub fn learn(&self, line: &Line, standing: &Standing) -> bool {
+    pub fn is_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
+    }
+
+    /// The server says this.
+    pub fn learn(&self, line: &Line, standing: &Standing) {
         let mut state = self.state();
         state.spoke = true;
-        if let Some(id) = state.opening.awaited().cloned() {
-            if let Line::Whole(bytes) = line
-                && answers(bytes, &id)
-            {
-                state.opening.learn(bytes);
-            }
+        if let Some(id) = state.opening.awaited().cloned()
+            && let Line::Whole(bytes) = line
+            && answers(bytes, &id)
+        {
+            state.opening.learn(bytes);
         }
         let (protocol, server) = match state.opening.agreed() {
             Some(agreed) => (Some(agreed.version.clone()), Some(agreed.server.clone())),
             None => (state.opening.stateless_version().map(str::to_owned), None),
         };
-        let known = protocol.is_some();
         drop(state);
-        if known {
+        if protocol.is_some() {
+            self.known.store(true, Ordering::Relaxed);
             standing.tell(|facts| {
                 facts.protocol = protocol;
                 facts.server = server.filter(|server| !server.is_empty());
             });
         }
-        known
     }
 
     pub fn is_down(&self) -> bool {
@@ -147,8 +154,10 @@ mod tests {
     fn conversation() -> Life {
         let life = Life::default();
         life.hear(br#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#);
-        let answer = br#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
-        assert!(life.learn(&Line::Whole(answer.to_vec()), &Standing::default()));
+        let answer =
+            br#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
+        life.learn(&Line::Whole(answer.to_vec()), &Standing::default());
+        assert!(life.is_known());
         life
     }
 
@@ -174,6 +183,22 @@ mod tests {
         assert_eq!(life.die(), Death::TooOften(MOST_QUICK_DEATHS));
         let why = too_often("the server `x` ended", 4, "no key | bye");
         assert!(why.contains("4 times") && why.contains("`no key | bye`"), "{why}");
+    }
+
+    #[test]
+    fn a_client_that_falls_back_to_the_older_era_is_learnt_anew() {
+        let life = Life::default();
+        life.hear(br#"{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#);
+        life.learn(
+            &Line::Whole(br#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"?"}}"#.to_vec()),
+            &Standing::default(),
+        );
+        life.hear(br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#);
+        assert!(!life.is_known());
+        let answer =
+            br#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
+        life.learn(&Line::Whole(answer.to_vec()), &Standing::default());
+        assert_eq!((life.die(), life.begin().is_some()), (Death::OfThisOne, true));
     }
 
     #[test]

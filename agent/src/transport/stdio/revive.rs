@@ -7,7 +7,7 @@ use crate::transport::Gone;
 use crate::transport::failure::NOT_THERE;
 use crate::transport::lines::{LineWriter, Read};
 use crate::transport::opening::{Agreed, Replay};
-use crate::transport::outgoing::{Outgoing, answers};
+use crate::transport::outgoing::{Outgoing, answers, asked_by};
 use mcp::{Id, Line, reply};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,9 +21,13 @@ const MOST_BEFORE: usize = 256;
 
 /// What the reading end hears of the writing one while no process runs.
 pub(super) enum Successor {
-    Process { running: Box<Running>, heard: VecDeque<Line>, swallowed: Vec<Id> },
+    Process {
+        running: Box<Running>,
+        heard: VecDeque<Line>,
+        swallowed: Vec<Id>,
+    },
     /// In the server's place.
-    Answer(Line),
+    Answers(Vec<Line>),
     Over(Gone),
 }
 
@@ -50,15 +54,19 @@ struct TakenUp {
 impl Outlet {
     /// Only a request is worth a start: of anything else nobody would notice that it was not heard.
     pub(super) async fn send_to_a_new_one(&mut self, message: Vec<u8>) {
+        let asked = asked_by(&message);
+        if asked.is_empty() {
+            return;
+        }
         let outgoing = Outgoing::read(message);
-        let Some(id) = outgoing.id.clone() else { return };
         let begins = outgoing.is("initialize");
         let successor = match self.revive(begins, outgoing.bytes).await {
             Ok(successor) => successor,
             Err(Unrevived::Now(why)) => {
                 tracing::warn!("{why}");
                 self.beginner.standing.error(&why);
-                Successor::Answer(Line::Whole(reply::error(Some(&id), NOT_THERE, &why, None)))
+                let answer = |id| Line::Whole(reply::error(Some(id), NOT_THERE, &why, None));
+                Successor::Answers(asked.iter().map(answer).collect())
             }
             Err(Unrevived::ForGood(gone)) => {
                 self.beginner.standing.error(&gone.why);
@@ -125,7 +133,8 @@ impl Outlet {
             Stumbled::Another(how) => {
                 running.end().await;
                 let why = "the process started in its place is another server for the client";
-                let why = format!("the server `{name}` ended, and {why}: {how}. Reconnect it (in Claude: /mcp)");
+                let why =
+                    format!("the server `{name}` ended, and {why}: {how}. Reconnect it (in Claude: /mcp)");
                 Err(Unrevived::ForGood(Gone { why, exit: 1 }))
             }
         }
@@ -149,9 +158,8 @@ async fn take_up(
             Read::HalfLine(_) | Read::End => return Err(Stumbled::Died),
         }
     };
-    let new = Agreed::read(&answer).ok_or_else(|| {
-        Stumbled::Another("it answers `initialize` with an error".to_owned())
-    })?;
+    let new = Agreed::read(&answer)
+        .ok_or_else(|| Stumbled::Another("it answers `initialize` with an error".to_owned()))?;
     if let Some(how) = replay.agreed.differs(&new) {
         return Err(Stumbled::Another(how));
     }

@@ -181,11 +181,15 @@ mod tests {
         drop(server);
         let mut told = String::new();
         let mut heard = heard;
-        tokio::time::timeout(Duration::from_secs(20), heard.read_to_string(&mut told)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(20), heard.read_to_string(&mut told))
+            .await
+            .unwrap()
+            .unwrap();
         pumping.await.unwrap();
         assert!(told.len() <= MOST_WAITING + 2048, "{}", told.len());
         assert!(told.contains("bytes of stderr were not taken in time"));
-        let on_disk: u64 = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
+        let on_disk: u64 =
+            std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
         assert!((KEPT_BYTES..=2 * KEPT_BYTES + 2 * CHUNK as u64).contains(&on_disk), "{on_disk}");
     }
 
