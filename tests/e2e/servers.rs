@@ -20,6 +20,9 @@ name = "everything-goes"
 roles = ["everybody"]
 servers = ["any"]
 tools = ["*"]
+resources = ["*"]
+prompts = ["*"]
+client-features = ["*"]
 "#
     )
 }
@@ -62,7 +65,11 @@ fn a_server_of_the_2026_era_answers_the_same_through_the_guard() {
     assert!(direct[0]["result"]["supportedVersions"].to_string().contains("2026-07-28"), "{}", direct[0]);
     // The one difference, on purpose: a list behind the guard can change with policy, and clients act on
     // `list_changed` only where it was announced.
-    direct[0]["result"]["capabilities"]["tools"]["listChanged"] = json!(true);
+    for list in ["tools", "prompts", "resources"] {
+        if let Some(has) = direct[0]["result"]["capabilities"].get_mut(list) {
+            has["listChanged"] = json!(true);
+        }
+    }
     assert_eq!(direct, guarded);
 }
 

@@ -15,6 +15,9 @@ pub struct Entry {
     pub tool: Option<String>,
     /// In how many places something was taken out before the message was judged; never what.
     pub redacted: u64,
+    /// Joins the rounds of one call (2026-07-28, `requestState`): the outcome of a round and the call that
+    /// goes on with it have the same.
+    pub round: Option<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -298,6 +298,7 @@ impl Open {
             method: call.method.clone(),
             tool: call.named.as_ref().and_then(Named::tool).map(str::to_owned),
             redacted: 0,
+            round: None,
         })
     }
 }
@@ -312,5 +313,6 @@ fn malformed_entry(code: &str, message: &str, from_client: bool) -> Entry {
         method: String::new(),
         tool: None,
         redacted: 0,
+        round: None,
     }
 }

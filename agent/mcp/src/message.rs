@@ -83,6 +83,7 @@ struct Answer {
     result: Option<Range<usize>>,
     error: Option<Range<usize>>,
     input_requests: Option<Range<usize>>,
+    request_state: Option<Range<usize>>,
     task: Option<Range<usize>>,
     tool_error: bool,
 }
@@ -184,6 +185,13 @@ impl Message {
         self.answer.input_requests.clone().map(|range| &self.text[range])
     }
 
+    /// What joins the rounds of one call (2026-07-28): in a result the state that the client is to come again
+    /// with, in a request the one it comes again with.
+    #[must_use]
+    pub fn request_state(&self) -> Option<String> {
+        members::string(&self.text[self.answer.request_state.clone()?])
+    }
+
     /// The id of the task that a result says was made: `result.task.taskId` in 2025-11-25,
     /// `result.taskId` beside `"resultType": "task"` in 2026-07-28.
     #[must_use]
@@ -263,6 +271,7 @@ fn read_result(outline: &Outline<'_>, result: &str) -> Result<Answer, Malformed>
     let is_task = || inner.string("resultType").as_deref() == Some("task");
     answer.tool_error = inner.get("isError") == Some("true");
     answer.input_requests = inner.get("inputRequests").map(place);
+    answer.request_state = inner.get("requestState").map(place);
     let task_of_2026 = || inner.get("taskId").filter(|_| is_task());
     answer.task = inner.get("task").or_else(task_of_2026).map(place);
     Ok(answer)
@@ -285,10 +294,11 @@ fn read_request(outline: &Outline<'_>, method: &str, members: &Members<'_>) -> R
         Some(id) => Kind::Request { id, method },
         None => Kind::Notification { method },
     };
+    let request_state = inner.get("requestState").map(|state| range_in(outline.text, state));
     Ok(Read {
         params: params.map(|params| range_in(outline.text, params)),
         asked,
-        ..Read::answer(kind, Answer::default())
+        ..Read::answer(kind, Answer { request_state, ..Answer::default() })
     })
 }
 

@@ -161,7 +161,8 @@ async fn a_server_that_policy_takes_away_in_a_session_is_not_read_either() {
         "completion/complete",
         "tools/call",
     ]) {
-        let refused = guard.ask(id, method, &json!({"name": "echo"}));
+        let what = json!({"name": "echo", "uri": "a:b", "ref": {"uri": "a:b"}});
+        let refused = guard.ask(id, method, &what);
         assert_eq!(refused["error"]["data"]["portreeve"]["rule"], "default", "{method}: {refused}");
     }
 }

@@ -97,7 +97,7 @@ fn a_server_outside_the_catalogue_is_never_started_and_says_no_word_to_the_model
     assert!(!message.contains("organisation") && !message.contains("\"default\""), "{message}");
     for (id, method) in (1..).zip(["server/discover", "tools/list", "resources/list", "prompts/get", "ping"])
     {
-        assert_eq!(message_of(&guard.ask(id, method, &json!({}))), message, "{method}");
+        assert_eq!(message_of(&guard.ask(id, method, &json!({"name": "x"}))), message, "{method}");
     }
     assert!(!world.pid_file().exists(), "the server was started");
     let recorded = &world.records_of("call")[0];

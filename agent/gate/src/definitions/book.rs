@@ -249,6 +249,7 @@ impl Book {
             Some(approved) => !approved,
             None => happened == Happened::Changed || !sighting.flags.is_empty(),
         };
+        let is_suspicious = is_suspicious || self.known.trouble.is_some();
         sighting.held = look.rule.mode == DefinitionsMode::Hold && is_suspicious;
         sighting
     }

@@ -7,10 +7,12 @@ use crate::judged::{Judged, Left, Otherwise, Release};
 use crate::open::{Answered, Clash};
 use crate::refusal::{self, Addressee, Case, Named, shorten};
 use crate::secrets;
-use mcp::{Id, Malformed, Message};
+use mcp::{Id, Malformed, Message, Subject};
 use policy::{Decision, Feature, Outcome, Ruleset, Verdict};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 
 /// Rules about who and whether at all, not about a tool.
 const STANDING_RULES: &[&str] = &["member-suspended", "device-revoked", "policy-expired", "lockdown"];
@@ -34,6 +36,8 @@ const UNGOVERNED: &[&str] =
 /// The longest names the record keeps whole.
 const NAME_BYTES: usize = 512;
 const REASON_BYTES: usize = 4096;
+/// So much of a digest tells the rounds of one organisation apart.
+const ROUND_BYTES: usize = 16;
 
 /// One request of the client's, and what it is judged by.
 pub(super) struct Ask<'r> {
@@ -53,19 +57,14 @@ impl Session {
     }
 
     /// A tool, a prompt or a resource, by its name and arguments.
-    pub(super) fn judge_call(
-        &mut self,
-        message: Message,
-        ask: &Ask<'_>,
-        named: Named,
-        text: Option<&str>,
-    ) -> Judged {
-        let arguments: Option<Value> = match text.map(serde_json::from_str).transpose() {
-            Ok(arguments) => arguments,
-            Err(_) => {
-                return self
-                    .refuse_malformed(&Malformed::BadArguments { method: "tools/call" }, message.bytes());
-            }
+    pub(super) fn judge_call(&mut self, message: Message, ask: &Ask<'_>, named: Named) -> Judged {
+        let text = match message.subject() {
+            Subject::ToolCall { arguments, .. } | Subject::Prompt { arguments, .. } => arguments,
+            _ => None,
+        };
+        let Ok(arguments) = text.map(serde_json::from_str::<Value>).transpose() else {
+            let why = Malformed::BadArguments { method: "tools/call" };
+            return self.refuse_malformed(&why, message.bytes());
         };
         let decision = self.decide(named.feature, &named.name, arguments.as_ref(), ask.rules, ask.now);
         let decision = self.held_back(&named, &decision, ask).unwrap_or(decision);
@@ -85,7 +84,7 @@ impl Session {
         prompt: Option<Named>,
         resource: Option<Named>,
     ) -> Judged {
-        let judged = |named: Named| (self.decide_somehow(named.feature, &named.name, ask), named);
+        let judged = |named: Named| (self.decide_somehow(&named, ask), named);
         let mut named: Vec<_> = prompt.into_iter().chain(resource).map(judged).collect();
         named.sort_by_key(|(decision, _)| decision.verdict == Verdict::Allow);
         let Some((decision, named)) = named.into_iter().next() else {
@@ -96,20 +95,22 @@ impl Session {
     }
 
     /// The decision on a use whose arguments are not known: allowed where some would be.
-    pub(super) fn decide_somehow(&self, feature: Feature, name: &str, ask: &Ask<'_>) -> Decision {
-        let question = self.question(feature, name, None, ask.now);
-        let decision = self.decide(feature, name, None, ask.rules, ask.now);
-        let may = || match feature {
+    pub(super) fn decide_somehow(&self, named: &Named, ask: &Ask<'_>) -> Decision {
+        let question = self.question(named.feature, &named.name, None, ask.now);
+        let decision = self.decide(named.feature, &named.name, None, ask.rules, ask.now);
+        let may = || match named.feature {
             // A completion may be about a template.
             Feature::Resource => ask.rules.visible(&question) || ask.rules.template_visible(&question),
             _ => ask.rules.visible(&question),
         };
-        if decision.outcome() == Outcome::Refused && may() {
+        let decision = if decision.outcome() == Outcome::Refused && may() {
             let rule = if decision.unmet.is_some() { decision.rule } else { "default".to_owned() };
             let reason = "It may be used with some arguments.".to_owned();
-            return Decision { verdict: Verdict::Allow, unmet: None, rule, reason, ..decision };
-        }
-        decision
+            Decision { verdict: Verdict::Allow, unmet: None, rule, reason, ..decision }
+        } else {
+            decision
+        };
+        self.held_back(named, &decision, ask).unwrap_or(decision)
     }
 
     /// Everything else: passes unless the server may not be used any more, or a rule names the method.
@@ -185,6 +186,7 @@ impl Session {
     ) -> Judged {
         let mut entry = self.call_entry(&ask.method, named.as_ref(), arguments, decision, ask.rules);
         entry.tool_use_id = message.tool_use_id().map(|id| shorten(id, NAME_BYTES));
+        entry.round = round(&message);
         let what = refusal::naming(&ask.method, named.as_ref());
         let to = Addressee { id: ask.id.clone(), era: self.era, what };
         if decision.outcome() == Outcome::Refused {
@@ -232,6 +234,7 @@ impl Session {
             method: shorten(method, NAME_BYTES),
             tool: named.and_then(Named::tool).map(|tool| shorten(tool, NAME_BYTES)),
             redacted: 0,
+            round: None,
         }
     }
 
@@ -284,6 +287,7 @@ impl Session {
         };
         self.remember_task(&message, open);
         let entry = open.outcome(fate, message.bytes().len(), now);
+        let entry = entry.map(|entry| Entry { round: round(&message), ..entry });
         let release = Release::ToClient(message.into_bytes());
         match entry {
             Some(entry) => Judged::entered(entry, release, Otherwise::Withheld(open.addressee(id))),
@@ -308,4 +312,15 @@ pub(super) fn without_meta(params: &str) -> Option<Value> {
         members.remove("_meta");
     }
     Some(value)
+}
+
+/// What stands for a `requestState` in the record: the state itself is the server's, and may be a secret.
+fn round(message: &Message) -> Option<String> {
+    let digest = Sha256::digest(message.request_state()?);
+    let mut text = String::new();
+    for byte in digest.iter().take(ROUND_BYTES) {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    Some(text)
 }

@@ -52,19 +52,17 @@ impl Session {
             return self.judge_method(message, ask, Waiting::Other);
         }
         let waiting = match message.subject() {
-            Subject::ToolCall { name, arguments } => {
+            Subject::ToolCall { name, .. } => {
                 let named = Named::new(Feature::Tool, name);
-                let arguments = arguments.map(str::to_owned);
-                return self.judge_call(message, ask, named, arguments.as_deref());
+                return self.judge_call(message, ask, named);
             }
-            Subject::Prompt { name, arguments } => {
+            Subject::Prompt { name, .. } => {
                 let named = Named::new(Feature::Prompt, name);
-                let arguments = arguments.map(str::to_owned);
-                return self.judge_call(message, ask, named, arguments.as_deref());
+                return self.judge_call(message, ask, named);
             }
             Subject::Resource { uri } => {
                 let named = Named::new(Feature::Resource, uri);
-                return self.judge_call(message, ask, named, None);
+                return self.judge_call(message, ask, named);
             }
             Subject::Completion { prompt, resource } => {
                 let prompt = prompt.map(|name| Named::new(Feature::Prompt, name));

@@ -142,5 +142,5 @@ fn instructions(result: &str) -> Option<&str> {
 fn entry(method: &str, sighting: Sighting, rules: &Ruleset) -> Entry {
     let tool = (sighting.subject.part == Part::Tool).then(|| shorten(&sighting.subject.name, NAME_BYTES));
     let kind = EntryKind::Definition { sighting: Box::new(sighting), policy_version: rules.version() };
-    Entry { kind, tool_use_id: None, method: method.to_owned(), tool, redacted: 0 }
+    Entry { kind, tool_use_id: None, method: method.to_owned(), tool, redacted: 0, round: None }
 }

@@ -128,5 +128,6 @@ fn listed(list: List, shown: u64, hidden: u64) -> Entry {
         method: list.method().to_owned(),
         tool: None,
         redacted: 0,
+        round: None,
     }
 }

@@ -71,7 +71,7 @@ impl Session {
             return self.judge_method(message, ask, Waiting::Other);
         }
         let objection = self.objection(&message, &ask.method, ask.rules, ask.now);
-        let decision = objection.unwrap_or_else(|| self.decide_somehow(tool.feature, &tool.name, ask));
+        let decision = objection.unwrap_or_else(|| self.decide_somehow(&tool, ask));
         if decision.outcome() == Outcome::Allowed && !RECORDED.contains(&ask.method.as_str()) {
             self.open(ask, Waiting::Other, refusal::naming(&ask.method, Some(&tool)), None);
             return Judged::pass(Release::ToServer(message.into_bytes()));

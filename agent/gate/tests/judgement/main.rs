@@ -4,6 +4,7 @@ mod attacks;
 mod batches;
 mod calls;
 mod client_features;
+mod definitions;
 mod endings;
 mod feature_attacks;
 mod features;
