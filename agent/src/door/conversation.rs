@@ -5,7 +5,7 @@ pub mod outbox;
 mod replay;
 pub mod streams;
 
-use self::outbox::{Outbox, Piece};
+use self::outbox::{Piece, Ticket};
 use self::streams::{Delivery, Manner, NoStream, Resumed, Streams};
 use crate::door::param_headers;
 use crate::door::posted::Posted;
@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PATIENCE_SHARED: Duration = Duration::from_millis(250);
 /// The first version whose clients know events without data.
 const PRIMED_SINCE: &str = "2025-11-25";
+/// The one version with batches.
+const BATCHES: &str = "2025-03-26";
 
 pub struct Conversation {
     manner: Manner,
@@ -66,7 +68,7 @@ pub struct Ear {
 pub struct Attached {
     conversation: Rc<Conversation>,
     pub stream: u64,
-    outbox: Outbox,
+    ticket: Ticket,
     pieces: Receiver<Piece>,
 }
 
@@ -97,8 +99,8 @@ impl Conversation {
         if posted.is_initialize() {
             *self.initialize.borrow_mut() = posted.requests().first().map(|asked| asked.id.clone());
         }
-        let (stream, outbox, pieces) = self.streams().open(&mut posted);
-        let attached = Attached { conversation: Rc::clone(self), stream, outbox, pieces };
+        let (stream, ticket, pieces) = self.streams().open(&mut posted);
+        let attached = Attached { conversation: Rc::clone(self), stream, ticket, pieces };
         self.flush().await;
         let heard = Heard::Line(Line::Whole(posted.bytes));
         self.say.send(Said { heard, stream: Some(stream) }).await.map_err(|_| Over)?;
@@ -117,8 +119,8 @@ impl Conversation {
     /// It is open already.
     pub async fn listen(self: &Rc<Self>) -> Result<Attached, NoStream> {
         self.touch();
-        let (outbox, pieces) = self.streams().listen()?;
-        let attached = Attached { conversation: Rc::clone(self), stream: streams::LISTENING, outbox, pieces };
+        let (ticket, pieces) = self.streams().listen()?;
+        let attached = Attached { conversation: Rc::clone(self), stream: streams::LISTENING, ticket, pieces };
         self.flush().await;
         Ok(attached)
     }
@@ -129,8 +131,8 @@ impl Conversation {
     /// It is no event of this conversation.
     pub fn resume(self: &Rc<Self>, event: &str) -> Result<(Attached, Vec<(String, bytes::Bytes)>), NoStream> {
         self.touch();
-        let Resumed { stream, missed, pieces, outbox } = self.streams().resume(event)?;
-        Ok((Attached { conversation: Rc::clone(self), stream, outbox, pieces }, missed))
+        let Resumed { stream, missed, pieces, ticket } = self.streams().resume(event)?;
+        Ok((Attached { conversation: Rc::clone(self), stream, ticket, pieces }, missed))
     }
 
     /// What waited for a stream finds one.
@@ -147,14 +149,14 @@ impl Conversation {
         let patience = if self.manner == Manner::Shared { PATIENCE_SHARED } else { PATIENCE };
         if outbox.put(message, patience).await.is_err() {
             tracing::debug!(stream, "a client does not read a response, so it was let go");
-            self.let_go(stream, &outbox);
+            self.let_go(stream, &outbox.ticket());
         }
     }
 
     /// The response is over. In 2026-07-28 that is how a request is cancelled, and the only way.
-    fn let_go(&self, stream: u64, outbox: &Outbox) {
+    fn let_go(&self, stream: u64, ticket: &Ticket) {
         self.touch();
-        for id in self.streams().detach(stream, outbox) {
+        for id in self.streams().detach(stream, ticket) {
             let line = cancellation(&id);
             let (say, said) =
                 (self.say.clone(), Said { heard: Heard::Line(Line::Whole(line)), stream: None });
@@ -172,6 +174,11 @@ impl Conversation {
         let knows = self.version.borrow().as_deref().is_some_and(|version| version >= PRIMED_SINCE);
         let is_due = self.manner == Manner::Session && knows && first.is_none_or(|first| !first.last);
         is_due.then(|| self.streams().prime(stream))
+    }
+
+    /// Are batches a part of what was agreed on?
+    pub fn takes_batches(&self) -> bool {
+        self.version.borrow().as_deref() == Some(BATCHES)
     }
 
     pub fn end(&self) {
@@ -275,7 +282,7 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        self.conversation.let_go(self.stream, &self.outbox);
+        self.conversation.let_go(self.stream, &self.ticket);
     }
 }
 

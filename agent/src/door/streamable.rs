@@ -6,7 +6,7 @@ use crate::door::conversation::streams::{Manner, NoStream};
 use crate::door::credential::Caller;
 use crate::door::events::{Events, event};
 use crate::door::exchange::{by_events, exchange};
-use crate::door::posted::Posted;
+use crate::door::posted::{Posted, Shape};
 use crate::door::served::Served;
 use crate::door::stateless;
 use hyper::StatusCode;
@@ -23,7 +23,7 @@ pub async fn post(
     served: &Rc<Served>,
     caller: &Caller,
     headers: &HeaderMap,
-    posted: Posted,
+    mut posted: Posted,
 ) -> Result<Answer, Refused> {
     check_version(headers)?;
     let (conversation, begun) = match session_id(headers)? {
@@ -34,6 +34,10 @@ pub async fn post(
         }
         None => return Err(Refused::NoSession),
     };
+    if posted.is_batch && !conversation.takes_batches() {
+        // The gate refuses it, and says so once.
+        posted.shape = Shape::Unreadable;
+    }
     let mut answer = exchange(&conversation, posted, |_| StatusCode::OK).await?;
     if let Some(id) = begun {
         settle(served, caller, &id, &mut answer);

@@ -34,7 +34,12 @@ pub struct Message {
 pub struct Outbox {
     to: mpsc::Sender<Piece>,
     room: Arc<Semaphore>,
+    ticket: Ticket,
 }
+
+/// Tells one outbox from another, and does not keep it open.
+#[derive(Clone)]
+pub struct Ticket(Arc<()>);
 
 /// The reader takes nothing, or is gone.
 #[derive(Debug)]
@@ -42,7 +47,8 @@ pub struct Stuck;
 
 pub fn outbox() -> (Outbox, mpsc::Receiver<Piece>) {
     let (to, pieces) = mpsc::channel(MESSAGES);
-    (Outbox { to, room: Arc::new(Semaphore::new(BYTES as usize)) }, pieces)
+    let room = Arc::new(Semaphore::new(BYTES as usize));
+    (Outbox { to, room, ticket: Ticket(Arc::new(())) }, pieces)
 }
 
 impl Outbox {
@@ -68,8 +74,12 @@ impl Outbox {
         !self.to.is_closed()
     }
 
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.to.same_channel(&other.to)
+    pub fn ticket(&self) -> Ticket {
+        self.ticket.clone()
+    }
+
+    pub fn is_of(&self, ticket: &Ticket) -> bool {
+        Arc::ptr_eq(&self.ticket.0, &ticket.0)
     }
 }
 

@@ -4,7 +4,7 @@
 //! on its stream) goes there too; the rest to the stream that the client opened to listen, else to any
 //! that is open, else it waits for one. Nothing here waits or sends.
 
-use super::outbox::{Message, Outbox, Piece, outbox};
+use super::outbox::{Message, Outbox, Piece, Ticket, outbox};
 use super::replay::{Place, Replay};
 use crate::door::ids::{Spot, renamed};
 use crate::door::posted::{Asked, Posted, Shape};
@@ -100,7 +100,7 @@ pub struct Resumed {
     pub stream: u64,
     pub missed: Vec<(String, Bytes)>,
     pub pieces: Receiver<Piece>,
-    pub outbox: Outbox,
+    pub ticket: Ticket,
 }
 
 impl Streams {
@@ -120,7 +120,7 @@ impl Streams {
     }
 
     /// A stream for what was posted. Ids that are taken become others.
-    pub fn open(&mut self, posted: &mut Posted) -> (u64, Outbox, Receiver<Piece>) {
+    pub fn open(&mut self, posted: &mut Posted) -> (u64, Ticket, Receiver<Piece>) {
         let number = self.next;
         self.next += 1;
         let unreadable = matches!(posted.shape, Shape::Unreadable);
@@ -133,10 +133,10 @@ impl Streams {
             posted.bytes = bytes;
         }
         let (outbox, pieces) = outbox();
-        let stream =
-            Stream { outbox: Some(outbox.clone()), pending, by_events: false, spoke: false, unreadable };
+        let ticket = outbox.ticket();
+        let stream = Stream { outbox: Some(outbox), pending, by_events: false, spoke: false, unreadable };
         self.streams.insert(number, stream);
-        (number, outbox, pieces)
+        (number, ticket, pieces)
     }
 
     /// The id under which the server will know the request.
@@ -187,14 +187,14 @@ impl Streams {
     }
 
     /// The stream to listen on.
-    pub fn listen(&mut self) -> Result<(Outbox, Receiver<Piece>), NoStream> {
+    pub fn listen(&mut self) -> Result<(Ticket, Receiver<Piece>), NoStream> {
         if self.is_attached(LISTENING) {
             return Err(NoStream::Busy);
         }
         Ok(self.attach(LISTENING))
     }
 
-    fn attach(&mut self, number: u64) -> (Outbox, Receiver<Piece>) {
+    fn attach(&mut self, number: u64) -> (Ticket, Receiver<Piece>) {
         let (outbox, pieces) = outbox();
         let stream = self.streams.entry(number).or_insert_with(|| Stream {
             outbox: None,
@@ -203,8 +203,9 @@ impl Streams {
             spoke: false,
             unreadable: false,
         });
-        stream.outbox = Some(outbox.clone());
-        (outbox, pieces)
+        let ticket = outbox.ticket();
+        stream.outbox = Some(outbox);
+        (ticket, pieces)
     }
 
     /// Takes a stream up behind the event that the client has.
@@ -213,8 +214,12 @@ impl Streams {
         let Place { stream, .. } = place;
         let missed = self.replay.since(place);
         let lives = stream == LISTENING || self.streams.contains_key(&stream);
-        let (outbox, pieces) = if lives { self.attach(stream) } else { outbox() };
-        Ok(Resumed { stream, missed, pieces, outbox })
+        let ended = || {
+            let (outbox, pieces) = outbox();
+            (outbox.ticket(), pieces)
+        };
+        let (ticket, pieces) = if lives { self.attach(stream) } else { ended() };
+        Ok(Resumed { stream, missed, pieces, ticket })
     }
 
     /// The id to name before anything else on a stream: what stands before all of an answer, and before
@@ -386,9 +391,9 @@ impl Streams {
     }
 
     /// The response is over. Gives the requests that are abandoned by it (2026-07-28).
-    pub fn detach(&mut self, number: u64, outbox: &Outbox) -> Vec<Id> {
+    pub fn detach(&mut self, number: u64, ticket: &Ticket) -> Vec<Id> {
         let Some(stream) = self.streams.get_mut(&number) else { return Vec::new() };
-        if stream.outbox.as_ref().is_some_and(|current| !current.is_same(outbox)) {
+        if stream.outbox.as_ref().is_some_and(|current| !current.is_of(ticket)) {
             return Vec::new();
         }
         stream.outbox = None;
@@ -428,3 +433,6 @@ impl Streams {
         self.kept.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

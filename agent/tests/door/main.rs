@@ -1,0 +1,18 @@
+//! `portreeve serve` as HTTP clients see it: the built program, a server behind it, raw HTTP and raw JSON.
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod chained;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod http_sse;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod stateless;
+#[cfg(test)]
+mod web_client;
+#[cfg(test)]
+mod world;
