@@ -82,8 +82,12 @@ struct Running {
 ///
 /// # Errors
 /// It could not be started.
-pub fn start(command: Vec<OsString>, standing: Standing) -> io::Result<(Outlet, Server)> {
-    let beginner = Beginner { command, standing: standing.clone() };
+pub fn start(
+    command: Vec<OsString>,
+    env: Vec<(String, String)>,
+    standing: Standing,
+) -> io::Result<(Outlet, Server)> {
+    let beginner = Beginner { command, env, standing: standing.clone() };
     let Begun { stdin, running } = beginner.begin()?;
     let life = Arc::new(Life::default());
     let (successors, inbox) = mpsc::unbounded_channel();

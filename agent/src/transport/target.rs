@@ -20,6 +20,14 @@ pub struct Target {
     identity: ServerIdentity,
     way: Way,
     seen_in: Option<PathBuf>,
+    given: Given,
+}
+
+/// What an entry gives its server where no client has put it into our own environment.
+#[derive(Clone, Default)]
+pub struct Given {
+    pub env: Vec<(String, String)>,
+    pub headers: Option<SecretHeaders>,
 }
 
 #[derive(Clone)]
@@ -70,7 +78,7 @@ impl Target {
             }
             (None, None, []) => return Err(UnknownTarget::Nothing),
         };
-        Ok(Self { identity, way, seen_in: None })
+        Ok(Self { identity, way, seen_in: None, given: Given::default() })
     }
 
     pub fn identity(&self) -> ServerIdentity {
@@ -83,6 +91,11 @@ impl Target {
         Self { seen_in: Some(folder), ..self }
     }
 
+    #[must_use]
+    pub fn given(self, given: Given) -> Self {
+        Self { given, ..self }
+    }
+
     /// Starts or dials it, for the entry of that name. Where that fails, the ends are those of a server
     /// that says why.
     pub fn dial(self, entry: &str) -> (Outlet, Inlet) {
@@ -90,14 +103,12 @@ impl Target {
         let standing =
             self.seen_in.map(|folder| Standing::in_folder(&folder, entry, self.identity.as_str(), way));
         let standing = standing.unwrap_or_default();
+        let Given { env, headers } = self.given;
+        let headers = || headers.map_or_else(secret_headers, Ok);
         bridged::over(match self.way {
-            Way::Command(command) => start(command, standing),
-            Way::Http(url) => {
-                reached(entry, secret_headers().map(|headers| http::dial(url, headers, standing)))
-            }
-            Way::Sse(url) => {
-                reached(entry, secret_headers().map(|headers| sse::dial(url, headers, standing)))
-            }
+            Way::Command(command) => start(command, env, standing),
+            Way::Http(url) => reached(entry, headers().map(|headers| http::dial(url, headers, standing))),
+            Way::Sse(url) => reached(entry, headers().map(|headers| sse::dial(url, headers, standing))),
         })
     }
 }
@@ -108,9 +119,9 @@ pub fn held_back(why: String) -> (Outlet, Inlet) {
     absent::server(why, EXIT_HELD_BACK)
 }
 
-fn start(command: Vec<OsString>, standing: Standing) -> (Outlet, Inlet) {
+fn start(command: Vec<OsString>, env: Vec<(String, String)>, standing: Standing) -> (Outlet, Inlet) {
     let program = command.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
-    match stdio::start(command, standing.clone()) {
+    match stdio::start(command, env, standing.clone()) {
         Ok((outlet, server)) => (Outlet::Pipe(Box::new(outlet)), Inlet::Pipe(Box::new(server))),
         Err(error) => {
             let (why, exit) = match error.kind() {

@@ -19,6 +19,8 @@ pub const HEADERS_VARIABLE: &str = "PORTREEVE_HEADERS";
 
 pub(super) struct Beginner {
     pub command: Vec<OsString>,
+    /// Beyond our own.
+    pub env: Vec<(String, String)>,
     pub standing: Standing,
 }
 
@@ -34,7 +36,11 @@ impl Beginner {
         };
         let keeps_stderr = !stderr::is_terminal();
         let mut line = Command::new(program);
-        line.args(args).env_remove(HEADERS_VARIABLE).stdin(Stdio::piped()).stdout(Stdio::piped());
+        line.args(args)
+            .envs(self.env.iter().cloned())
+            .env_remove(HEADERS_VARIABLE)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         line.stderr(if keeps_stderr { Stdio::piped() } else { Stdio::inherit() });
         let mut process = Kept::spawn(line, TERM_GRACE)?;
         let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
