@@ -7,6 +7,7 @@ mod conformance;
 mod differences;
 mod run;
 mod script;
+mod sdks;
 mod servers;
 mod steady;
 
