@@ -286,19 +286,21 @@ fn unmapped(record: &Record, place: Option<Place<'_>>) -> Value {
         put("claimed_device", json!((place.device != record.device).then_some(&record.device)));
     }
     match &record.what {
-        What::Call { tool, call, tool_use_id, redacted, .. } => {
+        What::Call { tool, call, tool_use_id, redacted, round, .. } => {
             put("gen_ai.tool.name", json!(tool));
             put("gen_ai.tool.call.id", json!(tool_use_id));
             put("call", json!(call));
             put("redacted", json!((*redacted > 0).then_some(redacted)));
+            put("round", json!(round));
         }
-        What::Outcome { tool, call, tool_use_id, duration_us, bytes, redacted, .. } => {
+        What::Outcome { tool, call, tool_use_id, duration_us, bytes, redacted, round, .. } => {
             put("gen_ai.tool.name", json!(tool));
             put("gen_ai.tool.call.id", json!(tool_use_id));
             put("call", json!(call));
             put("duration_us", json!(duration_us));
             put("result_bytes", json!(bytes));
             put("redacted", json!((*redacted > 0).then_some(redacted)));
+            put("round", json!(round));
         }
         What::Listed { shown, hidden, .. } => {
             put("shown", json!(shown));

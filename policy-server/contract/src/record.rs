@@ -91,6 +91,10 @@ pub enum What {
         /// In how many places something was taken out of it before it was judged.
         #[serde(default, skip_serializing_if = "is_zero")]
         redacted: u64,
+        /// Joins the rounds of one call that the server asks back about: the outcome of a round and the
+        /// call that goes on with it have the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        round: Option<String>,
     },
     Outcome {
         method: String,
@@ -105,6 +109,10 @@ pub enum What {
         /// In how many places something was taken out of it before it was judged.
         #[serde(default, skip_serializing_if = "is_zero")]
         redacted: u64,
+        /// Joins the rounds of one call that the server asks back about: the outcome of a round and the
+        /// call that goes on with it have the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        round: Option<String>,
     },
     Listed {
         method: String,

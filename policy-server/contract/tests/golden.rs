@@ -75,6 +75,7 @@ fn call(decision: Outcome) -> What {
         reason: "Only the shared folder may be read.".to_owned(),
         policy_version: 12,
         redacted: 0,
+        round: None,
     }
 }
 
@@ -88,6 +89,7 @@ fn outcome(fate: Fate) -> What {
         duration_us: 1_500,
         bytes: 2_048,
         redacted: 0,
+        round: None,
     }
 }
 

@@ -238,6 +238,7 @@ async fn records(app: &App, i: usize, member: &str, device: &str) {
             reason: "No grant of your organisation's policy lets engineering call this.".into(),
             policy_version: 3,
             redacted: 0,
+            round: None,
         }));
         if decision != Outcome::Refused {
             all.push(whole(What::Outcome {
@@ -249,6 +250,7 @@ async fn records(app: &App, i: usize, member: &str, device: &str) {
                 duration_us: 900 + n * n * 310,
                 bytes: 120 + n * 977,
                 redacted: 0,
+                round: None,
             }));
         }
     }

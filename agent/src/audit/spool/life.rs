@@ -68,6 +68,7 @@ impl Life {
             duration_us: 0,
             bytes: 0,
             redacted: 0,
+            round: None,
         });
         let end = What::Stopped { why: WHY.to_owned() };
         (self.last + 1..)

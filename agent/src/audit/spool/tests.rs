@@ -28,6 +28,7 @@ fn record(run: Uuid, seq: u64, decision: Outcome) -> Record {
             reason: "because".to_owned(),
             policy_version: 3,
             redacted: 0,
+            round: None,
         },
     }
 }
@@ -410,6 +411,7 @@ fn outcome(run: Uuid, seq: u64, call: u64) -> Record {
         duration_us: 1,
         bytes: 1,
         redacted: 0,
+        round: None,
     };
     Record { what, ..record(run, seq, Outcome::Allowed) }
 }

@@ -61,6 +61,7 @@ fn record(run: Uuid, seq: u64, decision: Outcome) -> Record {
             reason: "because".to_owned(),
             policy_version: 1,
             redacted: 0,
+            round: None,
         },
     }
 }

@@ -38,6 +38,7 @@ pub(super) struct Line {
     duration_us: Option<u64>,
     bytes: Option<u64>,
     redacted: Option<u64>,
+    round: Option<String>,
     shown: Option<u64>,
     hidden: Option<u64>,
     code: Option<String>,
@@ -89,6 +90,7 @@ impl TryFrom<Line> for Record {
                 reason: need!(line, reason),
                 policy_version: need!(line, policy_version),
                 redacted: line.redacted.unwrap_or_default(),
+                round: line.round,
             },
             "outcome" => What::Outcome {
                 method: need!(line, method),
@@ -99,6 +101,7 @@ impl TryFrom<Line> for Record {
                 duration_us: need!(line, duration_us),
                 bytes: need!(line, bytes),
                 redacted: line.redacted.unwrap_or_default(),
+                round: line.round,
             },
             "listed" => What::Listed {
                 method: need!(line, method),
@@ -177,6 +180,7 @@ mod tests {
                 reason: "because".to_owned(),
                 policy_version: 7,
                 redacted: 2,
+                round: Some("r1".to_owned()),
             },
             What::Outcome {
                 method: "tools/call".to_owned(),
@@ -187,6 +191,7 @@ mod tests {
                 duration_us: 5,
                 bytes: 6,
                 redacted: 0,
+                round: None,
             },
             What::Listed { method: "tools/list".to_owned(), shown: 1, hidden: 2 },
             What::Malformed { code: "c".to_owned(), message: "m".to_owned(), from_client: true },
