@@ -1,9 +1,11 @@
 //! Authoring: a policy text is checked, tried on recorded calls, and published.
 
+pub mod asked;
 pub mod explain;
 pub mod preview;
 
-pub use explain::{Answer, Question, explain};
+pub use asked::{Asked, NotOne};
+pub use explain::{Answer, Question, Unanswered, explain};
 pub use preview::{DiffLine, Preview, VerdictChange, preview};
 
 use crate::app::App;

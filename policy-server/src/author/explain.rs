@@ -1,13 +1,12 @@
 //! What a policy would say to one call, and why.
 
+use super::{Asked, NotOne};
 use policy::ruleset::Considered;
-use policy::{
-    Document, Feature, Mode, Outcome, Problem, Request, Ruleset, ServerIdentity, Standing, Verdict,
-};
+use policy::{Document, Mode, Outcome, Problem, Request, Ruleset, ServerIdentity, Standing, Verdict};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// One imagined call.
+/// One imagined call, or another use of a server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Question {
     pub member: String,
@@ -17,8 +16,9 @@ pub struct Question {
     pub client: String,
     /// The catalogue's name of a server, or an identity (`npm:@scope/name`, `https://host/path`).
     pub server: String,
-    pub tool: String,
-    /// The call's arguments; `null` for none.
+    #[serde(flatten)]
+    pub asked: Asked,
+    /// The arguments; `null` for none.
     #[serde(default)]
     pub arguments: Option<serde_json::Value>,
 }
@@ -38,30 +38,39 @@ pub struct Answer {
     pub server: Option<String>,
     /// The member's roles.
     pub roles: Vec<String>,
-    /// Every grant that speaks of this member, server and tool, in document order.
+    /// Every grant that speaks of this member, server and feature, in document order.
     pub considered: Vec<Considered>,
+}
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub enum Unanswered {
+    NotOne(NotOne),
+    /// Of the text.
+    Problems(Vec<Problem>),
 }
 
 /// Asks a text, as if it were in force now with this standing.
 ///
 /// # Errors
-/// The problems of the text.
+/// The question is none, or the text has problems.
 pub fn explain(
     text: &str,
     standing: &Standing,
     version: u64,
     question: &Question,
-) -> Result<Answer, Vec<Problem>> {
-    let document = Document::parse(text)?;
-    let ruleset = Ruleset::compile(&document, standing, version, None)?;
+) -> Result<Answer, Unanswered> {
+    let (feature, name) = question.asked.one().map_err(Unanswered::NotOne)?;
+    let document = Document::parse(text).map_err(Unanswered::Problems)?;
+    let ruleset = Ruleset::compile(&document, standing, version, None).map_err(Unanswered::Problems)?;
     let server = ServerIdentity::from_canonical(question.server.as_str());
     let request = Request {
         member: &question.member,
         device: &question.device,
         client: &question.client,
         server: &server,
-        feature: Feature::Tool,
-        name: &question.tool,
+        feature,
+        name,
         arguments: question.arguments.as_ref(),
         now: OffsetDateTime::now_utc(),
     };

@@ -1,6 +1,6 @@
 //! What publishing a text would change: its lines, and the verdicts on calls that really happened.
 
-use super::{MAX_POLICY_BYTES, check};
+use super::{MAX_POLICY_BYTES, asked, check};
 use crate::app::App;
 use crate::clock::from_ms;
 use crate::store::StoreError;
@@ -42,13 +42,15 @@ pub struct DiffLine {
     pub after: Option<usize>,
 }
 
-/// Calls of one member to one tool that would be answered differently.
+/// Calls of one member to one tool, or uses of one resource or prompt, that would be answered differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerdictChange {
     pub member: String,
     /// The server's identity.
     pub server: String,
-    pub tool: String,
+    pub feature: Feature,
+    /// The tool's name, the resource's URI …
+    pub name: String,
     pub before: Outcome,
     pub after: Outcome,
     /// The rule that would decide.
@@ -98,6 +100,7 @@ async fn recorded_calls(app: &App) -> Result<Vec<RecordRow>, StoreError> {
 /// The members of a recorded call that judging it again needs.
 #[derive(Deserialize)]
 struct Call {
+    method: String,
     #[serde(default)]
     client: Client,
     #[serde(default)]
@@ -121,18 +124,22 @@ fn replay(
     let mut tried = 0;
     let mut changes: BTreeMap<_, VerdictChange> = BTreeMap::new();
     for row in calls {
-        let Some((old, new, rule)) = judge_again(&before, &after, row) else { continue };
+        let Some(Judged { feature, name, before: old, after: new, rule }) = judge_again(&before, &after, row)
+        else {
+            continue;
+        };
         tried += 1;
         if old == new {
             continue;
         }
-        let key = (&row.member, &row.server, &row.tool, old as u8, new as u8, rule.clone());
+        let key = (&row.member, &row.server, feature, name.clone(), old as u8, new as u8, rule.clone());
         changes
             .entry(key)
             .or_insert_with(|| VerdictChange {
                 member: row.member.clone(),
                 server: row.server.clone(),
-                tool: row.tool.clone().unwrap_or_default(),
+                feature,
+                name,
                 before: old,
                 after: new,
                 rule,
@@ -146,21 +153,32 @@ fn replay(
     Some((tried, changes))
 }
 
-fn judge_again(before: &Ruleset, after: &Ruleset, row: &RecordRow) -> Option<(Outcome, Outcome, String)> {
-    let tool = row.tool.as_deref()?;
+/// A recorded call, judged by both.
+struct Judged {
+    feature: Feature,
+    name: String,
+    before: Outcome,
+    after: Outcome,
+    rule: String,
+}
+
+fn judge_again(before: &Ruleset, after: &Ruleset, row: &RecordRow) -> Option<Judged> {
     let call: Call = serde_json::from_str(&row.json).ok()?;
+    let (feature, name, arguments) =
+        asked::recorded(&call.method, row.tool.as_deref(), call.arguments.as_ref())?;
     let request = Request {
         member: &row.member,
         device: &row.device,
         client: &call.client.name,
         server: &ServerIdentity::from_canonical(row.server.as_str()),
-        feature: Feature::Tool,
-        name: tool,
-        arguments: call.arguments.as_ref(),
+        feature,
+        name: &name,
+        arguments: arguments.as_ref(),
         now: from_ms(row.time_ms).unwrap_or(OffsetDateTime::UNIX_EPOCH),
     };
     let new = after.decide(&request);
-    Some((before.decide(&request).outcome(), new.outcome(), new.rule))
+    let (before, after) = (before.decide(&request).outcome(), new.outcome());
+    Some(Judged { feature, name, before, after, rule: new.rule })
 }
 
 fn compile(text: &str, standing: &Standing) -> Option<Ruleset> {

@@ -168,7 +168,7 @@ pub enum Policy {
     /// Parse, compile and test a policy file. Needs no server.
     Check { file: PathBuf },
     /// What a policy says to one call, and why.
-    Explain(Explain),
+    Explain(Box<Explain>),
     /// Print the policy in force.
     Show,
     /// Publish a policy file to every agent.
@@ -209,9 +209,9 @@ pub struct Explain {
     /// A name in the catalogue, or an identity such as `npm:@scope/name`.
     #[arg(long, value_name = "NAME|IDENTITY")]
     pub server: String,
-    #[arg(long)]
-    pub tool: String,
-    /// The call's arguments, a JSON object.
+    #[command(flatten)]
+    pub asked: Asked,
+    /// The arguments, a JSON object.
     #[arg(long, value_name = "JSON")]
     pub args: Option<String>,
     #[arg(long, value_name = "ID", default_value = "")]
@@ -219,6 +219,24 @@ pub struct Explain {
     /// The client's name: `claude-code`.
     #[arg(long, value_name = "NAME", default_value = "")]
     pub client: String,
+}
+
+/// What is asked about: one of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Asked {
+    #[arg(long, value_name = "NAME")]
+    pub tool: Option<String>,
+    #[arg(long, value_name = "URI")]
+    pub resource: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub prompt: Option<String>,
+    /// What the server asks of the client: sampling, elicitation or roots.
+    #[arg(long, value_name = "NAME")]
+    pub client_feature: Option<String>,
+    /// Any other method of the protocol: logging/setLevel.
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,7 +3,7 @@
 use super::CliError;
 use super::arguments::Explain;
 use super::output::{Out, text};
-use crate::author::{self, Question};
+use crate::author::{self, Asked, Question, Unanswered};
 use policy::Standing;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -45,15 +45,25 @@ pub fn question(explain: &Explain) -> Result<Question, CliError> {
         device: explain.device.clone(),
         client: explain.client.clone(),
         server: explain.server.clone(),
-        tool: explain.tool.clone(),
+        asked: Asked {
+            tool: explain.asked.tool.clone(),
+            resource: explain.asked.resource.clone(),
+            prompt: explain.asked.prompt.clone(),
+            client_feature: explain.asked.client_feature.clone(),
+            method: explain.asked.method.clone(),
+        },
         arguments,
     })
 }
 
 pub fn explain(explain: &Explain, out: Out) -> Result<(), CliError> {
     let file: PathBuf = explain.file.clone().ok_or_else(|| CliError::Said("which policy file?".into()))?;
-    let answer = author::explain(&read(&file)?, &Standing::default(), 0, &question(explain)?)
-        .map_err(|problems| CliError::Policy(file, problems))?;
+    let answer = author::explain(&read(&file)?, &Standing::default(), 0, &question(explain)?).map_err(
+        |why| match why {
+            Unanswered::NotOne(why) => CliError::Said(why.to_string()),
+            Unanswered::Problems(problems) => CliError::Policy(file, problems),
+        },
+    )?;
     tell(&serde_json::to_value(answer)?, out)
 }
 

@@ -10,6 +10,7 @@ use super::problem::Problem;
 use super::visit::Visit;
 use super::when::When;
 use crate::app::Shared;
+use crate::author::asked;
 use crate::store::records::RecordRow;
 use axum::Router;
 use axum::routing::get;
@@ -30,10 +31,18 @@ pub struct EntryRow {
     /// The catalogue's name, else the entry's, else what was run.
     pub server: String,
     pub tool: String,
+    /// What it was about, where that was no tool.
+    pub about: Option<About>,
     pub kind: &'static str,
     pub mark: Mark,
     pub rule: String,
     pub fate: Mark,
+}
+
+/// `resource` and its URI, `prompt` and its name …
+pub struct About {
+    pub word: &'static str,
+    pub name: String,
 }
 
 pub async fn rows(visit: &Visit, names: &Names, found: Vec<RecordRow>) -> Result<Vec<EntryRow>, Problem> {
@@ -59,6 +68,7 @@ impl EntryRow {
             rule: record.as_ref().and_then(rule).unwrap_or_default().to_owned(),
             kind: kind_name(&row.kind),
             mark: Mark::decision(row.decision.as_deref()),
+            about: record.as_ref().and_then(about),
             tool: row.tool.unwrap_or_default(),
             member: row.member,
             device_id: row.device,
@@ -80,6 +90,16 @@ fn server_name(record: &Record) -> String {
     let server = &record.server;
     let entry = Some(&server.entry).filter(|entry| !entry.is_empty());
     server.catalogue.as_ref().or(entry).unwrap_or(&server.identity).clone()
+}
+
+fn about(record: &Record) -> Option<About> {
+    if let What::Definition(it) = &record.what {
+        return it.tool.is_none().then(|| About { word: "definition of", name: it.subject() });
+    }
+    let What::Call { method, tool: None, arguments, .. } = &record.what else { return None };
+    let arguments = arguments.as_ref().and_then(|text| serde_json::from_str(text.get()).ok());
+    let (feature, name, _) = asked::recorded(method, None, arguments.as_ref())?;
+    Some(About { word: feature.noun(), name })
 }
 
 fn rule(record: &Record) -> Option<&str> {

@@ -74,6 +74,16 @@ async fn call_that_is_allowed_is_not_told_whom_to_ask() {
     assert!(allowed.starts_with("allowed by read, line "), "{allowed}");
     assert_eq!(allowed.lines().count(), 1, "{allowed}");
     assert!(ask("no_such_tool").lines().count() > 1);
+    let about = |feature: &str, name: &str| {
+        let line = "policy explain --member bruno@acme.example --server everything";
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve-server"));
+        command.args(line.split(' ')).args([feature, name]).arg(&file).output().unwrap()
+    };
+    let (refused, _) = said(&about("--resource", "demo://x"));
+    assert!(refused.contains("read \"demo://x\" on \"everything\""), "{refused}");
+    assert!(said(&about("--method", "logging/setLevel")).0.starts_with("allowed by default-methods"));
+    let both = about("--prompt=x", "--tool=y");
+    assert_eq!(both.status.code(), Some(2), "{}", said(&both).1);
 }
 
 #[tokio::test]

@@ -133,6 +133,44 @@ async fn explanation_names_rule_reason_and_contact() {
 }
 
 #[tokio::test]
+async fn explanation_is_given_for_every_feature_and_for_one_at_a_time() {
+    let organisation = Organisation::found().await;
+    organisation.publish(&POLICY.replace("tools = [\"read_*\"]", FEATURES), 1).await.expect(200);
+    let ask = async |key: &str, name: &str| {
+        let question = json!({"member": "ada@acme.example", "server": "files", key: name});
+        let answer = organisation.post("/v1/admin/policy/explain", question).await.expect(200).json();
+        answer["outcome"].as_str().unwrap().to_owned()
+    };
+    for (key, name, outcome) in [
+        ("tool", "read_file", "allowed"),
+        ("resource", "file:///notes/a", "allowed"),
+        ("resource", "file:///notes/../a", "refused"),
+        ("prompt", "summary", "allowed"),
+        ("prompt", "read_file", "refused"),
+        ("client_feature", "roots", "allowed"),
+        ("client_feature", "sampling", "refused"),
+        ("method", "logging/setLevel", "allowed"),
+    ] {
+        assert_eq!(ask(key, name).await, outcome, "{key} {name}");
+    }
+    for unclear in [json!({}), json!({"tool": "a", "prompt": "b"})] {
+        let mut question = json!({"member": "ada@acme.example", "server": "files"});
+        question.as_object_mut().unwrap().extend(unclear.as_object().unwrap().clone());
+        let refused = organisation.post("/v1/admin/policy/explain", question).await.expect(422).json();
+        assert_eq!(
+            refused["code"].as_str().or(refused["type"].as_str()).map(|it| it.contains("question-unclear")),
+            Some(true),
+            "{refused}"
+        );
+    }
+}
+
+const FEATURES: &str = r#"tools = ["read_*"]
+resources = ["file:///notes/*"]
+prompts = ["summary"]
+client-features = ["roots"]"#;
+
+#[tokio::test]
 async fn preview_says_whose_recorded_calls_would_be_refused() {
     let organisation = Organisation::found().await;
     organisation.publish(POLICY, 1).await.expect(200);
@@ -156,6 +194,7 @@ async fn preview_says_whose_recorded_calls_would_be_refused() {
     assert_eq!((&preview["base"], &preview["replayed"]), (&json!(2), &json!(1)));
     let change = &preview["changes"][0];
     assert_eq!(change["member"], "ada@acme.example");
+    assert_eq!((&change["feature"], &change["name"]), (&json!("tool"), &json!("read_file")));
     assert_eq!((&change["before"], &change["after"]), (&json!("allowed"), &json!("refused")));
     assert!(preview["diff"].as_array().unwrap().iter().any(|line| line["kind"] == "added"));
     assert!(!preview["sentences"].as_array().unwrap().is_empty());

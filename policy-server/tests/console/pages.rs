@@ -218,6 +218,13 @@ async fn explain_names_the_rule_and_its_line() {
         assert!(page.contains("allowed") && page.contains("<code>read</code>"), "{page}");
         assert!(page.contains(&format!("/policy#L{line}")), "line {line}: {page}");
     }
+    let page = admin
+        .page(
+            "/policy/explain?member=bruno@acme.example&server=everything&about=resource&name=demo://x%3Cb%3E",
+        )
+        .await;
+    assert!(page.contains("read &#34;demo://x") && !page.contains("x<b>"), "{page}");
+    assert!(page.contains(r#"<option value="resource" selected>"#), "{page}");
     let page =
         admin.page("/policy/explain?member=bruno@acme.example&server=files&tool=write_file&args=%7B").await;
     assert!(page.contains("The arguments are not JSON"));

@@ -16,6 +16,7 @@ use crate::store::policies::PolicyVersion;
 use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use policy::Feature;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -72,7 +73,9 @@ struct Effect {
     mark: Mark,
     member: String,
     server: String,
-    tool: String,
+    /// Nothing for a tool, which most are.
+    word: &'static str,
+    name: String,
     calls: String,
     /// The record of one of them.
     example: String,
@@ -267,7 +270,8 @@ impl Effect {
             example: change.example.to_string(),
             member: change.member,
             server: change.server,
-            tool: change.tool,
+            word: if change.feature == Feature::Tool { "" } else { change.feature.noun() },
+            name: change.name,
             calls: grouped(change.calls as u64),
             rule: change.rule,
         }

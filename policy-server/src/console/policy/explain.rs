@@ -18,10 +18,18 @@ struct ExplainPage {
     frame: Frame,
     version: u64,
     asked: Question,
+    about: Vec<Choice>,
     members: Vec<String>,
     servers: Vec<String>,
     answer: Option<Answer>,
     fault: Option<String>,
+}
+
+/// What can be asked about.
+struct Choice {
+    value: &'static str,
+    label: &'static str,
+    chosen: bool,
 }
 
 struct Answer {
@@ -36,7 +44,7 @@ struct Answer {
     mode: &'static str,
     server: Option<String>,
     roles: Vec<String>,
-    /// Every grant that speaks of this member, server and tool.
+    /// Every grant that speaks of this member, server and feature.
     considered: Vec<Considered>,
 }
 
@@ -52,11 +60,16 @@ struct Considered {
 pub struct Question {
     member: String,
     server: String,
+    /// A feature's word; a tool where nothing is said.
+    about: String,
+    name: String,
+    /// As links from before say it.
     tool: String,
     args: String,
 }
 
 pub async fn show(visit: Visit, Asked(asked): Asked<Question>) -> Result<Response, Problem> {
+    let asked = asked.by_name();
     let policy = in_force(&visit).await?;
     let (answer, fault) = match asked.ask(&policy) {
         _ if asked.nothing() => (None, None),
@@ -72,6 +85,7 @@ pub async fn show(visit: Visit, Asked(asked): Asked<Question>) -> Result<Respons
         servers: document
             .map(|document| document.servers().iter().map(|server| server.name.clone()).collect())
             .unwrap_or_default(),
+        about: asked.choices(),
         asked,
         answer,
         fault,
@@ -79,8 +93,35 @@ pub async fn show(visit: Visit, Asked(asked): Asked<Question>) -> Result<Respons
 }
 
 impl Question {
+    fn by_name(mut self) -> Self {
+        if self.name.is_empty() {
+            self.name = std::mem::take(&mut self.tool);
+        }
+        self
+    }
+
     fn nothing(&self) -> bool {
-        self.member.is_empty() && self.server.is_empty() && self.tool.is_empty()
+        self.member.is_empty() && self.server.is_empty() && self.name.is_empty()
+    }
+
+    fn feature(&self) -> Feature {
+        Feature::ALL.into_iter().find(|feature| feature.word() == self.about).unwrap_or(Feature::Tool)
+    }
+
+    fn choices(&self) -> Vec<Choice> {
+        let label = |feature| match feature {
+            Feature::Tool => "Tool",
+            Feature::Resource => "Resource (URI)",
+            Feature::Prompt => "Prompt",
+            Feature::Client => "What the server asks of the client",
+            Feature::Method => "Other method",
+        };
+        let choice = |feature: Feature| Choice {
+            value: feature.word(),
+            label: label(feature),
+            chosen: feature == self.feature(),
+        };
+        Feature::ALL.map(choice).into()
     }
 
     /// # Errors
@@ -99,8 +140,8 @@ impl Question {
             device: "",
             client: "",
             server: &ServerIdentity::from_canonical(name),
-            feature: Feature::Tool,
-            name: self.tool.trim(),
+            feature: self.feature(),
+            name: self.name.trim(),
             arguments: arguments.as_ref(),
             now: OffsetDateTime::now_utc(),
         };

@@ -82,14 +82,18 @@ pub async fn show(visit: Visit, Named(id): Named<Uuid>) -> Result<Response, Prob
 impl EntryPage {
     fn tell(&mut self, what: What) {
         match what {
-            What::Call { method, arguments, reason, policy_version, tool_use_id, .. } => {
+            What::Call { method, arguments, reason, policy_version, tool_use_id, redacted, .. } => {
                 self.method = method;
+                self.tell_redacted(redacted);
                 self.arguments = arguments.as_deref().map(pretty);
                 self.reason = reason;
                 self.policy_version = policy_version;
                 self.facts.extend(tool_use_id.map(|id| ("Claude's tool use", id)));
             }
-            What::Outcome { method, .. } => self.method = method,
+            What::Outcome { method, redacted, .. } => {
+                self.method = method;
+                self.tell_redacted(redacted);
+            }
             What::Started { policy_version } => {
                 self.facts.push(("Policy version", policy_version.to_string()));
             }
@@ -114,7 +118,8 @@ impl EntryPage {
         self.policy_version = it.policy_version;
         self.arguments = it.definition.as_deref().map(pretty);
         self.facts.push(("Defines", it.subject()));
-        self.facts.push(("What happened", format!("{}{}", it.event, if it.held { ", held back" } else { "" })));
+        self.facts
+            .push(("What happened", format!("{}{}", it.event, if it.held { ", held back" } else { "" })));
         self.facts.push(("Fingerprint", it.digest));
         self.facts.extend(it.was.map(|was| ("Was", was)));
         if it.approved {
@@ -127,6 +132,15 @@ impl EntryPage {
             let was = change.was.unwrap_or_else(|| "(not there)".to_owned());
             let is = change.is.unwrap_or_else(|| "(gone)".to_owned());
             self.facts.push(("Changed", format!("{}: {was} → {is}", change.member)));
+        }
+    }
+}
+
+impl EntryPage {
+    fn tell_redacted(&mut self, places: u64) {
+        if places > 0 {
+            let word = if places == 1 { "place" } else { "places" };
+            self.facts.push(("Taken out by policy", format!("in {} {word}", words::grouped(places))));
         }
     }
 }

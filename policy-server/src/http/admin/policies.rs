@@ -3,7 +3,7 @@
 use super::Principal;
 use super::overview::Limit;
 use crate::app::Shared;
-use crate::author::{self, PublishError, Published, Question};
+use crate::author::{self, PublishError, Published, Question, Unanswered};
 use crate::http::Failure;
 use crate::http::input::{Body, Path, Query};
 use crate::store::policies::PolicyVersion;
@@ -138,10 +138,11 @@ pub(super) async fn publish(
     Ok(Json(author::publish(&app, &by, &asked.text, note, asked.base).await?))
 }
 
-/// What the policy says to one call, and why.
+/// What the policy says to one call, or another use of a server, and why. Name one of `tool`, `resource`,
+/// `prompt`, `client_feature` and `method`.
 #[utoipa::path(
     post, path = "/v1/admin/policy/explain", tag = "admin", request_body = Explain,
-    responses((status = 200, body = serde_json::Value, description = "outcome, verdict, mode, rule, reason, contact, server, roles, considered"), (status = 422))
+    responses((status = 200, body = serde_json::Value, description = "outcome, verdict, mode, rule, reason, contact, server, roles, considered"), (status = 422, description = "question-unclear; policy-has-problems"))
 )]
 pub(super) async fn explain(
     State(app): State<Shared>,
@@ -155,7 +156,12 @@ pub(super) async fn explain(
     })
     .await
     .map_err(|_| PublishError::CutShort)?;
-    Ok(Json(answered.map_err(PublishError::Problems)?))
+    Ok(Json(answered.map_err(|why| match why {
+        Unanswered::NotOne(why) => {
+            Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "question-unclear", why.to_string())
+        }
+        Unanswered::Problems(problems) => PublishError::Problems(problems).into(),
+    })?))
 }
 
 async fn in_force(app: &Shared) -> Result<PolicyVersion, Failure> {
