@@ -55,7 +55,7 @@
 use crate::entry::Entry;
 use crate::refusal::{self, Addressee};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where entries go before anything leaves. Implemented by the agent's spool; a receipt means that
 /// the entry survives the death of this process.
@@ -108,7 +108,9 @@ struct Part {
     entries: Vec<Entry>,
     release: Release,
     otherwise: Otherwise,
-    left: Option<Left>,
+    sending: Option<Sending>,
+    /// The end of a call that was judged before. It is on record only where the call is.
+    end: Option<Box<(Entry, Sending)>>,
 }
 
 /// On record. The only value that yields bytes a transport will send.
@@ -142,31 +144,24 @@ pub(crate) enum Otherwise {
     Unanswered(Addressee),
 }
 
-/// What became of a call that was judged: until it has left nobody can answer it, and where it was held
-/// back its end is nothing to record.
+/// How the sending of a judged call went. One that was held back for want of a record leaves no trace:
+/// nobody can answer it, and its end is nothing to record.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Left(Arc<AtomicU8>);
+pub(crate) struct Sending(Arc<AtomicBool>);
 
-const LEFT: u8 = 1;
-const HELD_BACK: u8 = 2;
-
-impl Left {
-    pub(crate) fn has(&self) -> bool {
-        self.0.load(Ordering::Acquire) == LEFT
-    }
-
+impl Sending {
     pub(crate) fn was_held_back(&self) -> bool {
-        self.0.load(Ordering::Acquire) == HELD_BACK
+        self.0.load(Ordering::Acquire)
     }
 
-    fn set(&self, what: u8) {
-        self.0.store(what, Ordering::Release);
+    fn hold_back(&self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
 impl Judged {
     fn one(entries: Vec<Entry>, release: Release, otherwise: Otherwise) -> Self {
-        Self { parts: Parts::One(Part { entries, release, otherwise, left: None }) }
+        Self { parts: Parts::One(Part { entries, release, otherwise, sending: None, end: None }) }
     }
 
     /// Traffic that nothing has to be recorded about.
@@ -191,9 +186,17 @@ impl Judged {
         }
     }
 
-    pub(crate) fn leaving(mut self, left: Left) -> Self {
+    pub(crate) fn with(mut self, sending: Sending) -> Self {
         if let Parts::One(part) = &mut self.parts {
-            part.left = Some(left);
+            part.sending = Some(sending);
+        }
+        self
+    }
+
+    /// Ends a call that may stand in the same batch, before this.
+    pub(crate) fn ending(mut self, end: Option<(Entry, Sending)>) -> Self {
+        if let Parts::One(part) = &mut self.parts {
+            part.end = end.map(Box::new);
         }
         self
     }
@@ -246,12 +249,13 @@ impl Judged {
 
 impl Part {
     fn record(self, audit: &mut dyn Audit) -> Release {
-        let kept = self.entries.iter().try_for_each(|entry| {
+        let end = self.end.filter(|end| !end.1.was_held_back()).map(|end| end.0);
+        let kept = self.entries.iter().chain(&end).try_for_each(|entry| {
             let Receipt { .. } = audit.enter(entry)?;
             Ok(())
         });
-        if let Some(left) = &self.left {
-            left.set(if kept.is_ok() { LEFT } else { HELD_BACK });
+        if let Some(sending) = self.sending.filter(|_| kept.is_err()) {
+            sending.hold_back();
         }
         match kept {
             Ok(()) => self.release,

@@ -19,7 +19,7 @@ mod tasks;
 mod unreadable;
 
 use crate::entry::{Entry, EntryKind, Fate};
-use crate::judged::{Judged, Left, Otherwise, Release};
+use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::OpenRequests;
 use crate::refusal::{self, Addressee, Era, Named};
 pub use definitions::Definitions;
@@ -112,7 +112,7 @@ struct Call {
     method: String,
     named: Option<Named>,
     tool_use_id: Option<String>,
-    left: Left,
+    sending: Sending,
 }
 
 impl Session {
@@ -264,14 +264,19 @@ impl Session {
 }
 
 impl Open {
-    /// The call, if this is one and it has left.
+    /// The call, if this is one and was not held back.
     fn call(&self) -> Option<&Call> {
-        self.call.as_ref().filter(|call| call.left.has())
+        self.call.as_ref().filter(|call| !call.sending.was_held_back())
+    }
+
+    /// The record of its cancellation, where it is a call.
+    fn cancelled(&self, now: Now) -> Option<(Entry, Sending)> {
+        Some((self.outcome(Fate::Cancelled, 0, now)?, self.call()?.sending.clone()))
     }
 
     /// It was held back, and whoever asked told so.
     fn never_left(&self) -> bool {
-        self.call.as_ref().is_some_and(|call| call.left.was_held_back())
+        self.call.as_ref().is_some_and(|call| call.sending.was_held_back())
     }
 
     /// Does the peer owe an answer?

@@ -1,6 +1,6 @@
 //! Splice edits: change one place of a message and keep every other byte.
 
-use crate::list::{Change, Changes, Unreadable};
+use crate::list::{Change, Changes};
 use crate::members::Members;
 use crate::message::{Message, range_in};
 use serde_json::value::RawValue;
@@ -69,27 +69,6 @@ pub fn without_subscriptions(message: Message, mut keep: impl FnMut(&str) -> boo
     let kept: Vec<&str> = items.into_iter().filter(wanted).map(RawValue::get).collect();
     let splice = Splice { at: range_in(text, list), with: format!("[{}]", kept.join(",")) };
     spliced(message, vec![splice])
-}
-
-/// The message with one top-level member of its `result` set to `json`: replaced where it stands, or
-/// added at the end.
-///
-/// # Errors
-/// The message has no result object.
-pub fn set_result_member(message: &Message, key: &str, json: &RawValue) -> Result<Vec<u8>, Unreadable> {
-    let text = message.text();
-    let result = message.result().ok_or(Unreadable::NoResult)?;
-    let members = Members::of(result).ok_or(Unreadable::NoResult)?;
-    let splice = match members.get(key) {
-        Some(old) => Splice { at: range_in(text, old), with: json.get().to_owned() },
-        None => {
-            let comma = if members.is_empty() { "" } else { "," };
-            let brace = range_in(text, result).end - 1;
-            let key = serde_json::Value::from(key);
-            Splice { at: brace..brace, with: format!("{comma}{key}:{json}") }
-        }
-    };
-    Ok(apply(text, vec![splice]).into_bytes())
 }
 
 /// An `initialize` or `server/discover` result whose `instructions` say nothing.
@@ -173,18 +152,6 @@ mod tests {
         }
         let error = r#"{"jsonrpc":"2.0","id":0,"error":{"code":1,"message":"m"}}"#;
         assert_eq!(announced(error), error);
-    }
-
-    #[test]
-    fn a_result_member_is_replaced_or_added() {
-        let set = |text: &str| {
-            let json = serde_json::value::to_raw_value(&0).unwrap();
-            String::from_utf8(set_result_member(&message(text), "ttlMs", &json).unwrap()).unwrap()
-        };
-        let frame = |result: &str| format!(r#"{{"jsonrpc":"2.0","result":{result},"id":1}}"#);
-        assert_eq!(set(&frame(r#"{"ttlMs": 50,"a":1}"#)), frame(r#"{"ttlMs": 0,"a":1}"#));
-        assert_eq!(set(&frame(r#"{"a":1 }"#)), frame(r#"{"a":1 ,"ttlMs":0}"#));
-        assert_eq!(set(&frame("{}")), frame(r#"{"ttlMs":0}"#));
     }
 
     #[test]

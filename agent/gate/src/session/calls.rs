@@ -3,7 +3,7 @@
 
 use super::{Call, Now, Open, Session, Waiting};
 use crate::entry::{Entry, EntryKind, Fate};
-use crate::judged::{Judged, Left, Otherwise, Release};
+use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::{Answered, Clash};
 use crate::refusal::{self, Addressee, Case, Named, shorten};
 use crate::secrets;
@@ -194,20 +194,20 @@ impl Session {
             let imitation = self.imitation(named.as_ref(), ask);
             return Judged::entered(entry, Release::ToClient(answer), Otherwise::NotSent(to)).and(imitation);
         }
-        let left = Left::default();
-        let call = self.call(&entry, named, left.clone());
+        let sending = Sending::default();
+        let call = self.call(&entry, named, sending.clone());
         self.open(ask, waiting, to.what.clone(), Some(call));
-        Judged::entered(entry, Release::ToServer(message.into_bytes()), Otherwise::NotSent(to)).leaving(left)
+        Judged::entered(entry, Release::ToServer(message.into_bytes()), Otherwise::NotSent(to)).with(sending)
     }
 
     /// The latest entry, as an open call remembers it.
-    pub(super) fn call(&self, entry: &Entry, named: Option<Named>, left: Left) -> Call {
+    pub(super) fn call(&self, entry: &Entry, named: Option<Named>, sending: Sending) -> Call {
         Call {
             number: self.calls,
             method: entry.method.clone(),
             named,
             tool_use_id: entry.tool_use_id.clone(),
-            left,
+            sending,
         }
     }
 

@@ -3,8 +3,8 @@
 
 use super::calls::Ask;
 use super::{Now, Session, Waiting, malformed_entry, redacted};
-use crate::entry::Fate;
-use crate::judged::{Judged, Otherwise, Release};
+use crate::entry::{Entry, Fate};
+use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::Answered;
 use crate::refusal::{Era, Named, shorten};
 use mcp::salvage::salvage_ends;
@@ -89,7 +89,7 @@ impl Session {
     fn judge_notification(&mut self, message: Message, method: &str, rules: &Ruleset, now: Now) -> Judged {
         if let Subject::Cancelled { request: Some(id) } = message.subject() {
             let ended = self.cancel(id, now);
-            return Judged::pass(Release::ToServer(message.into_bytes())).and(ended);
+            return Judged::pass(Release::ToServer(message.into_bytes())).ending(ended);
         }
         match self.refused_notification(&message, method, rules, now) {
             Some(entry) => Judged::entered(entry, Release::Nothing, Otherwise::Nothing),
@@ -97,11 +97,11 @@ impl Session {
         }
     }
 
-    fn cancel(&mut self, id: &Id, now: Now) -> Option<crate::Entry> {
+    fn cancel(&mut self, id: &Id, now: Now) -> Option<(Entry, Sending)> {
         if matches!(self.asked_server.get(id)?.waiting, Waiting::Initialize) {
             return None;
         }
-        self.asked_server.cancel(id)?.outcome(Fate::Cancelled, 0, now)
+        self.asked_server.cancel(id)?.cancelled(now)
     }
 
     /// The client's answer to a request of the server's.

@@ -4,7 +4,7 @@
 use super::calls::{recorded, without_meta};
 use super::{Now, Open, Session, Waiting};
 use crate::entry::{Entry, Fate};
-use crate::judged::{Judged, Left, Otherwise, Release};
+use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::Answered;
 use crate::refusal::{self, Addressee, Era, Named};
 use mcp::inputs::{self, Input};
@@ -81,11 +81,11 @@ impl Session {
                 Otherwise::Unanswered(to),
             );
         }
-        let left = Left::default();
-        let call = self.call(&entry, Some(named), left.clone());
+        let sending = Sending::default();
+        let call = self.call(&entry, Some(named), sending.clone());
         self.open_to_client(id, method, Some(call), now);
         let release = Release::ToClient(message.into_bytes());
-        Judged::entered(entry, release, Otherwise::Unanswered(to)).leaving(left)
+        Judged::entered(entry, release, Otherwise::Unanswered(to)).with(sending)
     }
 
     /// One thing a server asks, with its `params` as arguments; and the record of it.
@@ -132,7 +132,8 @@ impl Session {
     pub(super) fn judge_inputs(
         &mut self,
         message: &Message,
-        to: &Addressee,
+        open: &Open,
+        id: &Id,
         rules: &Ruleset,
         now: Now,
     ) -> Inputs {
@@ -140,7 +141,7 @@ impl Session {
             Ok(inputs) => inputs,
             Err(why) => {
                 let noise = self.noise_entry("unreadable-inputs", &why.to_string());
-                let answer = refusal::unreadable_inputs(to, &why);
+                let answer = refusal::unreadable_inputs(&open.addressee(id.clone()), &why);
                 return Inputs::Withheld { answer, entries: noise.into_iter().collect() };
             }
         };
@@ -151,8 +152,8 @@ impl Session {
             let named = Named::new(Feature::Client, feature(&method).unwrap_or(&method));
             let (decision, entry) = self.decide_feature(&method, &named, params, rules, now);
             if decision.outcome() == Outcome::Refused {
-                let case = self.case(rules, Some(&named));
-                withheld.get_or_insert_with(|| refusal::input_refused(to, &named.name, &decision, &case));
+                let (to, case) = (open.addressee(id.clone()), self.case(rules, Some(&named)));
+                withheld.get_or_insert_with(|| refusal::input_refused(&to, &named.name, &decision, &case));
                 entries.push(entry);
             } else {
                 let passed = self.passed(&entry, params.map_or(0, str::len));

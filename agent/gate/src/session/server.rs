@@ -2,8 +2,8 @@
 
 use super::client_features::Inputs;
 use super::{Now, Open, Session, Waiting, redacted};
-use crate::entry::Fate;
-use crate::judged::{Judged, Otherwise, Release};
+use crate::entry::{Entry, Fate};
+use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::Answered;
 use mcp::salvage::{salvage, salvage_ends};
 use mcp::{Id, Kind, Line, Malformed, Message, Subject, edit};
@@ -66,7 +66,7 @@ impl Session {
                 return self.drop_noise("unasked-response", &why);
             }
         };
-        let asked = match self.judge_inputs(&message, &open.addressee(id.clone()), rules, now) {
+        let asked = match self.judge_inputs(&message, &open, &id, rules, now) {
             Inputs::Passed(asked) => asked,
             Inputs::Withheld { answer, entries } => {
                 let outcome = open.outcome(Fate::Error, message.bytes().len(), now);
@@ -126,7 +126,7 @@ impl Session {
         match message.subject() {
             Subject::Cancelled { request: Some(id) } => {
                 let ended = self.end_by_server(id, now);
-                Judged::pass(Release::ToClient(message.into_bytes())).and(ended)
+                Judged::pass(Release::ToClient(message.into_bytes())).ending(ended)
             }
             Subject::Acknowledged { listen: Some(id) } => {
                 let id = id.clone();
@@ -137,9 +137,9 @@ impl Session {
     }
 
     /// The server ends a request of its own, or (2026-07-28) a subscription.
-    fn end_by_server(&mut self, id: &Id, now: Now) -> Option<crate::Entry> {
+    fn end_by_server(&mut self, id: &Id, now: Now) -> Option<(Entry, Sending)> {
         if let Some(open) = self.asked_client.cancel(id) {
-            return open.outcome(Fate::Cancelled, 0, now);
+            return open.cancelled(now);
         }
         if self.listens(id).is_some() {
             let _: Option<Open> = self.asked_server.cancel(id);

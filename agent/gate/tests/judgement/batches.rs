@@ -3,7 +3,8 @@
 use crate::stage::{Stage, call, heard, result, to_client, to_server};
 use gate::{EntryKind, Release};
 use policy::Outcome;
-use serde_json::json;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
 /// A session on which the server settled on this version.
 fn settled(version: &str) -> Stage {
@@ -83,7 +84,7 @@ fn a_servers_batch_may_ask_and_answer_at_once() {
         stage.server_batch(&format!("[{roots},{sampling},{}]", result(1, r#"{"content":[]}"#)));
     assert_eq!(on, to_client(&format!("[{roots},{}]", result(1, r#"{"content":[]}"#))));
     let Release::ToServer(bytes) = to_server else { panic!("{to_server:?}") };
-    let answers: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let answers: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!((answers[0]["id"].as_u64(), answers.as_array().unwrap().len()), (Some(2), 1));
 }
 
@@ -94,6 +95,52 @@ fn a_part_that_cannot_be_recorded_is_held_back_and_the_rest_is_not() {
     let [on, back] = stage.client_batch(&format!("[{},{PING}]", call(1, "read_file", "{}")));
     assert_eq!(on, to_server(&format!("[{PING}]")));
     assert_eq!(heard(&back)[0]["id"], 1);
+}
+
+/// One of the things that may stand in a batch.
+fn part() -> impl Strategy<Value = String> {
+    let id = 0u64..4;
+    prop_oneof![
+        id.clone().prop_map(|id| call(id, "read_file", "{}")),
+        id.clone().prop_map(|id| call(id, "delete_file", "{}")),
+        id.clone().prop_map(|id| result(id, "{}")),
+        id.prop_map(|id| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list"}}"#)),
+        Just(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#.to_owned()),
+        Just(r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":7}}"#.to_owned()),
+        Just("\"text\"".to_owned()),
+    ]
+}
+
+/// What left in one array, message by message.
+fn told(release: &Release) -> Vec<Value> {
+    match release {
+        Release::ToServer(bytes) | Release::ToClient(bytes) => serde_json::from_slice(bytes).unwrap(),
+        Release::Nothing => Vec::new(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_batch_does_what_its_messages_do_alone(parts in prop::collection::vec(part(), 1..8), from_client: bool) {
+        let (mut whole, mut alone) = (settled("2025-03-26"), settled("2025-03-26"));
+        for stage in [&mut whole, &mut alone] {
+            let _ = stage.client(&call(2, "read_file", "{}"));
+            let _ = stage.server(r#"{"jsonrpc":"2.0","id":3,"method":"roots/list"}"#);
+        }
+        let batch = format!("[{}]", parts.join(","));
+        let left = if from_client { whole.client_batch(&batch) } else { whole.server_batch(&batch) };
+        let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+        for part in &parts {
+            match if from_client { alone.client(part) } else { alone.server(part) } {
+                Release::ToServer(bytes) => to_server.push(serde_json::from_slice::<Value>(&bytes).unwrap()),
+                Release::ToClient(bytes) => to_client.push(serde_json::from_slice::<Value>(&bytes).unwrap()),
+                Release::Nothing => {}
+            }
+        }
+        prop_assert_eq!(told(&left[0]), to_server);
+        prop_assert_eq!(told(&left[1]), to_client);
+        prop_assert_eq!(format!("{:?}", whole.book.entries), format!("{:?}", alone.book.entries));
+    }
 }
 
 /// Attack: in every other revision an array is read by some servers and by no judge.

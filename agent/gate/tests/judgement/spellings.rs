@@ -58,8 +58,82 @@ fn careless_tool(text: &str) -> Option<String> {
     (called && names.iter().any(|name| name == "delete_file")).then(|| "delete_file".to_owned())
 }
 
+/// The other things that a grant has to cover, spelled by a careless or hostile client.
+fn near_feature() -> impl Strategy<Value = String> {
+    let method = prop_oneof![
+        Just("resources/read"),
+        Just("resources/subscribe"),
+        Just("prompts/get"),
+        Just("completion/complete"),
+        Just("Resources/read"),
+        Just("prompts\\/get"),
+    ];
+    let key = prop_oneof![
+        Just("uri"),
+        Just("Uri"),
+        Just("ur\\u0069"),
+        Just("uri\\u0000"),
+        Just("name"),
+        Just("NAME"),
+        Just("ref"),
+        Just("REF"),
+        Just("_meta"),
+    ];
+    let value = prop_oneof![
+        Just("\"file:///work/a\""),
+        Just("\"file:///etc/b\""),
+        Just("\"review_x\""),
+        Just("\"deploy\""),
+        Just(r#"{"type":"ref/prompt","name":"deploy"}"#),
+        Just(r#"{"type":"ref/prompt","name":"review_x","uri":"file:///etc/b"}"#),
+        Just(r#"{"name":"review_x","Name":"deploy"}"#),
+        Just(r#"{"name":"review_x"}"#),
+        Just("[\"deploy\"]"),
+        Just("null"),
+    ];
+    (method, prop::collection::vec((key, value), 0..4)).prop_map(|(method, members)| {
+        let members: Vec<_> = members.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{}}}}}"#, members.join(","))
+    })
+}
+
+/// Every text under this key, in `params` or in the reference inside, whatever its case. For resources and
+/// prompts asked for by name, what else stands in the message does not count.
+fn careless_names(text: &str, key: &str) -> Vec<String> {
+    let Ok(value) = serde_json::from_str::<Value>(text) else { return Vec::new() };
+    let is = |name: &str, key: &str| name.trim_end_matches('\0').eq_ignore_ascii_case(key);
+    let in_reference = value["method"] == "completion/complete";
+    let params: Vec<_> = value["params"].as_object().into_iter().flatten().collect();
+    let objects: Vec<(&String, &Value)> = match in_reference {
+        true => params
+            .iter()
+            .filter(|(name, _)| is(name, "ref"))
+            .flat_map(|(_, it)| it.as_object().into_iter().flatten())
+            .collect(),
+        false => params,
+    };
+    objects
+        .iter()
+        .filter(|(name, _)| is(name, key))
+        .filter_map(|(_, it)| it.as_str().map(str::to_owned))
+        .collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_spelling_of_a_refused_resource_or_prompt_reaches_the_server(text in near_feature()) {
+        let mut stage = Stage::new();
+        if let Release::ToServer(bytes) = stage.client(&text) {
+            prop_assert_eq!(&bytes, text.as_bytes());
+            // What the message is about is all that a careless reader could take out of it.
+            let about_prompt = text.contains("prompts") || text.contains("completion");
+            let about_resource = text.contains("resources/") || text.contains("completion");
+            prop_assert!(!(about_prompt && text.contains("deploy") && careless_names(&text, "name").contains(&"deploy".to_owned())), "{}", text);
+            prop_assert!(!(about_resource && careless_names(&text, "uri").contains(&"file:///etc/b".to_owned())), "{}", text);
+        }
+    }
 
     #[test]
     fn no_spelling_of_a_refused_call_reaches_the_server(text in near_json()) {
