@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::io::WriteHalf;
 use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
 
 /// A user with more guards than this has other troubles, and is not to trouble the other users. The
 /// administrator has no limit: they could end us anyway.
@@ -36,7 +37,10 @@ pub async fn serve(listener: Listener, desk: Arc<impl Desk>) {
 
 async fn serve_within(first_line: Duration, mut listener: Listener, desk: Arc<impl Desk>) {
     let places = Places::default();
+    // They end with us: what they hold is waited for when the resident ends, and guards do not hang up.
+    let mut conversations = JoinSet::new();
     loop {
+        while conversations.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let Some(place) = places.take(&peer) else {
@@ -44,7 +48,7 @@ async fn serve_within(first_line: Duration, mut listener: Listener, desk: Arc<im
                     continue;
                 };
                 let desk = Arc::clone(&desk);
-                tokio::spawn(async move {
+                conversations.spawn(async move {
                     if let Err(error) = converse(stream, &peer, &*desk, first_line).await {
                         tracing::debug!(%error, peer.pid = ?peer.pid, "socket.ended");
                     }
