@@ -54,6 +54,10 @@ pub enum Subject<'a> {
     Acknowledged {
         listen: Option<&'a Id>,
     },
+    /// `notifications/resources/updated`.
+    Updated {
+        uri: &'a str,
+    },
     Other,
 }
 
@@ -101,6 +105,9 @@ enum About {
     },
     Acknowledged {
         listen: Option<Id>,
+    },
+    Updated {
+        uri: String,
     },
     #[default]
     Other,
@@ -197,6 +204,7 @@ impl Asked {
             About::Listen { changes, resources } => Subject::Listen { changes: *changes, resources },
             About::Cancelled { request } => Subject::Cancelled { request: request.as_ref() },
             About::Acknowledged { listen } => Subject::Acknowledged { listen: listen.as_ref() },
+            About::Updated { uri } => Subject::Updated { uri },
             About::Other => Subject::Other,
         }
     }
@@ -238,6 +246,10 @@ impl About {
                 let listen = meta.and_then(|meta| meta.get(SUBSCRIPTION_ID)).and_then(Id::from_json);
                 Self::Acknowledged { listen }
             }
+            "notifications/resources/updated" => match params.string("uri") {
+                Some(uri) => Self::Updated { uri },
+                None => Self::Other,
+            },
             _ => Self::Other,
         })
     }
@@ -249,7 +261,10 @@ fn read_by(method: &str) -> &'static [&'static str] {
     match method {
         "tools/call" | "prompts/get" => &["_meta", "name", "arguments"],
         "tools/list" | "prompts/list" | "resources/list" | "resources/templates/list" => &["_meta", "cursor"],
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => &["_meta", "uri"],
+        "resources/read"
+        | "resources/subscribe"
+        | "resources/unsubscribe"
+        | "notifications/resources/updated" => &["_meta", "uri"],
         "completion/complete" => &["_meta", "ref", "argument"],
         "tasks/get" | "tasks/result" | "tasks/update" | "tasks/cancel" => &["_meta", "taskId"],
         "initialize" => &["_meta", "protocolVersion", "clientInfo"],

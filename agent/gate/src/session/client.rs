@@ -81,7 +81,10 @@ impl Session {
             Subject::List { list, first_page } => Waiting::List { list, first_page },
             Subject::Initialize => Waiting::Initialize,
             Subject::Discover => Waiting::Discover,
-            Subject::Cancelled { .. } | Subject::Acknowledged { .. } | Subject::Other => Waiting::Other,
+            Subject::Cancelled { .. }
+            | Subject::Acknowledged { .. }
+            | Subject::Updated { .. }
+            | Subject::Other => Waiting::Other,
         };
         self.judge_method(message, ask, waiting)
     }

@@ -7,7 +7,7 @@ use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::Answered;
 use mcp::salvage::{salvage, salvage_ends};
 use mcp::{Id, Kind, Line, Malformed, Message, Subject, edit};
-use policy::Ruleset;
+use policy::{Feature, Ruleset};
 
 /// JSON-RPC 2.0, section 5.1.
 const METHOD_NOT_FOUND: i64 = -32601;
@@ -42,7 +42,7 @@ impl Session {
     fn judge_heard(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
         match message.kind().clone() {
             Kind::Request { id, method } => self.judge_server_request(message, id, &method, rules, now),
-            Kind::Notification { .. } => self.pass_server_notification(message, now),
+            Kind::Notification { .. } => self.pass_server_notification(message, rules, now),
             Kind::Response { id } => self.judge_answer(message, id, None, rules, now),
             Kind::Error { id: Some(id), code } => self.judge_answer(message, id, Some(code), rules, now),
             Kind::Error { id: None, .. } => Judged::pass(Release::ToClient(message.into_bytes())),
@@ -122,7 +122,7 @@ impl Session {
         self.asked_server.answer(id)
     }
 
-    fn pass_server_notification(&mut self, message: Message, now: Now) -> Judged {
+    fn pass_server_notification(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
         match message.subject() {
             Subject::Cancelled { request: Some(id) } => {
                 let ended = self.end_by_server(id, now);
@@ -131,6 +131,10 @@ impl Session {
             Subject::Acknowledged { listen: Some(id) } => {
                 let id = id.clone();
                 self.pass_acknowledgement(message, &id)
+            }
+            // Policy may have changed since it was subscribed to.
+            Subject::Updated { uri } if !rules.visible(&self.question(Feature::Resource, uri, None, now)) => {
+                self.drop_noise("resource-refused", "the server told of a resource that policy does not show")
             }
             _ => Judged::pass(Release::ToClient(message.into_bytes())),
         }

@@ -247,6 +247,22 @@ fn refused_resources_are_taken_out_of_a_subscription_and_recorded() {
 }
 
 #[test]
+fn changes_of_a_resource_that_policy_took_away_are_not_told() {
+    let updated = |uri: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"{uri}"}}}}"#
+        )
+    };
+    let mut stage = Stage::new();
+    let work = updated("file:///work/a");
+    assert_eq!(stage.server(&work), to_client(&work));
+    assert_eq!(stage.server(&updated("file:///work/secret/key")), Release::Nothing);
+    assert_eq!(stage.malformed(), ["resource-refused"]);
+    let _ = stage.policy_changes_to(rules(&POLICY.replace("file:///work/*", "file:///play/*"), 8));
+    assert_eq!(stage.server(&work), Release::Nothing);
+}
+
+#[test]
 fn secrets_in_an_address_stay_out_of_record_and_sentence() {
     let mut stage = Stage::new();
     let release = stage.client(&ask(1, "resources/read", r#"{"uri":"postgres://u:hunter2@h/t"}"#));
