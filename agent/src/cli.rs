@@ -1,6 +1,7 @@
 //! Every verb and flag of `portreeve`, and nothing else.
 
 use crate::commands::configs::ConfigsArgs;
+use crate::commands::pins::PinsVerb;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -60,6 +61,9 @@ pub enum Command {
     /// Policy by hand, for a machine that cannot reach its policy server
     #[command(subcommand, after_help = EXIT_CODES)]
     Policy(Policy),
+    /// What servers say their tools are, what changed, and approving it
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Pins(PinsVerb),
     /// See, apply and undo what Portreeve writes into Claude's configurations
     #[command(after_help = EXIT_CODES)]
     Configs(ConfigsArgs),
@@ -69,6 +73,9 @@ pub enum Command {
     /// Guard one MCP server for clients that dial a URL: an HTTP door of its own
     #[command(after_help = EXIT_CODES)]
     Serve(ServeArgs),
+    /// The resident's own HTTP door: what it serves, and to which clients
+    #[command(subcommand, after_help = EXIT_CODES)]
+    Door(DoorVerb),
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +207,25 @@ pub struct ServeArgs {
     /// The server's own command line
     #[arg(last = true, value_name = "COMMAND", required_unless_present = "upstream")]
     pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DoorVerb {
+    /// List the servers with their URLs, and the clients that have a credential
+    #[command(after_help = EXIT_CODES)]
+    List,
+    /// Make a client's credential; it is told once
+    #[command(after_help = EXIT_CODES)]
+    Grant {
+        #[arg(value_name = "CLIENT")]
+        client: String,
+    },
+    /// Let a client in no more
+    #[command(after_help = EXIT_CODES)]
+    Revoke {
+        #[arg(value_name = "CLIENT")]
+        client: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

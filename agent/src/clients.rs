@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub use claude_code::ClaudeCodeFiles;
 pub use config_file::{ConfigProblem, parse_config, read_bytes};
 pub use config_text::{ConfigText, Malformed, Member, Node};
-pub use entry::{Beyond, Guarded, HEADERS_VARIABLE, Launch, Shape, guard_args};
+pub use entry::{Beyond, Guarded, HEADERS_VARIABLE, Launch, Shape, Transport, guard_args};
 pub use surroundings::Surroundings;
 
 /// One user's home folder. Work is done as the current user; a system-wide service makes one of

@@ -2,8 +2,10 @@
 
 pub mod configs;
 pub mod doctor;
+pub mod door;
 pub mod enroll;
 pub mod explain;
+pub mod pins;
 pub mod policy;
 pub mod run;
 pub mod serve;

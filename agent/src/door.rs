@@ -40,11 +40,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 const CONNECTIONS: usize = 512;
 /// For the headers of a request, from the moment that one may come.
 const HEADERS: Duration = Duration::from_secs(60);
+const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEADER_BYTES: usize = 64 * 1024;
 const SWEEP: Duration = Duration::from_secs(1);
 const BOTH: [&str; 2] = ["application/json", "text/event-stream"];
@@ -75,6 +77,11 @@ impl Door {
         self.served.borrow_mut().insert(name.to_owned(), served);
     }
 
+    /// Serves these, each under its name, and nothing else.
+    pub fn serve_all(&self, served: BTreeMap<String, Rc<Served>>) {
+        *self.served.borrow_mut() = served;
+    }
+
     pub fn admitted(&self) -> &Admitted {
         &self.admitted
     }
@@ -89,7 +96,7 @@ impl Door {
     }
 
     /// Lets clients in for ever; whoever runs the door drops this.
-    pub async fn open(self: Rc<Self>, listener: TcpListener) {
+    pub async fn open(self: Rc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let sweeping = Rc::clone(&self);
         let sweep = async move {
@@ -105,11 +112,18 @@ impl Door {
                 let place = Arc::clone(&places).acquire_owned().await;
                 match listener.accept().await {
                     Ok((stream, _)) => {
-                        let door = Rc::clone(&self);
+                        let (door, tls) = (Rc::clone(&self), tls.clone());
                         tokio::task::spawn_local(async move {
                             // Nagle's wait would be felt at every event.
                             let _ = stream.set_nodelay(true);
-                            door.talk(stream).await;
+                            match tls {
+                                None => door.talk(stream).await,
+                                Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
+                                    Ok(Ok(stream)) => door.talk(stream).await,
+                                    Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
+                                    Err(_) => tracing::debug!("a handshake did not come in time"),
+                                },
+                            }
                             drop(place);
                         });
                     }
@@ -124,7 +138,7 @@ impl Door {
         tokio::join!(sweep, accept);
     }
 
-    async fn talk(self: Rc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+    pub(crate) async fn talk(self: Rc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
         let service = service_fn(move |request| {
             let door = Rc::clone(&self);
             async move { Ok::<_, Infallible>(door.answer(request).await) }

@@ -5,6 +5,7 @@ mod active_policy;
 mod ago;
 mod audit;
 mod backoff;
+pub mod borders;
 mod cli;
 mod clients;
 mod commands;
@@ -20,7 +21,7 @@ mod pipeline;
 mod resident;
 mod steward;
 mod sync;
-pub mod transport;
+mod transport;
 mod upstream;
 
 use clap::Parser;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Enroll(args) => commands::enroll::run(&args, &layout, out),
         Command::Unenroll(args) => commands::unenroll::run(&args, &layout, out),
         Command::Run(args) => commands::run::run(&args, &layout, out),
+        Command::Door(verb) => commands::door::run(&verb, &layout, out),
         Command::Serve(args) => commands::serve::run(args, &layout, out),
         Command::Status(args) => match args.server {
             Some(server) => commands::status::server::run(&server, &layout, out),
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Doctor => commands::doctor::run(&layout, out),
         Command::Explain(args) => commands::explain::run(&args, &layout, out),
         Command::Policy(policy) => commands::policy::run(&policy, &layout, out),
+        Command::Pins(verb) => commands::pins::run(&verb, &layout, out),
         Command::Configs(args) => {
             return commands::configs::run(args, layout, out).unwrap_or_else(|error| {
                 out.problem(&format_args!("{error:#}"));

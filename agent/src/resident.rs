@@ -4,6 +4,7 @@
 //! Here the parts are put together and taken apart; what each does stands in its own module.
 
 mod desk;
+pub mod door;
 pub mod log_marker;
 mod overview;
 mod renewal;
@@ -24,6 +25,7 @@ use crate::pins::Pins;
 use crate::sync::{Intake, PolicyState, Sync, recall};
 use contract::bundle::Anchor;
 use desk::Counter;
+use door::DoorKeeper;
 use platform::Layout;
 use platform::files::FileError;
 use platform::ipc::{IpcError, Listener};
@@ -180,6 +182,7 @@ async fn live(
     parts.spawn(log_marker::run(layout.clone(), identity.device_id.clone(), keeper.clone(), lost));
     parts.spawn(sweep::run(layout.clone(), keeper.clone(), guard_left));
     drop((keeper, overview));
+    let door = DoorKeeper::start(layout, farewell.subscribe());
     let ended = tokio::select! {
         () = shutdown.requested() => Ok(Ended::Asked),
         () = enrolment_changed(layout, &identity, &look_again) => Ok(Ended::EnrolmentChanged),
@@ -191,6 +194,8 @@ async fn live(
         tokio::time::sleep(FAREWELL).await;
     }
     drop(farewell);
+    // While somebody takes its records.
+    door.stop().await;
     // Before our place is free: whoever takes it must not find a configuration healed behind their back.
     detection.stop().await;
     parts.shutdown().await;

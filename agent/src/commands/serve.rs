@@ -81,7 +81,7 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
         (ClientAuth::Token, None) => Some((Credential::make(), true)),
     };
     let signal = Rc::new(PolicySignal::default());
-    let mut policy = ActivePolicy::of(&layout, &signal);
+    let mut policy = ActivePolicy::of(&layout, &signal).for_server(target.identity());
     let InForce { member, device, ruleset } = match &args.policy {
         Some(document) => local(document, &args.member, &layout)?,
         None => policy.now().await,
@@ -115,7 +115,7 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
     };
     tokio::select! {
         () = shutdown.requested() => {}
-        () = Rc::clone(&door).open(listener) => {}
+        () = Rc::clone(&door).open(listener, None) => {}
         () = follow => {}
     }
     door.end().await;

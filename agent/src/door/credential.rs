@@ -58,7 +58,8 @@ impl Credential {
         &self.0
     }
 
-    fn digest(&self) -> [u8; 32] {
+    /// What is kept of it.
+    pub fn digest(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
     }
 }
@@ -85,6 +86,13 @@ impl Admitted {
         let held =
             credentials.into_iter().map(|(name, credential)| (Caller(name.into()), credential.digest()));
         Self::Holders(RefCell::new(held.collect()))
+    }
+
+    /// Others are let in from here on.
+    pub fn replace(&self, holders: impl IntoIterator<Item = (Caller, [u8; 32])>) {
+        if let Self::Holders(held) = self {
+            *held.borrow_mut() = holders.into_iter().collect();
+        }
     }
 
     /// Whose this is; every one is compared, and none faster for being nearer.
