@@ -12,7 +12,7 @@ use contract::bundle::{self, Anchor, MAX_BUNDLE_BYTES, Rejection, Verified};
 use platform::Layout;
 use platform::files::{FileError, Owner, read_trusted};
 use platform::layout::Kind;
-use policy::{Document, Problem, Ruleset};
+use policy::{Document, Problem, Ruleset, ServerIdentity};
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
@@ -70,6 +70,8 @@ impl PolicySignal {
 pub struct ActivePolicy<'a> {
     layout: &'a Layout,
     signal: &'a PolicySignal,
+    /// Where calls to one server only are judged.
+    server: Option<ServerIdentity>,
     /// What was last verified; within one enrolment no older one takes its place.
     adopted: Option<Adopted>,
     /// How the files stood when they were last read.
@@ -96,13 +98,28 @@ struct Found {
 impl<'a> ActivePolicy<'a> {
     pub fn of(layout: &'a Layout, signal: &'a PolicySignal) -> Self {
         let now = Instant::now();
-        Self { layout, signal, adopted: None, stamps: Stamps::default(), next_check: now, next_renewal: now }
+        Self {
+            layout,
+            signal,
+            server: None,
+            adopted: None,
+            stamps: Stamps::default(),
+            next_check: now,
+            next_renewal: now,
+        }
+    }
+
+    /// For calls to this server and no other: less is compiled, and less is kept.
+    #[must_use]
+    pub fn for_server(mut self, server: ServerIdentity) -> Self {
+        self.server = Some(server);
+        self
     }
 
     /// The policy in force now; the lockdown where there is none.
     pub async fn now(&mut self) -> InForce {
         self.stamps = stamps(self.layout);
-        match read(self.layout).await {
+        match self.look().await {
             Ok(Found { adopted, ruleset }) => {
                 let (member, device) = (adopted.of.member.clone(), adopted.of.device_id.clone());
                 self.adopt(adopted);
@@ -110,6 +127,13 @@ impl<'a> ActivePolicy<'a> {
             }
             Err(why) => self.lockdown(&why),
         }
+    }
+
+    /// What is on disk now. Reading and compiling take many times the memory that the rules keep.
+    async fn look(&self) -> Result<Found, NotInForce> {
+        let found = read(self.layout, self.server.as_ref()).await;
+        platform::memory::give_back();
+        found
     }
 
     fn lockdown(&self, why: &NotInForce) -> InForce {
@@ -125,7 +149,7 @@ impl<'a> ActivePolicy<'a> {
     pub async fn changed(&mut self) -> Ruleset {
         loop {
             self.worth_a_look().await;
-            match read(self.layout).await {
+            match self.look().await {
                 Ok(Found { adopted, ruleset }) if self.is_next(&adopted) => {
                     self.adopt(adopted);
                     return ruleset;
@@ -185,7 +209,7 @@ fn stamps(layout: &Layout) -> Stamps {
     })
 }
 
-async fn read(layout: &Layout) -> Result<Found, NotInForce> {
+async fn read(layout: &Layout, server: Option<&ServerIdentity>) -> Result<Found, NotInForce> {
     let of = read_identity(layout)?.ok_or(NotInForce::NotEnrolled)?;
     let owner = match layout.kind {
         Kind::System => Owner::Administrator,
@@ -201,7 +225,8 @@ async fn read(layout: &Layout) -> Result<Found, NotInForce> {
     let anchor = Anchor { organisation: of.organisation.clone(), root };
     let Verified { policy_version: version, policy_toml, standing, expires } =
         bundle::verify_again(&bytes, &anchor).await?;
-    let ruleset = Document::parse(&policy_toml)
+    let ruleset = server
+        .map_or_else(|| Document::parse(&policy_toml), |server| Document::parse_for(&policy_toml, server))
         .and_then(|document| Ruleset::compile(&document, &standing, version, Some(expires)))
         .map_err(|problems| NotInForce::Unusable(first(problems)))?;
     Ok(Found { adopted: Adopted { of, version, expires }, ruleset })

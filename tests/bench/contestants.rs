@@ -210,5 +210,7 @@ pub fn ours(programs: &Programs, stage: &Stage) -> Result<Vec<Contestant>> {
                 Ok(Entrance { command, url: None, headers: String::new() })
             }))
         }),
+        Contestant::new("**portreeve**", Way::HttpToHttp, Role::Guard, stage.served(true)?),
+        Contestant::new("portreeve, no resident", Way::HttpToHttp, Role::GuardAlone, stage.served(false)?),
     ])
 }

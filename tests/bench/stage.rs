@@ -1,7 +1,7 @@
 //! Where the guard is measured: an organisation with a policy of 1,000 grants, one enrolled machine with its
 //! resident and one without, and a server that is dialled.
 
-use crate::contestants::Launch;
+use crate::contestants::{Entrance, Launch};
 use crate::program::Program;
 use crate::programs::Programs;
 use crate::thousand_grants::document;
@@ -10,12 +10,15 @@ use harness::machine::Machine;
 use harness::organisation::Organisation;
 use harness::stage::MEMBER;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command};
 use std::time::Duration;
 
 /// The first version is the one that an organisation is founded with.
 const PUBLISHED: u64 = 2;
+/// What the client shows at the HTTP door.
+const TOKEN: &str = "a-token-of-the-benchmark";
 const SETTLING: Duration = Duration::from_secs(30);
 
 pub struct Stage {
@@ -80,6 +83,21 @@ impl Stage {
                 .env("HOME", &home);
             Ok(command)
         }))
+    }
+
+    /// `portreeve serve` on one of the two machines, in front of the server that is dialled.
+    pub fn served(&self, with_resident: bool) -> Result<Launch> {
+        let machine = if with_resident { &self.machine } else { &self.alone };
+        let (home, root) = (machine.home.clone(), machine.root.clone());
+        let (token, url) = (self.folder().join("client-token"), self.url.clone());
+        std::fs::write(&token, TOKEN)?;
+        std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600))?;
+        Ok(Launch::Listens(Box::new(move |_| {
+            let mut command = Command::new(harness::tools::program("portreeve")?);
+            command.arg("--root").arg(&root).args(["serve", "--name", "bench", "--upstream", &url]);
+            command.arg("--client-token-file").arg(&token).env("HOME", &home);
+            Ok(Entrance { command, url: None, headers: format!("Authorization: Bearer {TOKEN}\r\n") })
+        })))
     }
 
     /// Waits until every record is upstream, so that nobody else is measured beside that work.

@@ -19,8 +19,9 @@ pub struct Recorder {
     identity: ServerIdentity,
     /// The last record that was kept. What they all say stands here once.
     record: Record,
-    /// Where no resident follows the record, pins are kept here.
+    /// Where no resident follows the record, pins are kept here, and follow from these.
     pins: Option<Pins>,
+    unpinned: Vec<Record>,
 }
 
 impl Recorder {
@@ -38,7 +39,7 @@ impl Recorder {
             server: Server { identity: identity.as_str().to_owned(), entry, catalogue: None },
             what: What::Started { policy_version: 0 },
         };
-        Self { segment, identity, record, pins: None }
+        Self { segment, identity, record, pins: None, unpinned: Vec::new() }
     }
 
     /// Whom this machine is enrolled for. A claim: the resident stamps its own.
@@ -54,6 +55,15 @@ impl Recorder {
     pub fn pinning(mut self, pins: Option<Pins>) -> Self {
         self.pins = pins;
         self
+    }
+
+    /// What was recorded of definitions is pinned, all of one message at once.
+    pub fn keep_pins(&mut self) {
+        if let Some(pins) = &self.pins
+            && !self.unpinned.is_empty()
+        {
+            pins.follow(&std::mem::take(&mut self.unpinned));
+        }
     }
 
     /// The client as it names itself.
@@ -75,17 +85,15 @@ impl Recorder {
     /// # Errors
     /// See [`Unkept`].
     pub fn keep(&mut self, what: What) -> Result<(), Unkept> {
-        self.record.id = Uuid::now_v7();
         self.record.time_ms = unix_ms(OffsetDateTime::now_utc());
         self.record.what = what;
         self.record.seq += 1;
+        self.record.id = id(self.record.run, self.record.time_ms, self.record.seq);
         let kept = line(&self.record).and_then(|line| self.segment.append(&line));
         if kept.is_err() {
             self.record.seq -= 1;
-        } else if let Some(pins) = &self.pins
-            && let What::Definition(_) = self.record.what
-        {
-            pins.follow(std::slice::from_ref(&self.record));
+        } else if self.pins.is_some() && matches!(self.record.what, What::Definition(_)) {
+            self.unpinned.push(self.record.clone());
         }
         kept
     }
@@ -116,6 +124,17 @@ fn line(record: &Record) -> Result<Vec<u8>, Unkept> {
     Ok(line)
 }
 
+/// A UUIDv7 whose random part is its run's, counted on: unique, and without asking the system for
+/// randomness at every record.
+fn id(run: Uuid, time_ms: i64, seq: u64) -> Uuid {
+    let [_, _, _, _, _, _, high @ .., b0, b1, b2, b3, b4, b5, b6, b7] = *run.as_bytes();
+    let low = u64::from_be_bytes([b0, b1, b2, b3, b4, b5, b6, b7]).wrapping_add(seq).to_be_bytes();
+    let mut random = [0; 10];
+    random[..2].copy_from_slice(&high);
+    random[2..].copy_from_slice(&low);
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(time_ms).unwrap_or_default(), &random).into_uuid()
+}
+
 fn unix_ms(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
@@ -135,19 +154,19 @@ fn what(entry: &Entry) -> What {
             reason,
             policy_version,
             redacted: entry.redacted,
+            round: entry.round.clone(),
         },
-        EntryKind::Outcome { number, fate, duration_us, bytes } => {
-            What::Outcome {
-                method,
-                tool,
-                call: number,
-                tool_use_id,
-                fate: fate_of(fate),
-                duration_us,
-                bytes,
-                redacted: entry.redacted,
-            }
-        }
+        EntryKind::Outcome { number, fate, duration_us, bytes } => What::Outcome {
+            method,
+            tool,
+            call: number,
+            tool_use_id,
+            fate: fate_of(fate),
+            duration_us,
+            bytes,
+            redacted: entry.redacted,
+            round: entry.round.clone(),
+        },
         EntryKind::Listed { shown, hidden } => What::Listed { method, shown, hidden },
         EntryKind::Malformed { code, message, from_client } => What::Malformed { code, message, from_client },
         EntryKind::Definition { sighting, policy_version } => definition::what(*sighting, policy_version),
@@ -161,5 +180,23 @@ fn fate_of(fate: gate::Fate) -> Fate {
         gate::Fate::Error => Fate::Error,
         gate::Fate::Cancelled => Fate::Cancelled,
         gate::Fate::Lost => Fate::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_records_have_one_id() {
+        let (run, other) = (Uuid::now_v7(), Uuid::now_v7());
+        // The carry goes through all of the low part.
+        let highest = Uuid::from_u128(u128::MAX);
+        let ids =
+            [run, other, highest].into_iter().flat_map(|run| (1..=1000).map(move |seq| id(run, 7, seq)));
+        let ids: BTreeSet<Uuid> = ids.collect();
+        assert_eq!(ids.len(), 3000);
+        assert!(ids.iter().all(|id| id.get_version_num() == 7 && id.get_timestamp().is_some()));
     }
 }

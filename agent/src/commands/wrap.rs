@@ -80,7 +80,7 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let mut shutdown = Shutdown::listen()?;
     let target = Target::named_by(args.http.as_deref(), args.sse.as_deref(), args.command)?;
     let signal = PolicySignal::default();
-    let mut policy = ActivePolicy::of(&layout, &signal);
+    let mut policy = ActivePolicy::of(&layout, &signal).for_server(target.identity());
     let trial = args.policy.is_some();
     let InForce { member, device, ruleset } = match &args.policy {
         Some(document) => local(document, &args.member, &layout)?,

@@ -21,6 +21,7 @@ pub use scope::Scope;
 
 use crate::condition::Condition;
 use crate::decision::{Feature, Mode, Verdict};
+use crate::identity::ServerIdentity;
 use crate::matcher::{MemberPattern, ServerMatcher};
 use crate::problem::Problem;
 use crate::redaction::Redaction;
@@ -121,7 +122,16 @@ impl Document {
     /// # Errors
     /// All faults found, in document order; never empty.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        parse::document(text)
+        parse::document(text, None)
+    }
+
+    /// Of a document that was found sound, what it takes to judge calls to one server: a guard's start does
+    /// not pay for the grants of all others. Their faults are not found, and the document's tests are not there.
+    ///
+    /// # Errors
+    /// All faults found, in document order; never empty.
+    pub fn parse_for(text: &str, server: &ServerIdentity) -> Result<Self, Vec<Problem>> {
+        parse::document(text, Some(server))
     }
 
     /// Runs the document's own `[[tests]]` against its own ruleset.

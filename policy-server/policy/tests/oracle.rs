@@ -291,6 +291,13 @@ proptest! {
         let now = OffsetDateTime::from_unix_timestamp(now).expect("a time");
         let request = Request { member, device, client, server: &server, feature, name: asked, arguments: arguments.as_ref(), now };
         let ours = ruleset.decide(&request);
+        // What a guard compiles, who judges this server's calls and no others.
+        let narrow = Document::parse_for(&text, &server).expect("it is sound, so a part of it is");
+        let narrow = Ruleset::compile(&narrow, &Standing::default(), 1, None).expect("it compiles");
+        prop_assert_eq!(&narrow.decide(&request), &ours, "{}", text);
+        prop_assert_eq!(narrow.visible(&request), ruleset.visible(&request), "{}", text);
+        prop_assert_eq!(narrow.reachable(&request), ruleset.reachable(&request), "{}", text);
+        prop_assert_eq!(narrow.server_name(&server), ruleset.server_name(&server));
         let Some(name) = name else {
             prop_assert_eq!(ours.verdict, Verdict::Refuse);
             return Ok(());

@@ -9,6 +9,7 @@ use super::reader::{Reader, Section, entries, kind};
 use super::{Defaults, Document, Effect, Grant, MAX_DOCUMENT_BYTES, Place, Role, Server, Test};
 use crate::condition::Condition;
 use crate::decision::{Feature, Mode, Verdict};
+use crate::identity::ServerIdentity;
 use crate::matcher::{MemberPattern, ServerMatcher};
 use crate::problem::Problem;
 use crate::ruleset::{DefinitionsMode, DoorSettings};
@@ -32,7 +33,8 @@ pub(super) struct Named<T> {
     pub rule: Option<Spanned<String>>,
 }
 
-pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
+/// With a server, what is said of others is left unread: their grants, and the tests.
+pub(super) fn document(text: &str, only: Option<&ServerIdentity>) -> Result<Document, Vec<Problem>> {
     if text.len() > MAX_DOCUMENT_BYTES {
         let message =
             format!("the document is larger than the {MAX_DOCUMENT_BYTES} bytes that machines take");
@@ -58,9 +60,11 @@ pub(super) fn document(text: &str) -> Result<Document, Vec<Problem>> {
     let door = door(&mut reader, &root);
     let servers = named(&mut reader, &root, "servers", "server", server);
     let roles = named(&mut reader, &root, "roles", "role", role);
-    let grants = listed(&mut reader, &root, "grants", "grant", grant);
-    let redactions = listed(&mut reader, &root, "redact", "redaction", redact::read);
-    let tests = listed(&mut reader, &root, "tests", "test", test);
+    let concerned = only.map(|identity| crate::ruleset::server_among(&servers, identity).unwrap_or_default());
+    let is_read = |table: &DeTable<'_>| concerned.is_none_or(|server| names_server(table, server));
+    let grants = listed(&mut reader, &root, "grants", "grant", is_read, grant);
+    let redactions = listed(&mut reader, &root, "redact", "redaction", |_| true, redact::read);
+    let tests = listed(&mut reader, &root, "tests", "test", |_| only.is_none(), test);
     check::names(&mut reader, &servers, &roles, &grants, &tests);
     check::redactions(&mut reader, &servers, &roles, &redactions);
     let document = Document {
@@ -124,12 +128,22 @@ fn named<T>(
     found
 }
 
-/// The tables of `[[key]]`.
+/// Is this server among a grant's? What is no list of names is read, for its faults.
+fn names_server(grant: &DeTable<'_>, server: &str) -> bool {
+    let Some(DeValue::Array(names)) = grant.get("servers").map(Spanned::get_ref) else { return true };
+    names.iter().any(|name| match name.get_ref() {
+        DeValue::String(name) => name == server,
+        _ => true,
+    })
+}
+
+/// The tables of `[[key]]` that are to be read.
 fn listed<T>(
     reader: &mut Reader<'_>,
     root: &Section<'_>,
     key: &str,
     word: &str,
+    is_read: impl Fn(&DeTable<'_>) -> bool,
     read: fn(&mut Reader<'_>, &mut Section<'_>) -> Option<T>,
 ) -> Vec<T> {
     let Some(value) = root.table.get(key) else { return Vec::new() };
@@ -146,6 +160,9 @@ fn listed<T>(
             reader.problem(item.span().start, message, help.clone());
             continue;
         };
+        if !is_read(table) {
+            continue;
+        }
         let mut section = Section { table, what: format!("{word} {}", index + 1), span: item.span() };
         found.extend(read(reader, &mut section));
     }
