@@ -20,11 +20,15 @@ use servers::{HANDSHAKE, Server};
 
 /// Plays the server's script directly, and through Portreeve from a client of each way; compares.
 fn compared(server: &Server, era: Era, serves: Way) {
+    compared_from(&Way::ALL, server, era, serves);
+}
+
+fn compared_from(ways: &[Way], server: &Server, era: Era, serves: Way) {
     let (direct, guarded) = std::thread::scope(|threads| {
         let direct = threads.spawn(|| run(server, era, serves, None));
-        let guarded: Vec<_> = Way::ALL
-            .into_iter()
-            .map(|way| (way, threads.spawn(move || run(server, era, serves, Some(way)))))
+        let guarded: Vec<_> = ways
+            .iter()
+            .map(|way| (*way, threads.spawn(move || run(server, era, serves, Some(*way)))))
             .collect();
         let guarded: Vec<_> = guarded.into_iter().map(|(way, run)| (way, run.join().unwrap())).collect();
         (direct.join().unwrap(), guarded)
@@ -63,6 +67,26 @@ fn everything_over_streamable_http_is_the_same() {
 #[test]
 fn everything_over_the_older_http_is_the_same() {
     compared(&servers::EVERYTHING, HANDSHAKE, Way::Sse);
+}
+
+/// The older HTTP is of the first revision; a client of the last one that speaks it is none.
+const SINCE_2026: [Way; 2] = [Way::Stdio, Way::Http];
+
+#[test]
+fn a_server_of_2026_07_28_over_stdio_is_the_same() {
+    compared_from(&SINCE_2026, &servers::MODERN, Era::Stateless, Way::Stdio);
+}
+
+#[test]
+fn a_server_of_2026_07_28_over_streamable_http_is_the_same() {
+    compared_from(&SINCE_2026, &servers::MODERN, Era::Stateless, Way::Http);
+}
+
+#[test]
+fn the_revisions_before_are_the_same() {
+    for revision in ["2024-11-05", "2025-03-26", "2025-06-18"] {
+        compared(&servers::EVERYTHING_IN_SHORT, Era::Handshake(revision), Way::Stdio);
+    }
 }
 
 #[test]

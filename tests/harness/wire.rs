@@ -41,8 +41,10 @@ pub trait Wire {
     /// The other side took nothing more.
     fn send(&mut self, message: &str) -> Result<()>;
 
-    /// Ends a request by closing its stream, where this is what cancelling is (HTTP since 2026-07-28).
-    fn hang_up(&mut self, _id: u64) {}
+    /// Ends a request by closing its stream, where it has one of its own.
+    fn hang_up(&mut self, _id: u64) -> bool {
+        false
+    }
 
     /// Everything that comes, in order of arrival.
     fn heard(&self) -> &Receiver<String>;

@@ -42,6 +42,8 @@ pub struct Player {
     given_up: Vec<Value>,
     /// Requests are open at once: in what order they are answered is a matter of time.
     together: bool,
+    /// The request that a step left open.
+    held: u64,
     next_id: u64,
     open: u64,
 }
@@ -50,8 +52,17 @@ pub struct Player {
 pub fn play(address: Address, era: Era, steps: &[Value]) -> Result<Heard> {
     let wire = address.dial()?;
     let (heard, awaited) = (Heard::default(), BTreeMap::new());
-    let mut player =
-        Player { wire, era, heard, awaited, given_up: Vec::new(), together: false, next_id: 1, open: 0 };
+    let mut player = Player {
+        wire,
+        era,
+        heard,
+        awaited,
+        given_up: Vec::new(),
+        together: false,
+        held: 0,
+        next_id: 1,
+        open: 0,
+    };
     player.greet()?;
     for step in steps {
         player.step(step).with_context(|| format!("at the step {step}"))?;
@@ -89,6 +100,10 @@ impl Player {
             self.say(method, params)?;
         } else if let Some(method) = step["await"].as_str() {
             self.wait_for(method)?;
+        } else if let Some(method) = step["open"].as_str() {
+            self.held = self.begin(method, params)?;
+        } else if step["close"] == true {
+            self.give_up(self.held)?;
         } else if let Some(text) = step["raw"].as_str() {
             let id = self.number();
             self.open = id;
@@ -160,13 +175,18 @@ impl Player {
     fn cancel_after(&mut self, sign: &str, method: &str, params: &Value) -> Result<()> {
         let id = self.begin(method, params)?;
         self.wait_for(sign)?;
-        if self.era == Era::Stateless {
-            self.wire.hang_up(id);
-        }
-        self.say("notifications/cancelled", &json!({"requestId": id, "reason": "changed my mind"}))?;
+        self.give_up(id)?;
         self.given_up.push(params["_meta"]["progressToken"].clone());
         self.heard.progress.remove(&id);
         Ok(())
+    }
+
+    /// Over HTTP closing its stream ends a request, since 2026-07-28.
+    fn give_up(&mut self, id: u64) -> Result<()> {
+        if self.era == Era::Stateless && self.wire.hang_up(id) {
+            return Ok(());
+        }
+        self.say("notifications/cancelled", &json!({"requestId": id, "reason": "changed my mind"}))
     }
 
     /// A task's life (2025-11-25): looked at, its result fetched, listed, cancelled too late.

@@ -14,18 +14,21 @@ pub const HANDSHAKE: Era = Era::Handshake("2025-11-25");
 pub struct Server {
     pub name: &'static str,
     script: &'static str,
-    command: fn(&Path) -> Option<Command>,
+    command: fn(&Path, Way) -> Option<Command>,
 }
 
-pub const EVERYTHING: Server = Server {
-    name: "everything",
-    script: include_str!("scripts/everything.json"),
-    command: |_| npm("mcp-server-everything"),
-};
+pub const EVERYTHING: Server =
+    Server { name: "everything", script: include_str!("scripts/everything.json"), command: everything };
+/// The same in fewer words, for the revisions before.
+pub const EVERYTHING_IN_SHORT: Server =
+    Server { name: "everything", script: include_str!("scripts/short.json"), command: everything };
+/// Our fixture on the TypeScript SDK, which speaks 2026-07-28 over stdio and over HTTP.
+pub const MODERN: Server =
+    Server { name: "modern", script: include_str!("scripts/modern.json"), command: modern };
 pub const FILESYSTEM: Server = Server {
     name: "filesystem",
     script: include_str!("scripts/filesystem.json"),
-    command: |folder| {
+    command: |folder, _| {
         let mut command = npm("mcp-server-filesystem")?;
         command.arg(folder.join("shown"));
         Some(command)
@@ -34,7 +37,7 @@ pub const FILESYSTEM: Server = Server {
 pub const MEMORY: Server = Server {
     name: "memory",
     script: include_str!("scripts/memory.json"),
-    command: |folder| {
+    command: |folder, _| {
         let mut command = npm("mcp-server-memory")?;
         command.env("MEMORY_FILE_PATH", folder.join("memory.json"));
         Some(command)
@@ -43,14 +46,17 @@ pub const MEMORY: Server = Server {
 pub const SEQUENTIAL_THINKING: Server = Server {
     name: "sequential-thinking",
     script: include_str!("scripts/sequential-thinking.json"),
-    command: |_| npm("mcp-server-sequential-thinking"),
+    command: |_, _| npm("mcp-server-sequential-thinking"),
 };
-pub const TIME: Server =
-    Server { name: "time", script: include_str!("scripts/time.json"), command: |_| pypi("mcp-server-time") };
+pub const TIME: Server = Server {
+    name: "time",
+    script: include_str!("scripts/time.json"),
+    command: |_, _| pypi("mcp-server-time"),
+};
 pub const GIT: Server = Server {
     name: "git",
     script: include_str!("scripts/git.json"),
-    command: |folder| {
+    command: |folder, _| {
         let mut command = pypi("mcp-server-git")?;
         command.arg("--repository").arg(folder.join("repository"));
         Some(command)
@@ -59,7 +65,7 @@ pub const GIT: Server = Server {
 pub const FETCH: Server = Server {
     name: "fetch",
     script: include_str!("scripts/fetch.json"),
-    command: |_| {
+    command: |_, _| {
         let mut command = pypi("mcp-server-fetch")?;
         command.arg("--ignore-robots-txt");
         Some(command)
@@ -70,13 +76,7 @@ impl Server {
     /// The command that serves this way, where it was fetched. It finds its files in `folder`.
     #[must_use]
     pub fn command(&self, folder: &Path, way: Way) -> Option<Command> {
-        let mut command = (self.command)(folder)?;
-        match way {
-            Way::Stdio => {}
-            Way::Http => drop(command.arg("streamableHttp")),
-            Way::Sse => drop(command.arg("sse")),
-        }
-        Some(command)
+        (self.command)(folder, way)
     }
 
     /// What is asked, with this run's own folder and address in the places kept for them.
@@ -87,6 +87,27 @@ impl Server {
         let script = self.script.replace("{folder}", &folder.display().to_string()).replace("{page}", page);
         Ok(serde_json::from_str(&script)?)
     }
+}
+
+fn everything(_: &Path, way: Way) -> Option<Command> {
+    let mut command = npm("mcp-server-everything")?;
+    match way {
+        Way::Stdio => {}
+        Way::Http => drop(command.arg("streamableHttp")),
+        Way::Sse => drop(command.arg("sse")),
+    }
+    Some(command)
+}
+
+/// A copy of it in the run's own folder, where it finds its packages.
+fn modern(folder: &Path, way: Way) -> Option<Command> {
+    let packages = tools::conformance_folder()?.join("node_modules");
+    let own = folder.join("server.mjs");
+    std::fs::copy(tools::repository().join("tests/fixtures/conformance/server.mjs"), &own).ok()?;
+    std::os::unix::fs::symlink(&packages, folder.join("node_modules")).ok()?;
+    let mut command = Command::new(packages.join(".bin/node"));
+    command.arg(own).args((way == Way::Stdio).then_some("--stdio"));
+    Some(command)
 }
 
 fn npm(name: &str) -> Option<Command> {

@@ -46,9 +46,16 @@ fn time(text: &str) -> Option<(usize, &'static str)> {
     long.or_else(|| clock.iter().find_map(|shape| fits(text, shape)).map(|length| (length, "{time}")))
 }
 
+const STATE: &str = r#""requestState":""#;
+
 fn random(text: &str) -> Option<(usize, &'static str)> {
     let id = fits(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")
         .or_else(|| fits(text, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
+    // Sealed with a key of the server's own process.
+    let state = text.strip_prefix(STATE).and_then(|state| state.find('"')).map(|length| STATE.len() + length);
+    if let Some(length) = state {
+        return Some((length, r#""requestState":"{sealed}"#));
+    }
     // `Resource …` in base64: the text of it says when it was made.
     let made = text.starts_with("UmVzb3VyY2Ug").then(|| text.find('"')).flatten();
     id.map(|length| (length, "{id}")).or(made.map(|length| (length, "{made at some time}")))

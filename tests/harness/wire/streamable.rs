@@ -64,10 +64,9 @@ impl Wire for Streamable {
         Ok(())
     }
 
-    fn hang_up(&mut self, id: u64) {
-        if let Some(stream) = self.shared.state().open.remove(&Some(id)) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+    fn hang_up(&mut self, id: u64) -> bool {
+        let stream = self.shared.state().open.remove(&Some(id));
+        stream.is_some_and(|stream| stream.shutdown(Shutdown::Both).is_ok())
     }
 
     fn heard(&self) -> &Receiver<String> {
