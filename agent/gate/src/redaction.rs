@@ -39,6 +39,13 @@ pub(crate) enum Blocked {
     Unreadable,
 }
 
+/// A message that must not pass, as it came, and why.
+#[derive(Debug)]
+pub(crate) struct Withheld {
+    pub message: Message,
+    pub why: Blocked,
+}
+
 /// A text that was redacted, and in how many places.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Redacted {
@@ -51,7 +58,7 @@ pub(crate) fn message(
     message: Message,
     rules: &[&Redaction],
     way: Way,
-) -> Result<(Message, u64), (Message, Blocked)> {
+) -> Result<(Message, u64), Box<Withheld>> {
     let rules = going(rules, way);
     if rules.is_empty() {
         return Ok((message, 0));
@@ -65,16 +72,22 @@ pub(crate) fn message(
     match redact(part, &rules, &Zone::message()) {
         Ok(None) => Ok((message, 0)),
         Ok(Some(redacted)) => put_back(message, &redacted),
-        Err(why) => Err((message, why)),
+        Err(why) => Err(withheld(message, why)),
     }
 }
 
-fn put_back(message: Message, redacted: &Redacted) -> Result<(Message, u64), (Message, Blocked)> {
-    let Some(bytes) = with_part(&message, &redacted.text) else { return Err((message, Blocked::Unreadable)) };
+fn put_back(message: Message, redacted: &Redacted) -> Result<(Message, u64), Box<Withheld>> {
+    let Some(bytes) = with_part(&message, &redacted.text) else {
+        return Err(withheld(message, Blocked::Unreadable));
+    };
     match Message::parse(bytes) {
         Ok(anew) if anew.kind() == message.kind() => Ok((anew, redacted.places)),
-        _ => Err((message, Blocked::Unreadable)),
+        _ => Err(withheld(message, Blocked::Unreadable)),
     }
+}
+
+fn withheld(message: Message, why: Blocked) -> Box<Withheld> {
+    Box::new(Withheld { message, why })
 }
 
 /// The message's bytes with another text in the place of its params, result or error.

@@ -270,7 +270,7 @@ fn reasons(policies: &PolicySet, response: &Response) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn index_and_cedar_say_what_cedar_alone_says(

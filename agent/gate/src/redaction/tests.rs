@@ -13,9 +13,13 @@ fn redacted(rule: &str, text: &str, way: Way) -> Result<(String, u64), Blocked> 
     let read = Message::parse(text.as_bytes().to_vec()).expect(text);
     match message(read, &rules, way) {
         Ok((anew, places)) => Ok((String::from_utf8(anew.into_bytes()).expect("UTF-8"), places)),
-        Err((kept, why)) => {
-            assert_eq!(kept.bytes(), text.as_bytes(), "what is blocked is handed back as it came");
-            Err(why)
+        Err(withheld) => {
+            assert_eq!(
+                withheld.message.bytes(),
+                text.as_bytes(),
+                "what is blocked is handed back as it came"
+            );
+            Err(withheld.why)
         }
     }
 }
@@ -183,10 +187,12 @@ fn attack_a_secret_that_is_spelt_in_escapes() {
 fn attack_a_secret_in_the_name_of_a_member_blocks_the_message() {
     assert_eq!(arguments(SECRET, r#"{"a":{"\u0073ecret":1}}"#), Err(Blocked::Name));
     assert_eq!(result(SECRET, r#"{"structuredContent":{"secret1":1}}"#), Err(Blocked::Name));
-    assert_eq!(
-        result(SECRET, r#"{"content":[{"type":"text","text":"{\"secret\":1}"}]}"#),
-        Err(Blocked::Name)
-    );
+    // In JSON that is a text, a name is text.
+    for name in ["secret1", r"\\u0073ecret1"] {
+        let text = format!(r#"{{"content":[{{"type":"text","text":"{{\"{name}\":1}}"}}]}}"#);
+        let expected = r#"{"content":[{"type":"text","text":"{\"[redacted]\":1}"}]}"#;
+        assert_eq!(result(SECRET, &text), Ok((expected.to_owned(), 1)), "{text}");
+    }
 }
 
 #[test]

@@ -47,8 +47,10 @@ impl Found {
 impl Texts<'_> {
     pub fn look(&self, text: &str) -> Result<Found, Blocked> {
         let mut found = Found::default();
-        self.look_into_json(text, &mut found)?;
-        if let Some((text, places)) = self.literals.replaced(found.text.as_deref().unwrap_or(text)) {
+        // In JSON, values of fields are values again: not every run of the same letters.
+        if !self.look_into_json(text, &mut found)?
+            && let Some((text, places)) = self.literals.replaced(text)
+        {
             found.replace(text, places);
         }
         for rule in self.rules {
@@ -69,12 +71,12 @@ impl Texts<'_> {
     }
 
     /// A text that is a JSON object or list is looked into as such: names and escapes in it mean what they
-    /// mean to whoever reads it.
-    fn look_into_json(&self, text: &str, found: &mut Found) -> Result<(), Blocked> {
+    /// mean to whoever reads it. Was it one?
+    fn look_into_json(&self, text: &str, found: &mut Found) -> Result<bool, Blocked> {
         let looks_like_json = text.trim_start().starts_with(['{', '[']);
         if self.nested >= MOST_NESTED || !looks_like_json || serde_json::from_str::<IgnoredAny>(text).is_err()
         {
-            return Ok(());
+            return Ok(false);
         }
         let inner = Texts { nested: self.nested + 1, ..*self };
         let walked = Walk::within(text, inner, &Zone::data(self.rules))?;
@@ -82,7 +84,7 @@ impl Texts<'_> {
         if let Some(redacted) = walked.redacted {
             found.replace(redacted.text, redacted.places);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Base64 of a text; what is no text stays as it is.

@@ -108,7 +108,8 @@ impl<'r, 't> Walk<'r, 't> {
             }
             _ => {
                 let at = self.scanner.scalar();
-                self.scalar(at, zone, taken)
+                self.scalar(at, zone, taken);
+                Ok(())
             }
         }
     }
@@ -118,12 +119,13 @@ impl<'r, 't> Walk<'r, 't> {
         let mut pair = Pair::default();
         self.scanner.take(b'{');
         while self.scanner.peek() == b'"' {
-            let key = self.scanner.string();
-            let key = decoded(&self.text[key]);
+            let name = self.scanner.string();
+            let key = decoded(&self.text[name.clone()]);
             self.scanner.take(b':');
             match zone {
                 Zone::Data(reached) => {
                     self.note(&key, &mut pair);
+                    self.name(name, &key)?;
                     self.member(&key, reached, taken)?;
                 }
                 Zone::Named(depth) => self.value(&Zone::Protocol(depth + 1), None)?,
@@ -136,11 +138,21 @@ impl<'r, 't> Walk<'r, 't> {
         self.take_pair(pair)
     }
 
+    /// The name of a member. In a message it stays, so what it says cannot be taken out; in JSON that is a
+    /// text, it is text like any other.
+    fn name(&mut self, at: Range<usize>, key: &str) -> Result<(), Blocked> {
+        match self.texts.nested {
+            0 if self.texts.speak_of(key) => Err(Blocked::Name),
+            0 => Ok(()),
+            _ => {
+                let found = self.texts.look(key)?;
+                self.replace(at, found)
+            }
+        }
+    }
+
     /// A member of anybody's JSON.
     fn member(&mut self, key: &str, reached: &[Reached], taken: Option<Taken<'r>>) -> Result<(), Blocked> {
-        if self.texts.speak_of(key) {
-            return Err(Blocked::Name);
-        }
         let (reached, by_path) = self.step(reached, &Step::member(key));
         let taken = by_path.or(taken).or_else(|| self.by_name(key));
         self.value(&Zone::Data(reached), taken)
@@ -218,24 +230,23 @@ impl<'r, 't> Walk<'r, 't> {
     }
 
     /// Numbers become 0 and booleans false, so that a schema still holds; null says nothing.
-    fn scalar(&mut self, at: Range<usize>, zone: &Zone, taken: Option<Taken<'r>>) -> Result<(), Blocked> {
+    fn scalar(&mut self, at: Range<usize>, zone: &Zone, taken: Option<Taken<'r>>) {
         let text = &self.text[at.clone()];
-        let Zone::Data(_) = zone else { return Ok(()) };
+        let Zone::Data(_) = zone else { return };
         let by_path = taken.is_some_and(|taken| taken.by_path);
         let neutral = match text {
-            "null" | "0" | "false" | "" => return Ok(()),
+            "null" | "0" | "false" | "" => return,
             "true" => "false",
             _ => "0",
         };
         if !by_path && (neutral == "false" || !self.texts.speak_of(text)) {
-            return Ok(());
+            return;
         }
         if let Some(Taken { with, .. }) = taken.filter(|_| neutral == "0") {
             self.named.push(Named { value: text.to_owned(), with: with.to_owned() });
         }
         self.places += 1;
         self.splices.push((at, neutral.to_owned()));
-        Ok(())
     }
 
     fn replace(&mut self, at: Range<usize>, found: Found) -> Result<(), Blocked> {

@@ -26,7 +26,7 @@ impl Session {
     pub(super) fn judge_client_message(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
         match self.redact_from_client(message, rules, now) {
             Ok((message, places)) => redacted::count(self.judge_redacted(message, rules, now), places),
-            Err(refused) => refused,
+            Err(refused) => *refused,
         }
     }
 

@@ -9,7 +9,7 @@ use super::{Now, Open, Session, Waiting, malformed_entry};
 use crate::entry::{Entry, EntryKind, Fate};
 use crate::judged::{Judged, Otherwise, Release};
 use crate::open::Answered;
-use crate::redaction::{self, Blocked, Way};
+use crate::redaction::{self, Blocked, Way, Withheld};
 use crate::refusal::{self, Era, Named};
 use mcp::salvage::salvage;
 use mcp::{Id, Kind, Message, Subject};
@@ -35,14 +35,14 @@ impl Session {
         message: Message,
         rules: &Ruleset,
         now: Now,
-    ) -> Result<(Message, u64), Judged> {
+    ) -> Result<(Message, u64), Box<Judged>> {
         if !rules.redacts() {
             return Ok((message, 0));
         }
         let belongs = self.client_message_belongs(&message);
         let redactions = self.redactions(&belongs, rules, now);
         redaction::message(message, &redactions, Way::ToServer)
-            .map_err(|(message, why)| self.refuse_unredacted(message, belongs, why, rules, now))
+            .map_err(|withheld| Box::new(self.refuse_unredacted(*withheld, belongs, rules, now)))
     }
 
     /// The same for the server's message.
@@ -51,14 +51,14 @@ impl Session {
         message: Message,
         rules: &Ruleset,
         now: Now,
-    ) -> Result<(Message, u64), Judged> {
+    ) -> Result<(Message, u64), Box<Judged>> {
         if !rules.redacts() {
             return Ok((message, 0));
         }
         let belongs = self.server_message_belongs(&message);
         let redactions = self.redactions(&belongs, rules, now);
         redaction::message(message, &redactions, Way::ToClient)
-            .map_err(|(message, why)| self.withhold_unredacted(&message, why, now))
+            .map_err(|withheld| Box::new(self.withhold_unredacted(&withheld, now)))
     }
 
     fn redactions<'r>(&self, belongs: &Belongs, rules: &'r Ruleset, now: Now) -> Vec<&'r Redaction> {
@@ -113,9 +113,8 @@ impl Session {
     /// Of the client's message, something could not be taken out: it does not leave.
     fn refuse_unredacted(
         &mut self,
-        message: Message,
+        Withheld { message, why }: Withheld,
         belongs: Belongs,
-        why: Blocked,
         rules: &Ruleset,
         now: Now,
     ) -> Judged {
@@ -154,7 +153,7 @@ impl Session {
     }
 
     /// Of the server's message, something could not be taken out: it reaches nobody.
-    fn withhold_unredacted(&mut self, message: &Message, why: Blocked, now: Now) -> Judged {
+    fn withhold_unredacted(&mut self, Withheld { message, why }: &Withheld, now: Now) -> Judged {
         if let Kind::Request { id, .. } = message.kind() {
             let noise = self.noise_entry(RULE, &why.to_string());
             return Judged::pass(Release::ToServer(refusal::server_not_heard(id))).and(noise);

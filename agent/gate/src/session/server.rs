@@ -35,7 +35,7 @@ impl Session {
     pub(super) fn judge_server_message(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
         match self.redact_from_server(message, rules, now) {
             Ok((message, places)) => redacted::count(self.judge_heard(message, rules, now), places),
-            Err(withheld) => withheld,
+            Err(withheld) => *withheld,
         }
     }
 

@@ -11,6 +11,7 @@ mod features;
 mod ledger;
 mod lists;
 mod recording;
+#[cfg(test)]
 mod redactions;
 mod server_attacks;
 mod spellings;

@@ -433,6 +433,36 @@ mod tests {
                 ],
             ),
             (
+                "tools =",
+                "resources = [\"repo://*\"]\nclient-features = [\"*\"]\ntools =",
+                vec![
+                    "Grant `read` now also covers resource `repo://*`.",
+                    "Grant `read` now also covers client feature `*`.",
+                ],
+            ),
+            (
+                "name = \"read\"\n",
+                "name = \"look\"\nprompts = [\"*\"]\nresources = [\"repo://*\"]\n",
+                vec![
+                    "Grant `read` is gone: `engineering` may no longer, by it, call `get_*` on `github`.",
+                    "New grant `look`: `engineering` may call `get_*`, read `repo://*` and get every prompt on `github`.",
+                ],
+            ),
+            (
+                "[[grants]]",
+                "[[grants]]\nname = \"none\"\nroles = [\"engineering\"]\nservers = [\"github\"]\neffect = \"deny\"\n[[grants]]",
+                vec!["New grant `none`: `engineering` may never use anything on `github`."],
+            ),
+            (
+                "[servers.github]",
+                "[door]\nhttps = true\n[[redact]]\nname = \"r\"\nsecrets = true\nfields = [\"a\"]\nin = \"results\"\n[servers.github]\ndefinitions = \"hold\"",
+                vec![
+                    "The HTTP door of each machine is open for HTTPS only from now on.",
+                    "Of server `github`, definitions that changed are held back until somebody approves them from now on.",
+                    "New redaction `r`: secrets and fields `a` in results of every server, replaced by `[redacted]`.",
+                ],
+            ),
+            (
                 "[servers.github]",
                 "[defaults]\nmode = \"enforce\"\n[servers.github]\nmode = \"monitor\"",
                 vec![

@@ -33,7 +33,7 @@ pub(super) struct Named<T> {
     pub rule: Option<Spanned<String>>,
 }
 
-/// With a server, what is said of others is left unread: their grants, and the tests.
+/// With a server, what is said of others is left unread: their grants and redactions, and the tests.
 pub(super) fn document(text: &str, only: Option<&ServerIdentity>) -> Result<Document, Vec<Problem>> {
     if text.len() > MAX_DOCUMENT_BYTES {
         let message =
@@ -63,7 +63,7 @@ pub(super) fn document(text: &str, only: Option<&ServerIdentity>) -> Result<Docu
     let concerned = only.map(|identity| crate::ruleset::server_among(&servers, identity).unwrap_or_default());
     let is_read = |table: &DeTable<'_>| concerned.is_none_or(|server| names_server(table, server));
     let grants = listed(&mut reader, &root, "grants", "grant", is_read, grant);
-    let redactions = listed(&mut reader, &root, "redact", "redaction", |_| true, redact::read);
+    let redactions = listed(&mut reader, &root, "redact", "redaction", is_read, redact::read);
     let tests = listed(&mut reader, &root, "tests", "test", |_| only.is_none(), test);
     check::names(&mut reader, &servers, &roles, &grants, &tests);
     check::redactions(&mut reader, &servers, &roles, &redactions);

@@ -69,9 +69,13 @@ fn bounded<T>(
 
 fn with(reader: &mut Reader<'_>, section: &Section<'_>) -> String {
     let Some(text) = reader.string(section, "with") else { return "[redacted]".to_owned() };
-    if text.get_ref().len() > MOST_WITH || text.get_ref().chars().any(char::is_control) {
+    if text.get_ref().len() > MOST_WITH
+        || text.get_ref().chars().any(|c| c.is_control() || matches!(c, '"' | '\\'))
+    {
         let message = format!("`with` in {} cannot be used", section.what);
-        let help = format!("write a word or a short sentence of {MOST_WITH} bytes at most");
+        let help = format!(
+            "write a word or a short sentence of {MOST_WITH} bytes at most, without quotation marks and backslashes"
+        );
         reader.problem(text.span().start, message, help);
     }
     Spanned::into_inner(text)
