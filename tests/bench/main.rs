@@ -27,7 +27,7 @@ use dice::Dice;
 use figures::Taken;
 use measure::{Bench, Effort};
 use programs::Programs;
-use results::{Results, Row};
+use results::{Absent, Results, Row};
 use stage::Stage;
 use std::io::Write;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -102,7 +102,7 @@ fn contestants(
     arguments: &Arguments,
     programs: &Programs,
     stage: &Stage,
-) -> Result<(Vec<Contestant>, Vec<(String, String)>)> {
+) -> Result<(Vec<Contestant>, Vec<Absent>)> {
     let (mut all, mut absent) = (contestants::ours(programs, stage)?, Vec::new());
     for peer in peers::ALL.iter().filter(|_| !arguments.no_peers) {
         if !arguments.wants_peer(peer.name) {
@@ -111,7 +111,9 @@ fn contestants(
         say(&format!("installing {} (once)", peer.name));
         match peer.contestants(&programs.echo_server, stage) {
             Ok(contestants) => all.extend(contestants),
-            Err(why) => absent.push((peer.name.to_owned(), last_line(&format!("{why:#}")))),
+            Err(why) => {
+                absent.push(Absent { name: peer.name.to_owned(), why: last_line(&format!("{why:#}")) });
+            }
         }
     }
     all.sort_by_key(|one| one.way);

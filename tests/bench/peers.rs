@@ -59,7 +59,7 @@ pub const ALL: &[Peer] = &[
         name: "mcp-fw 0.2.8 (Python)",
         folder: "mcp-fw",
         registry: Registry::Pypi,
-        packages: &["mcp-fw==0.2.8"],
+        packages: &["mcp-fw==0.2.8", "mcp==1.30.0"],
         program: "bin/mcp-fw",
         contestants: commands::mcp_fw,
     },

@@ -3,6 +3,7 @@
 use crate::contestants::{Role, Way};
 use crate::figures::{Figure, Taken};
 use crate::thirty_guards::{GUARDS, Idle};
+use serde::Serialize;
 use std::fmt::Display;
 
 /// One contestant's name and part, and what was taken of it.
@@ -20,8 +21,14 @@ pub struct Results {
     /// One copy and one scan of 100 KB and of 1 MB, in microseconds.
     pub copy_and_scan_us: [f64; 2],
     pub idle: Option<Idle>,
-    /// Peers that could not be installed, and why.
-    pub absent: Vec<(String, String)>,
+    pub absent: Vec<Absent>,
+}
+
+/// A peer that could not be installed, and why.
+#[derive(Debug, Serialize)]
+pub struct Absent {
+    pub name: String,
+    pub why: String,
 }
 
 /// A target, and whether it was met.

@@ -8,31 +8,22 @@ use std::io::Write;
 /// How a contestant wants its calls.
 #[derive(Debug, Clone)]
 pub struct Call {
-    pub tool: String,
-    /// Text before and after the arguments' own object.
-    before: String,
-    after: String,
+    /// The server's one tool, as a peer that gathers many servers calls it.
+    tool: String,
 }
 
 impl Call {
-    /// The tool by this name, with its arguments as they are.
     pub fn of(tool: &str) -> Self {
-        Self { tool: tool.to_owned(), before: String::new(), after: String::new() }
-    }
-
-    /// One tool that stands for all: the real one is named in its arguments.
-    pub fn through(tool: &str, server: &str) -> Self {
-        let before = format!(r#"{{"server_name":"{server}","tool_name":"echo","arguments":"#);
-        Self { tool: tool.to_owned(), before, after: "}".to_owned() }
+        Self { tool: tool.to_owned() }
     }
 
     /// Writes one request for a text of this size.
     pub fn write(&self, id: u64, size: usize, out: &mut Vec<u8>) {
-        let Self { tool, before, after } = self;
+        let tool = &self.tool;
         // Writing to memory does not fail.
         let _ = write!(
             out,
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{before}{{"size":{size}}}{after}}}}}"#
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{{"size":{size}}}}}}}"#
         );
     }
 }
@@ -76,7 +67,7 @@ pub fn glance(answer: &[u8], size: usize) -> Result<()> {
 pub fn message_in(body: &[u8]) -> &[u8] {
     let lines = body.split(|byte| *byte == b'\n');
     let data = lines.filter_map(|line| line.strip_prefix(b"data:")).map(<[u8]>::trim_ascii);
-    data.filter(|data| memmem::find(data, b"\"id\"").is_some()).last().unwrap_or(body)
+    data.rev().find(|data| memmem::find(data, b"\"id\"").is_some()).unwrap_or(body)
 }
 
 pub fn shown(bytes: &[u8]) -> String {
@@ -100,13 +91,5 @@ mod tests {
         assert!(glance(refusal.as_bytes(), 100).is_err() && check(refusal.as_bytes(), 100).is_err());
         let good = json!({"id": 1, "result": {"content": [{"text": "y".repeat(100)}]}}).to_string();
         assert!(glance(good.as_bytes(), 100).is_ok() && check(good.as_bytes(), 100).is_ok());
-    }
-
-    #[test]
-    fn a_wrapped_call_is_whole_json() {
-        let mut out = Vec::new();
-        Call::through("run_tool", "echo").write(7, 100, &mut out);
-        let call: Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(call["params"]["arguments"]["arguments"]["size"], 100);
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 const PUBLISHED: u64 = 2;
 /// What the client shows at the HTTP door.
 const TOKEN: &str = "a-token-of-the-benchmark";
-const SETTLING: Duration = Duration::from_secs(30);
+const SETTLING: Duration = Duration::from_secs(20);
 
 pub struct Stage {
     /// Of the server over HTTP.

@@ -3,7 +3,7 @@
 use crate::contestants::{Role, Way};
 use crate::figures::Figure;
 use crate::peers::NOT_IN_A_REGISTRY;
-use crate::results::{Results, Row, megabytes};
+use crate::results::{Absent, Results, Row, megabytes};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -37,7 +37,7 @@ pub fn markdown(results: &Results) -> String {
         let trouble = row.taken.trouble.as_deref().unwrap_or_default();
         let _ = writeln!(text, "- {} ({}): {trouble}", row.name, row.way.name());
     }
-    for (name, why) in &results.absent {
+    for Absent { name, why } in &results.absent {
         let _ = writeln!(text, "- not measured: {name}: {why}");
     }
     let _ = writeln!(text, "- not in any registry, so not measured: {NOT_IN_A_REGISTRY}");
@@ -50,44 +50,41 @@ shares; CPU: of what stands in the middle, for each call of 100 B.";
 
 fn line(results: &Results, row: &Row) -> String {
     let direct = row.role == Role::Direct;
-    let pair = |p50, p99| match direct {
-        true => format!("({}, {})", micros(row.taken.median(p50)), micros(row.taken.median(p99))),
-        false => format!("{}, {}", micros(results.added(row, p50)), micros(results.added(row, p99))),
+    let pair = |p50, p99| {
+        if direct {
+            format!("({}, {})", micros(row.taken.median(p50)), micros(row.taken.median(p99)))
+        } else {
+            format!("{}, {}", micros(results.added(row, p50)), micros(results.added(row, p99)))
+        }
     };
     let rates = [Figure::Rate1, Figure::Rate8, Figure::Rate64];
-    let floor = match row.role {
-        Role::Direct => "–".to_owned(),
-        _ => number(results.of_floor(row, Figure::SmallP50Us), 1),
-    };
-    let share = match direct {
-        true => "–".to_owned(),
-        false => rates.map(|figure| number(results.of_direct(row, figure), 2)).join(", "),
-    };
-    let start = match direct {
-        true => format!("({})", number(row.taken.median(Figure::StartMs), 1)),
-        // A server over HTTP runs before anybody dials it.
-        false => number(results.added(row, Figure::StartMs), 1),
+    let of_middle = |text: String| if direct { "–".to_owned() } else { text };
+    // A server over HTTP runs before anybody dials it.
+    let start = if direct {
+        format!("({})", number(row.taken.median(Figure::StartMs), 1))
+    } else {
+        number(results.added(row, Figure::StartMs), 1)
     };
     let memory =
         [Figure::IdleKb, Figure::LoadedKb].map(|figure| number(row.taken.median(figure).map(megabytes), 1));
     let columns = [
         row.name.clone(),
         pair(Figure::SmallP50Us, Figure::SmallP99Us),
-        floor,
+        of_middle(number(results.of_floor(row, Figure::SmallP50Us), 1)),
         pair(Figure::LargeP50Us, Figure::LargeP99Us),
         pair(Figure::HugeP50Us, Figure::HugeP99Us),
         rates.map(|figure| thousands(row.taken.median(figure))).join(", "),
-        share,
+        of_middle(rates.map(|figure| number(results.of_direct(row, figure), 2)).join(", ")),
         start,
-        if direct { "–".to_owned() } else { memory.join(", ") },
-        if direct { "–".to_owned() } else { micros(row.taken.median(Figure::CpuUs)) },
+        of_middle(memory.join(", ")),
+        of_middle(micros(row.taken.median(Figure::CpuUs))),
     ];
     format!("| {} |", columns.join(" | "))
 }
 
 /// Without digits that noise makes.
 fn micros(value: Option<f64>) -> String {
-    number(value, if value.is_some_and(|value| value.abs() >= 100.0) { 0 } else { 1 })
+    number(value, usize::from(value.is_none_or(|value| value.abs() < 100.0)))
 }
 
 fn number(value: Option<f64>, digits: usize) -> String {
@@ -122,7 +119,7 @@ pub fn json(results: &Results) -> Value {
         "copy_and_scan_us": results.copy_and_scan_us,
         "idle": results.idle,
         "targets": verdicts.collect::<Vec<_>>(),
-        "absent": results.absent.iter().map(|(name, why)| json!({"name": name, "why": why})).collect::<Vec<_>>(),
+        "absent": results.absent,
     })
 }
 
@@ -145,7 +142,7 @@ mod tests {
             row("guard", Role::Guard, 35.0, 55_000.0),
             row("peer", Role::Peer, 90.0, 20_000.0),
         ];
-        let absent = vec![("gone".to_owned(), "no such package".to_owned())];
+        let absent = vec![Absent { name: "gone".to_owned(), why: "no such package".to_owned() }];
         let results =
             Results { rows, nothing_ms: 1.0, copy_and_scan_us: [100.0, 1000.0], idle: None, absent };
         let text = markdown(&results);

@@ -52,7 +52,7 @@ impl Http {
         );
         self.headers.push_str("MCP-Protocol-Version: 2025-06-18\r\n");
         if let Some(session) = &connection.session {
-            self.headers.push_str(&format!("Mcp-Session-Id: {session}\r\n"));
+            self.headers.extend(["Mcp-Session-Id: ", session, "\r\n"]);
         }
         let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\n{}", self.headers);
         let status = connection.exchange(&head, &speech::initialized())?;
