@@ -2,6 +2,7 @@
 //! Portreeve is between them. Each session is played directly and through it, and what each side saw is
 //! compared byte for byte; what differs is in `transparency/differences.toml`, with its reason.
 
+mod claude_code;
 mod compare;
 mod conformance;
 mod differences;
