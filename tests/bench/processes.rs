@@ -86,16 +86,15 @@ mod tests {
     #[test]
     fn a_program_is_found_with_what_it_started() {
         let mut shell = std::process::Command::new("sh").args(["-c", "sleep 60 & wait"]).spawn().unwrap();
-        let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        while tree(shell.id()).len() < 2 && std::time::Instant::now() < deadline {
-            std::thread::yield_now();
-        }
+        let soon = Duration::from_secs(10);
+        harness::wait::until("the shell's child", soon, || tree(shell.id()).len() == 2).unwrap();
         let found = tree(shell.id());
         assert_eq!((found.first(), found.len()), (Some(&shell.id()), 2));
         assert!(private_kb(&found).is_some_and(|kb| kb > 0));
         assert!(computed(&found) > Duration::ZERO);
         kill_tree(shell.id());
         assert!(!shell.wait().unwrap().success());
-        assert!(found.iter().all(|pid| exe(*pid).is_none()));
+        let gone = || found.iter().all(|pid| exe(*pid).is_none());
+        harness::wait::until("both to be gone", soon, gone).unwrap();
     }
 }
