@@ -201,6 +201,33 @@ fn an_older_client_uses_a_remote_server_that_speaks_2026_alone() {
     drop(server);
 }
 
+/// The rounds of one call have nothing in common but the server's `requestState`; the record joins them by it.
+#[test]
+fn the_rounds_of_one_call_are_joined_in_the_record() {
+    let Some(ground) = Ground::make() else { return };
+    let mut session = ground.session(&ground.modern_server());
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                      "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}});
+    let mut params = json!({"name": "greet", "arguments": {}, "_meta": meta});
+    let asked = session.request("tools/call", &params).unwrap();
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    params["requestState"] = asked["result"]["requestState"].clone();
+    params["inputResponses"] = json!({"who": {"action": "accept", "content": {"name": "Al"}}});
+    assert_eq!(text(&session.request("tools/call", &params).unwrap()), "Hello Al");
+    session.leave(START).unwrap();
+    let (calls, outcomes) = (ground.records("call"), ground.records("outcome"));
+    let call = |n: usize| calls.iter().filter(|call| call["tool"] == "greet").nth(n).unwrap();
+    let outcome = |call: &Value| outcomes.iter().find(|it| it["call"] == call["call"]).unwrap();
+    assert!(outcome(call(0))["round"].is_string(), "{outcomes:?}");
+    assert_eq!(outcome(call(0))["round"], call(1)["round"], "{calls:?}");
+    assert_eq!((call(0).get("round"), outcome(call(1)).get("round")), (None, None));
+    let all = format!("{calls:?}{outcomes:?}");
+    assert!(
+        !all.contains(asked["result"]["requestState"].as_str().unwrap()),
+        "the state itself is the server's: {all}"
+    );
+}
+
 /// The strictest older client there is: the SDK's own, in its default mode.
 #[test]
 fn the_typescript_sdk_in_its_older_mode_uses_a_server_that_speaks_2026_alone() {
@@ -210,7 +237,7 @@ fn the_typescript_sdk_in_its_older_mode_uses_a_server_that_speaks_2026_alone() {
     let seen = ground.guarded_client("client.mjs", "legacy", &ground.modern_server());
     for (what, value) in [
         ("version", json!("2025-11-25")),
-        ("tools", json!(["count", "echo", "greet", "grow", "log"])),
+        ("tools", json!(["count", "die", "echo", "greet", "grow", "log"])),
         ("greet", json!("Hello Al")),
         ("count", json!("[1,2,3]")),
         ("changed", Value::Null),

@@ -9,6 +9,7 @@
 mod attacks;
 mod carried_policy;
 mod claude_code;
+mod claude_habits;
 mod demo;
 mod eras;
 mod kill_loop;

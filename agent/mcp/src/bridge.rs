@@ -12,7 +12,7 @@
 //! | the client says | the server answers | then |
 //! |---|---|---|
 //! | `initialize` | a result | both older: passes |
-//! | `initialize` | -32022, -32601, -32602, -32600, -32020 or -32021 | we ask `server/discover`; where 2026-07-28 is among its versions: older client, newer server; else the refusal passes |
+//! | `initialize`, and nothing of 2026-07-28 before it | -32022, -32601, -32602, -32600, -32020 or -32021 | we ask `server/discover`; where 2026-07-28 is among its versions: older client, newer server; else the refusal passes |
 //! | `server/discover` | anything | passes untouched: clients that speak both fall back by themselves. A result with 2026-07-28: both newer. Another error than -32020…-32022: the server is an older one |
 //! | another request of 2026-07-28 | a result with `resultType`, or -32020…-32022 | both newer: passes |
 //! | the same | a result without it, or another error below 0 | we ask `server/discover`; no result: newer client, older server. A request that was refused by -32600…-32602 or -32000…-32019, or that only reads, is made again; another's result is completed |

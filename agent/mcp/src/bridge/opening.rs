@@ -43,7 +43,9 @@ pub(super) struct Opening {
     asked: HashMap<Id, Option<Vec<u8>>>,
     discovers: Vec<Id>,
     kept: usize,
-    /// It answered `server/discover` as an older server does.
+    /// The client has spoken in the newer era, so it speaks both, and changes by itself.
+    is_modern: bool,
+    /// The server answered `server/discover` as an older server does.
     is_legacy: bool,
     doubt: Option<Doubt>,
 }
@@ -82,6 +84,7 @@ impl Opening {
         };
         if let Kind::Request { id, method } = message.kind() {
             if is_modern(&message) {
+                self.is_modern = true;
                 match method.as_str() {
                     "server/discover" => self.discovers.push(id.clone()),
                     _ if self.is_legacy => return legacy(&message, vec![bytes], out),
@@ -149,7 +152,7 @@ impl Opening {
             return self.agreed();
         };
         let speaks_another = code == UNSUPPORTED_VERSION && supports(&answer).is_some_and(|it| !it);
-        if self.is_legacy || self.doubt.is_some() || !REFUSES_HELLO.contains(&code) || speaks_another {
+        if self.is_modern || self.doubt.is_some() || !REFUSES_HELLO.contains(&code) || speaks_another {
             out.tell_client(answer.into_bytes(), Some(&id));
             return Turn::Stay;
         }

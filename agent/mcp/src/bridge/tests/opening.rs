@@ -70,6 +70,24 @@ fn a_client_of_both_eras_hears_the_refused_discovery_and_falls_back_by_itself() 
     }
 }
 
+/// Claude waits three seconds for a slow server's answer to discovery, and then says `initialize` as well. What
+/// the server makes of that is for Claude to hear, in whatever order it comes.
+#[test]
+fn a_slow_server_that_is_asked_in_both_eras_at_once_answers_for_itself() {
+    for discovery_first in [true, false] {
+        let mut ends = Ends::new();
+        ends.client_says(&modern("probe", "server/discover", &json!({}))).client_says(&hello()).at_server();
+        let mut answers = [discovered(&json!("probe"), &json!({})), unsupported(&json!(0))];
+        if !discovery_first {
+            answers.reverse();
+        }
+        for answer in &answers {
+            assert_eq!(ends.server_says(answer).one_at_client(), *answer);
+        }
+        assert!(ends.bridge.is_agreed());
+    }
+}
+
 #[test]
 fn the_server_is_asked_nothing_before_the_client_has_spoken() {
     let mut ends = Ends::new();
