@@ -34,7 +34,7 @@ impl Events {
         Self::over(bytes, MAX_MESSAGE_BYTES + FIELD_BYTES, arrivals)
     }
 
-    fn over(
+    pub(crate) fn over(
         bytes: impl Stream<Item = Result<Bytes, EventsBroken>> + Send + 'static,
         max_bytes: usize,
         arrivals: Arrivals,

@@ -1,11 +1,10 @@
-//! A whole conversation under a policy that lets one tool be called: whatever is said, no reader finds
-//! another call in what reaches the server, and no hidden tool in what reaches the client.
+//! A whole conversation under a policy that lets little be used: whatever is said, no reader finds
+//! anything else in what reaches the server, and nothing that a server may not ask in what reaches the client.
 
-use crate::lenient;
+use crate::lenient::{asked, input_requests, readings};
 use gate::{Audit, Entry, Facts, Now, Receipt, Release, Session, Unrecordable};
 use mcp::Line;
 use policy::{Document, Ruleset, ServerIdentity, Standing};
-use serde_json::Value;
 use std::sync::LazyLock;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -22,6 +21,9 @@ name = "safe"
 roles = ["all"]
 servers = ["files"]
 tools = ["safe"]
+resources = ["file:///safe/a"]
+prompts = ["safe"]
+client-features = ["elicitation"]
 "#;
 
 static RULES: LazyLock<Ruleset> = LazyLock::new(|| {
@@ -62,12 +64,24 @@ fn check(release: &Release) {
     match release {
         Release::ToServer(bytes) => {
             one_line(bytes);
-            let calls = lenient::readings(bytes).iter().flat_map(lenient::calls).collect::<Vec<_>>();
-            assert!(calls.iter().all(|name| name == "safe"), "reached the server: {calls:?}");
+            for (method, about) in readings(bytes).iter().flat_map(asked) {
+                let may = match method.as_str() {
+                    "tools/call" | "prompts/get" => about == "safe",
+                    "resources/read" | "resources/subscribe" => about == "file:///safe/a",
+                    _ => true,
+                };
+                assert!(may, "reached the server: {method} {about:?}");
+            }
         }
         Release::ToClient(bytes) => {
             one_line(bytes);
-            assert!(serde_json::from_slice::<Value>(bytes).is_ok() || bytes.iter().any(u8::is_ascii_digit));
+            for reading in readings(bytes) {
+                let methods = asked(&reading).into_iter().map(|(method, _)| method);
+                for method in methods.chain(input_requests(&reading)) {
+                    let refused = ["sampling/createmessage", "roots/list"];
+                    assert!(!refused.contains(&method.as_str()), "reached the client: {method}");
+                }
+            }
         }
         Release::Nothing => {}
     }

@@ -1,34 +1,49 @@
 //! Readers that forgive what our own does not: what any of them finds in bytes that were released, a
-//! server somewhere would find there too.
+//! server or a client somewhere would find there too.
 
 use serde_json::Value;
 
-/// Every reading of one line: as it stands, with broken UTF-8 replaced, with NULs and BOMs dropped.
+/// Every reading of one line: as it stands, with broken UTF-8 replaced, with NULs and BOMs dropped, and
+/// whatever stands behind the first value.
 pub fn readings(line: &[u8]) -> Vec<Value> {
     let lossy = String::from_utf8_lossy(line);
     let bare: String = lossy.chars().filter(|c| !matches!(c, '\0' | '\u{feff}')).collect();
-    let texts = [lossy.as_ref(), bare.as_str()];
-    let mut values: Vec<Value> = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
-    // A stream reader goes on behind the first value.
-    for text in texts {
-        values.extend(serde_json::Deserializer::from_str(text).into_iter::<Value>().map_while(Result::ok));
-    }
-    values
+    let streams = [lossy.as_ref(), bare.as_str()].map(|text| {
+        let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+        values.map_while(Result::ok).collect::<Vec<_>>()
+    });
+    streams.into_iter().flatten().collect()
 }
 
-/// The names of every `tools/call` in a value, read without regard to case, blanks and folding, alone or
-/// in a batch.
-pub fn calls(value: &Value) -> Vec<String> {
+/// What is asked for: (folded method, what it is about), alone or in a batch, read without regard to
+/// case, blanks and folding.
+pub fn asked(value: &Value) -> Vec<(String, String)> {
     if let Value::Array(batch) = value {
-        return batch.iter().flat_map(calls).collect();
+        return batch.iter().flat_map(asked).collect();
     }
-    let methods = members(value, "method");
-    if !methods.iter().any(|method| method.as_str().is_some_and(|text| fold(text) == "tools/call")) {
-        return Vec::new();
-    }
+    let methods = members(value, "method").into_iter().filter_map(Value::as_str).map(fold);
     let params = members(value, "params");
-    let names = params.iter().flat_map(|params| members(params, "name"));
-    names.map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)).collect()
+    methods
+        .flat_map(|method| about(&method, &params).into_iter().map(move |name| (method.clone(), name)))
+        .collect()
+}
+
+fn about(method: &str, params: &[&Value]) -> Vec<String> {
+    let inside = |key| params.iter().flat_map(|params| members(params, key)).collect::<Vec<_>>();
+    let found = match method {
+        "tools/call" | "prompts/get" => inside("name"),
+        "resources/read" | "resources/subscribe" => inside("uri"),
+        _ => return vec![String::new()],
+    };
+    found.into_iter().map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)).collect()
+}
+
+/// What an answer asks of the client in its place (2026-07-28).
+pub fn input_requests(value: &Value) -> Vec<String> {
+    let results = members(value, "result");
+    let requests = results.iter().flat_map(|result| members(result, "inputrequests"));
+    let requests = requests.filter_map(Value::as_object).flat_map(serde_json::Map::values);
+    requests.flat_map(|request| members(request, "method")).filter_map(Value::as_str).map(fold).collect()
 }
 
 /// Every member whose key folds to `key`.

@@ -5,6 +5,8 @@
 
 mod conversation;
 pub mod corpus;
+mod door;
+mod events;
 mod frame;
 mod lenient;
 mod message;
@@ -30,8 +32,18 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "conversation",
-        promise: "no reader, however lenient, finds a refused call in what is released",
+        promise: "no reader, however lenient, finds what was refused in what is released",
         run: conversation::run,
+    },
+    Target {
+        name: "events",
+        promise: "messages are the same however the bytes come, and as the standard reads them",
+        run: events::run,
+    },
+    Target {
+        name: "door",
+        promise: "every connection is answered as HTTP, and nobody comes in under another name",
+        run: door::run,
     },
 ];
 

@@ -1,7 +1,7 @@
 //! One message: strict where readers could differ, and kept byte for byte where they cannot.
 
 use crate::lenient;
-use mcp::{Kind, List, Message, edit, list};
+use mcp::{Kind, List, Message, Subject, edit, list};
 use serde_json::Value;
 
 /// Deeper than this, serde_json itself gives up.
@@ -36,10 +36,28 @@ fn envelope(message: &Message, value: &Value) {
         Kind::Response { .. } => assert!(value.get("result").is_some() && value.get("error").is_none()),
         Kind::Error { .. } => assert!(value.get("error").is_some() && value.get("result").is_none()),
     }
-    if let mcp::Subject::ToolCall { name, arguments } = message.subject() {
-        assert_eq!(lenient::calls(value), [name], "every reader calls the same tool");
-        let arguments = arguments.map(|text| serde_json::from_str::<Value>(text).ok());
-        assert_eq!(arguments, value["params"].get("arguments").cloned().map(Some));
+    let asked = lenient::asked(value);
+    match message.subject() {
+        Subject::ToolCall { name, arguments } => {
+            assert_eq!(
+                asked,
+                [("tools/call".to_owned(), name.to_owned())],
+                "every reader calls the same tool"
+            );
+            let arguments = arguments.map(|text| serde_json::from_str::<Value>(text).ok());
+            assert_eq!(arguments, value["params"].get("arguments").cloned().map(Some));
+        }
+        Subject::Prompt { name, .. } => {
+            assert_eq!(
+                asked,
+                [("prompts/get".to_owned(), name.to_owned())],
+                "every reader gets the same prompt"
+            );
+        }
+        Subject::Resource { uri } => {
+            assert!(asked.iter().all(|(_, about)| about == uri), "every reader reads the same resource");
+        }
+        _ => {}
     }
 }
 
@@ -51,13 +69,15 @@ fn edits(message: Message, value: &Value) {
     assert_eq!(serde_json::from_slice::<Value>(line.bytes()).ok().as_ref(), Some(value));
     let announced = edit::announce_changes(message.clone()).bytes;
     assert!(serde_json::from_slice::<Value>(&announced).is_ok());
-    if let Ok(kept) = list::filter(message.clone(), List::Tools, |_, _| true)
-        && kept.hidden == 0
-    {
-        assert_eq!(kept.bytes, bytes, "a list from which nothing is taken stays as it is");
-    }
-    if let Ok(none) = list::filter(message, List::Tools, |_, _| false) {
-        let left: Value = serde_json::from_slice(&none.bytes).unwrap_or_default();
-        assert_eq!(left["result"]["tools"], Value::Array(Vec::new()), "a hidden tool is gone");
+    for list in [List::Tools, List::Prompts, List::Resources, List::ResourceTemplates] {
+        if let Ok(kept) = list::filter(message.clone(), list, |_, _| true)
+            && kept.hidden == 0
+        {
+            assert_eq!(kept.bytes, bytes, "a list from which nothing is taken stays as it is");
+        }
+        if let Ok(none) = list::filter(message.clone(), list, |_, _| false) {
+            let left: Value = serde_json::from_slice(&none.bytes).unwrap_or_default();
+            assert_eq!(left["result"][list.member()], Value::Array(Vec::new()), "what is hidden is gone");
+        }
     }
 }
