@@ -1,8 +1,11 @@
 //! From what a device reports to alerts, and from alerts to webhooks.
 
+mod bounds;
 mod courier;
+pub mod definitions;
 pub mod signature;
 
+pub use bounds::{FLOODED, THE_OTHERS, bounded};
 pub use courier::{FAILING_AFTER, deliver};
 
 use crate::app::App;
@@ -24,8 +27,12 @@ pub const UNENROLLED: &str = "device-unenrolled";
 pub const SECOND_DEVICE: &str = "second-device";
 pub const SUSPENDED_TRIED: &str = "suspended-member-enrolled-try";
 pub const REVOKED_ENROLLED_AGAIN: &str = "revoked-device-enrolled-again";
+pub const LOG_BEGUN_ANEW: &str = "record-log-begun-anew";
+pub const DEFINITION_CHANGED: &str = "definition-changed";
+pub const DEFINITION_POISONED: &str = "definition-poisoned";
+pub const TOOL_SHADOWED: &str = "tool-shadowed";
 pub const WEBHOOK_FAILING: &str = "webhook-failing";
-const OWN: [&str; 8] = [
+pub const OWN: [&str; 12] = [
     crate::fleet::DARK,
     CHAIN_BROKEN,
     MISATTRIBUTED,
@@ -34,6 +41,10 @@ const OWN: [&str; 8] = [
     UNENROLLED,
     SECOND_DEVICE,
     REVOKED_ENROLLED_AGAIN,
+    LOG_BEGUN_ANEW,
+    DEFINITION_CHANGED,
+    DEFINITION_POISONED,
+    TOOL_SHADOWED,
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +74,8 @@ pub async fn apply_report(app: &App, device: &Device, report: &DeviceReport) -> 
         }
     }
     for alert in live.iter().filter(|alert| !OWN.contains(&alert.code.as_str())) {
-        if !findings.iter().any(|finding| is_about(alert, finding)) {
+        let still = |finding: &Finding| is_about(alert, finding) || stands_for(alert, finding);
+        if !findings.iter().any(still) {
             changed |= app.store.resolve_alert(&device.id, &alert.code, &alert.subject).await?;
         }
     }
@@ -105,6 +117,30 @@ fn new_alert<'a>(device: &'a Device, finding: &'a Finding) -> NewAlert<'a> {
 
 fn is_about(alert: &Alert, finding: &Finding) -> bool {
     finding.code == alert.code && finding.subject == alert.subject
+}
+
+/// The alert for what was too much to be told one by one stays for as long as there is any of it.
+fn stands_for(alert: &Alert, finding: &Finding) -> bool {
+    alert.subject == THE_OTHERS && (alert.code == finding.code || alert.code == FLOODED)
+}
+
+/// Raises an alert of the server's own about a device.
+pub(crate) async fn raise(
+    app: &App,
+    device: &Device,
+    code: &str,
+    severity: Severity,
+    subject: &str,
+    detail: &str,
+) -> Result<(), StoreError> {
+    let since_ms = crate::clock::now_ms();
+    let alert =
+        NewAlert { code, severity, device: &device.id, member: &device.member, subject, detail, since_ms };
+    if app.store.raise_alert(&alert).await? {
+        tracing::warn!(code, device = device.id, detail, "alert raised");
+        app.courier.notify_one();
+    }
+    Ok(())
 }
 
 /// What acknowledging an alert came to.

@@ -5,11 +5,10 @@ mod runs;
 
 pub use runs::{settle_runs, watch_runs};
 
-use crate::alerts::{CHAIN_BROKEN, MISATTRIBUTED};
+use crate::alerts::{CHAIN_BROKEN, LOG_BEGUN_ANEW, MISATTRIBUTED, definitions, raise};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::store::StoreError;
-use crate::store::alerts::NewAlert;
 use crate::store::devices::Device;
 use crate::store::records::{ChainHead, NewRecord, RecordRow};
 use contract::record::{Batch, Durable, link};
@@ -84,7 +83,11 @@ pub async fn take(app: &App, device: &Device, batch: &Batch) -> Result<Durable, 
         let columns = read_columns(batch, skip)?;
         let rows = rows(device, batch, skip, &columns, &links);
         if app.store.append_records(&device.id, batch.epoch, &before, &after, &rows).await? {
+            if before.through == 0 {
+                tell_begun_anew(app, device, batch).await?;
+            }
             tell_misattributed(app, device, &columns).await?;
+            definitions::tell(app, device, &defined(&rows)).await?;
             settle_runs(app, now_ms()).await?;
             return Ok(Durable { epoch: batch.epoch, through: after.through });
         }
@@ -205,6 +208,22 @@ async fn broken(app: &App, device: &Device, batch: &Batch, why: &str) -> Result<
     raise(app, device, CHAIN_BROKEN, Severity::Critical, &batch.epoch.to_string(), &detail).await
 }
 
+/// The records about definitions.
+fn defined<'a>(rows: &[NewRecord<'a>]) -> Vec<&'a str> {
+    rows.iter().filter(|record| record.kind == "definition").map(|record| record.json).collect()
+}
+
+/// A device has one log for as long as it is enrolled. Whoever wants one forgotten begins another.
+async fn tell_begun_anew(app: &App, device: &Device, batch: &Batch) -> Result<(), StoreError> {
+    let Some((epoch, through)) = app.store.chain_before(&device.id, batch.epoch).await? else { return Ok(()) };
+    let detail = format!(
+        "{} of {} began a new log, which does not follow from the one before it (that one ends here with record {through}, \
+         log {epoch}). What was recorded there after that, and not sent, may be lost.",
+        device.machine.hostname, device.member
+    );
+    raise(app, device, LOG_BEGUN_ANEW, Severity::Critical, &batch.epoch.to_string(), &detail).await
+}
+
 async fn tell_misattributed(app: &App, device: &Device, columns: &[Columns<'_>]) -> Result<(), StoreError> {
     let foreign = columns.iter().find(|record| record.member != device.member || record.device != device.id);
     let Some(foreign) = foreign else { return Ok(()) };
@@ -221,24 +240,6 @@ async fn tell_misattributed(app: &App, device: &Device, columns: &[Columns<'_>])
         &detail,
     )
     .await
-}
-
-async fn raise(
-    app: &App,
-    device: &Device,
-    code: &str,
-    severity: Severity,
-    subject: &str,
-    detail: &str,
-) -> Result<(), StoreError> {
-    let since_ms = now_ms();
-    let alert =
-        NewAlert { code, severity, device: &device.id, member: &device.member, subject, detail, since_ms };
-    if app.store.raise_alert(&alert).await? {
-        tracing::warn!(code, device = device.id, detail, "alert raised on ingest");
-        app.courier.notify_one();
-    }
-    Ok(())
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

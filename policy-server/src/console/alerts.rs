@@ -56,6 +56,8 @@ pub struct AlertRow {
     /// What happened, in a few words.
     pub title: String,
     pub detail: String,
+    /// What stands below the sentence: a difference, line by line.
+    pub below: String,
     pub subject: String,
     pub device: String,
     pub device_id: String,
@@ -72,6 +74,8 @@ pub struct AlertRow {
 impl AlertRow {
     pub fn new(visit: &Visit, names: &Names, alert: Alert) -> Self {
         let device = names.of(&alert.device);
+        let (detail, below) = alert.detail.split_once('\n').unwrap_or((&alert.detail, ""));
+        let (detail, below) = (detail.to_owned(), below.to_owned());
         Self {
             title: meaning::title(&alert.code, &alert.subject, &device),
             severity: Mark::severity(&alert.severity),
@@ -87,7 +91,8 @@ impl AlertRow {
             resolved: alert.resolved_ms.map(|at| visit.when(at)),
             id: alert.id,
             code: alert.code,
-            detail: alert.detail,
+            detail,
+            below,
             subject: alert.subject,
             device_id: alert.device,
             member: alert.member,

@@ -159,6 +159,7 @@ async fn report(
     Known(device): Known,
     Body(report): Body<DeviceReport>,
 ) -> Result<Json<ReportReply>, Failure> {
+    let report = crate::alerts::bounded(report);
     // Most reports say what the last one said; that the device was heard of is written down anyhow.
     if device.would_change_by(&report) {
         app.store.save_report(&device.id, &report).await?;

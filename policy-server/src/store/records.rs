@@ -219,6 +219,19 @@ impl Store {
         })
     }
 
+    /// The latest other log of this device that holds anything, and how far it is durable.
+    pub async fn chain_before(&self, device: &str, epoch: Uuid) -> Result<Option<(String, u64)>, StoreError> {
+        let found: Option<(String, i64)> = sqlx::query_as(
+            "SELECT epoch, through FROM chains
+             WHERE device = $1 AND epoch <> $2 AND through > 0 ORDER BY n DESC LIMIT 1",
+        )
+        .bind(device)
+        .bind(epoch.to_string())
+        .fetch_optional(&self.reader)
+        .await?;
+        Ok(found.map(|(epoch, through)| (epoch, through.unsigned_abs())))
+    }
+
     /// Commits a stretch of a chain, all or nothing. `false`: the chain is not at `before` any more
     /// (another upload of the same device was quicker), and nothing was written.
     pub async fn append_records(

@@ -75,6 +75,43 @@ async fn refused_policy_is_an_alert_even_where_the_agent_lists_no_finding() {
     assert_eq!(organisation.alerts("policy-refused").await[0]["state"], "resolved");
 }
 
+fn many(codes: usize, subjects: usize, round: usize, healed: bool) -> Value {
+    let one = |n: usize| {
+        json!({
+            "code": format!("code-{}", n % codes), "severity": "warning", "subject": format!("{round}/{n}"),
+            "detail": "A sentence.", "healed": healed, "since_ms": round * 100_000 + n,
+        })
+    };
+    (0..codes.max(subjects)).map(one).collect()
+}
+
+#[tokio::test]
+async fn attack_one_device_floods_the_alerts_to_hide_one_among_them() {
+    let organisation = Organisation::found().await;
+    let device = organisation.device("ada@acme.example").await;
+    let all = async || organisation.get("/v1/admin/alerts?limit=1000").await.as_array().unwrap().len();
+    organisation.report(&device, many(1, 20_000, 0, false)).await;
+    assert_eq!(all().await, 21, "twenty, and one for the others");
+    let others = organisation.alerts("code-0").await;
+    let others = others.iter().find(|alert| alert["subject"] == "and others").unwrap();
+    assert!(others["detail"].as_str().unwrap().contains("19980 more"), "{others}");
+    // Other subjects, codes and events in each report, over and over.
+    for round in 1..4 {
+        organisation.report(&device, many(1, 200, round, false)).await;
+        organisation.report(&device, many(200, 200, round, false)).await;
+        organisation.report(&device, many(50, 1_000, round, true)).await;
+    }
+    let after = all().await;
+    assert!(after < 320, "{after}");
+    let everything = organisation.get("/v1/admin/alerts?limit=1000").await;
+    let mut everything = everything.as_array().unwrap().iter();
+    assert!(everything.any(|alert| alert["code"] == "findings-flooded"));
+    // What the server finds out itself is told all the same.
+    let other = organisation.device("ada@acme.example").await;
+    assert_ne!(other, device);
+    assert_eq!(organisation.alerts("second-device").await.len(), 1);
+}
+
 /// A receiver that fails as often as it is told to.
 struct Receiver {
     url: String,
@@ -226,18 +263,20 @@ async fn dead_webhook_keeps_no_more_than_the_latest_deliveries_and_none_that_are
         organisation.post("/v1/admin/webhooks", webhook).await.expect(201);
     }
     let store = &organisation.app.store;
-    let alert = NewAlert {
-        code: "device-dark",
-        severity: contract::report::Severity::Warning,
-        device: "d",
-        member: "ada@acme.example",
-        subject: "d",
-        detail: "It is silent.",
-        since_ms: 1,
-    };
-    for _ in 0..MOST_WAITING / 2 + 5 {
+    // Each of another device: one that is told of too often has one alert for all.
+    for n in 0..MOST_WAITING / 2 + 5 {
+        let device = format!("d-{n}");
+        let alert = NewAlert {
+            code: "device-dark",
+            severity: contract::report::Severity::Warning,
+            device: &device,
+            member: "ada@acme.example",
+            subject: "d",
+            detail: "It is silent.",
+            since_ms: 1,
+        };
         store.raise_alert(&alert).await.unwrap();
-        store.resolve_alert("d", "device-dark", "d").await.unwrap();
+        store.resolve_alert(&device, "device-dark", "d").await.unwrap();
     }
     let webhooks = organisation.get("/v1/admin/webhooks").await;
     for webhook in webhooks.as_array().unwrap() {

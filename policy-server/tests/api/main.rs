@@ -10,6 +10,7 @@ mod admins;
 mod alerts;
 mod command_line;
 mod connection;
+mod definitions;
 mod enrolment;
 mod first_start;
 mod fleet;

@@ -127,6 +127,31 @@ async fn attack_names_with_markup_in_them_stay_text_on_every_page() {
     console.stop().await;
 }
 
+#[tokio::test]
+async fn attack_a_definition_with_markup_stays_text_in_its_alert() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    let devices = seed::fill(&console.app).await;
+    let alert = policy_server::store::alerts::NewAlert {
+        code: "definition-changed",
+        severity: contract::report::Severity::Warning,
+        device: &devices[0],
+        member: "ada@acme.example",
+        subject: "npm:@acme/files: tool read_file",
+        detail: "The definition of tool read_file changed.\ndescription\n  - \"Reads.\"\n  + \"<script>alert(1)</script>\"",
+        since_ms: 1,
+    };
+    console.app.store.raise_alert(&alert).await.unwrap();
+    let alerts = console.app.store.alerts(None, 50).await.unwrap();
+    let raised = alerts.iter().find(|it| it.code == "definition-changed").unwrap();
+    let page = admin.page(&format!("/alerts/{}", raised.id)).await;
+    assert!(page.contains("<p>The definition of tool read_file changed.</p>"), "{page}");
+    assert!(page.contains("description\n  - &#34;Reads.&#34;\n  + &#34;&#60;script&#62;"), "{page}");
+    assert_eq!(page.matches("<script").count(), 1);
+    assert!(!admin.page("/alerts").await.contains("- &#34;Reads"), "the list has the sentence alone");
+    console.stop().await;
+}
+
 fn hostile() -> policy_server::store::records::RecordFilter {
     policy_server::store::records::RecordFilter {
         tool: Some(seed::HOSTILE_TOOL.into()),

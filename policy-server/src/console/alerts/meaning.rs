@@ -22,6 +22,11 @@ pub fn title(code: &str, subject: &str, device: &str) -> String {
         "webhook-failing" => "A webhook takes no alerts".to_owned(),
         "record-gap" => format!("records of a run on {device} are missing"),
         "record-store-altered" => format!("stored records of {device} were changed or removed"),
+        "record-log-begun-anew" => format!("{device} began a new log"),
+        "definition-changed" => format!("{subject} changed on {device}"),
+        "definition-poisoned" => format!("{subject} on {device} looks poisoned"),
+        "tool-shadowed" => format!("{subject} on {device} gets in another tool's way"),
+        "findings-flooded" => format!("{device} reports more than anybody can read"),
         _ => format!("{code}: {subject}"),
     }
 }
@@ -84,6 +89,21 @@ pub fn meaning(code: &str) -> &'static str {
         }
         "record-store-altered" => {
             "What is in this server's database is not what the devices sent: a record does not match its link, or is no longer there. Somebody with access to the server's disk changed it, or the disk is failing. “portreeve-server records verify” lists every place; compare with an export or a backup taken before."
+        }
+        "record-log-begun-anew" => {
+            "A device has one log for as long as it is enrolled. A new one begins where the old one was removed, damaged or set back, or where this server was restored from a backup. Ask what happened there; what reached this server before is here."
+        }
+        "definition-changed" => {
+            "A server says of a tool, prompt or of itself something else than when it was first used on that device, or than the policy approves. Read what differs: where it is well, approve its fingerprint in the policy, or have it approved on the device (“portreeve pins approve”)."
+        }
+        "definition-poisoned" => {
+            "What a server says of its tool holds signs of an attempt to steer the model: orders to disregard or conceal, credentials to be read, text that does not show. Read it before anybody uses that server. The signs are few and simple; they can be wrong."
+        }
+        "tool-shadowed" => {
+            "A tool has the name of another server's tool on that device, or its description tells the model about one. Two servers of one kind are the usual reason; a server that wants calls meant for another is the bad one."
+        }
+        "findings-flooded" => {
+            "The device reports findings of so many kinds, or so often, that they are not told one by one. Somebody may be hiding one alert among many: look at the device itself."
         }
         _ => "This version of the server has no more to say about this code.",
     }

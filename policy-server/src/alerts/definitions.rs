@@ -1,0 +1,96 @@
+//! From what devices record of definitions to alerts: one for each device, server and tool.
+
+use super::{DEFINITION_CHANGED, DEFINITION_POISONED, TOOL_SHADOWED, raise};
+use crate::app::App;
+use crate::store::StoreError;
+use crate::store::devices::Device;
+use contract::printable;
+use contract::record::{Definition, Happened, Record, What};
+use contract::report::Severity;
+use std::fmt::Write as _;
+
+/// The difference and the signs, as long as somebody reads.
+const DETAIL: usize = 8 * 1024;
+const NAME: usize = 256;
+
+/// Raises what these records give reason for. What is no record of a definition is none of ours.
+pub async fn tell(app: &App, device: &Device, records: &[&str]) -> Result<(), StoreError> {
+    for json in records {
+        let Ok(Record { server, what: What::Definition(it), .. }) = serde_json::from_str::<Record>(json)
+        else {
+            continue;
+        };
+        let server = short(&server.identity);
+        let subject = format!("{server}: {}", short(&it.subject()));
+        if it.event == Happened::Restored {
+            app.store.resolve_alert(&device.id, DEFINITION_CHANGED, &subject).await?;
+            continue;
+        }
+        for (code, severity) in alerts(&it) {
+            let detail = detail(code, &it, &server, &device.machine.hostname);
+            raise(app, device, code, severity, &subject, &detail).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the policy's author approved is no alert.
+fn alerts(it: &Definition) -> Vec<(&'static str, Severity)> {
+    if it.approved {
+        return Vec::new();
+    }
+    let unapproved = it.held && it.flags.is_empty();
+    let mut found = Vec::new();
+    if it.event == Happened::Changed || unapproved {
+        found.push((DEFINITION_CHANGED, Severity::Warning));
+    }
+    if it.is_poisoned() {
+        found.push((DEFINITION_POISONED, Severity::Critical));
+    }
+    if it.shadows() {
+        found.push((TOOL_SHADOWED, Severity::Warning));
+    }
+    found
+}
+
+/// A sentence, and below it what differs: a line for each member that is not as it was.
+fn detail(code: &str, it: &Definition, server: &str, device: &str) -> String {
+    let subject = short(&it.subject());
+    let what = match (code, it.event) {
+        (DEFINITION_POISONED, _) => "looks like an attempt to steer the model",
+        (TOOL_SHADOWED, _) => "gets in the way of another server's tool",
+        (_, Happened::New) => "is not among those that the policy approves",
+        _ => "is not what it was when it was first used there",
+    };
+    let then = if it.held {
+        "It is held back: not shown and not called until somebody approves it."
+    } else {
+        "It is in use; policy reports definitions of this server and does not hold them."
+    };
+    let mut text = format!("The definition of {subject} of {server} on {} {what}. {then}", short(device));
+    for flag in &it.flags {
+        let _ = write!(text, "\n! {} {}: {}", line(&flag.sign), line(&flag.member), line(&flag.excerpt));
+    }
+    for change in &it.changes {
+        let _ = write!(text, "\n{}", line(&change.member));
+        for (sign, value) in [('-', &change.was), ('+', &change.is)] {
+            if let Some(value) = value {
+                let _ = write!(text, "\n  {sign} {}", line(value));
+            }
+        }
+    }
+    let _ = write!(text, "\nfingerprint {}", line(&it.digest));
+    text.truncate(text.floor_char_boundary(DETAIL));
+    text
+}
+
+fn line(text: &str) -> String {
+    let text = &text[..text.floor_char_boundary(1024)];
+    printable::line(text)
+}
+
+fn short(text: &str) -> String {
+    let mut line = line(text);
+    line.truncate(line.floor_char_boundary(NAME));
+    line
+}

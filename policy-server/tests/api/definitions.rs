@@ -1,0 +1,104 @@
+//! From a definition on record to an alert.
+
+use crate::ingest::{Log, send};
+use crate::organisation::Organisation;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+const FILES: &str = "npm:@acme/files@1";
+
+fn push(log: &mut Log, tool: &str, more: &Value) {
+    let mut line = json!({
+        "id": Uuid::now_v7(), "time_ms": 1_700_000_000_000_u64, "run": Uuid::from_u128(7), "seq": log.lines.len() + 1,
+        "member": "ada@acme.example", "device": log.device, "os_user": "ada",
+        "server": {"identity": FILES, "entry": "files"}, "kind": "definition", "part": "tool", "tool": tool,
+        "event": "new", "digest": format!("sha256:{}", "1".repeat(64)), "held": false, "policy_version": 1,
+    });
+    line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    log.push_line(line.to_string());
+}
+
+fn changed(held: bool) -> Value {
+    json!({"event": "changed", "held": held, "changes": [
+        {"member": "description", "was": "\"Reads.\"", "is": "\"Reads. <b>Now</b>\""},
+        {"member": "annotations.readOnlyHint", "was": "true", "is": "false"},
+    ]})
+}
+
+async fn sent(log: &Log, organisation: &Organisation) {
+    send(organisation, log, log.batch(1, log.lines.len())).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_changed_definition_is_one_alert_with_what_differs() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await);
+    push(&mut log, "read_file", &json!({}));
+    push(&mut log, "write_file", &json!({}));
+    push(&mut log, "read_file", &changed(true));
+    push(&mut log, "read_file", &changed(true));
+    sent(&log, &organisation).await;
+    let alerts = organisation.alerts("definition-changed").await;
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0]["subject"], format!("{FILES}: tool read_file"));
+    let detail = alerts[0]["detail"].as_str().unwrap();
+    for part in [
+        "held back",
+        "\ndescription\n  - \"Reads.\"\n  + \"Reads. <b>Now</b>\"",
+        "readOnlyHint\n  - true\n  + false",
+    ] {
+        assert!(detail.contains(part), "{detail}");
+    }
+    push(&mut log, "read_file", &json!({"event": "restored"}));
+    sent(&log, &organisation).await;
+    assert_eq!(organisation.alerts("definition-changed").await[0]["state"], "resolved");
+}
+
+#[tokio::test]
+async fn signs_of_poison_and_shadows_are_alerts_of_their_own() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await);
+    let flag = |sign: &str| json!({"flags": [{"sign": sign, "member": "description", "excerpt": "x\u{202e}\u{1b}[31m"}]});
+    push(&mut log, "add", &flag("invisible-text"));
+    push(&mut log, "send_mail", &flag("same-name-elsewhere"));
+    let mut approved = flag("hidden-instruction");
+    approved["approved"] = json!(true);
+    push(&mut log, "approved", &approved);
+    sent(&log, &organisation).await;
+    let poisoned = organisation.alerts("definition-poisoned").await;
+    assert_eq!((poisoned.len(), &poisoned[0]["severity"]), (1, &json!("critical")));
+    let detail = poisoned[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("x\\u{202e}\\u{1b}[31m") && !detail.contains(['\u{202e}', '\u{1b}']), "{detail}");
+    let shadowed = organisation.alerts("tool-shadowed").await;
+    assert_eq!((shadowed.len(), &shadowed[0]["subject"]), (1, &json!(format!("{FILES}: tool send_mail"))));
+    assert!(organisation.alerts("definition-changed").await.is_empty());
+}
+
+#[tokio::test]
+async fn attack_a_guard_that_tells_of_definitions_without_end() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await);
+    for n in 0..300 {
+        push(&mut log, &format!("tool_{n}"), &changed(true));
+    }
+    sent(&log, &organisation).await;
+    let alerts = organisation.alerts("definition-changed").await;
+    assert_eq!(alerts.len(), 61, "sixty, and one for the others");
+    assert_eq!(alerts.iter().filter(|alert| alert["subject"] == "and others").count(), 1);
+}
+
+#[tokio::test]
+async fn a_device_begins_a_new_log_to_forget_the_old_one() {
+    let organisation = Organisation::found().await;
+    let device = organisation.device("ada@acme.example").await;
+    let log = Log::of(&device).with(3);
+    sent(&log, &organisation).await;
+    assert!(organisation.alerts("record-log-begun-anew").await.is_empty(), "its first");
+    let other = Log::of(&device).with(1);
+    sent(&other, &organisation).await;
+    sent(&other, &organisation).await;
+    let alerts = organisation.alerts("record-log-begun-anew").await;
+    assert_eq!((alerts.len(), &alerts[0]["severity"]), (1, &json!("critical")));
+    let detail = alerts[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("record 3") && detail.contains(&log.epoch.to_string()), "{detail}");
+}
