@@ -9,7 +9,7 @@ mod book;
 mod file;
 mod watch;
 
-pub use book::{Pinned, Stored};
+pub use book::{Entry, Pinned, Stored};
 pub use file::PinError;
 pub use watch::watch;
 
@@ -119,11 +119,7 @@ impl Pins {
     }
 
     /// Reads, changes and writes one server's pins; how much changed.
-    fn change(
-        &self,
-        server: &str,
-        change: impl FnOnce(&mut ServerPins) -> usize,
-    ) -> Result<usize, PinError> {
+    fn change(&self, server: &str, change: impl FnOnce(&mut ServerPins) -> usize) -> Result<usize, PinError> {
         let folder = self.folder();
         let _lock = self.lock()?;
         let mut pins = file::read(&folder, server)?;
@@ -150,7 +146,8 @@ fn product(identity: &str) -> &str {
     let start = identity.find(':').map_or(0, |colon| colon + 1);
     // A scope begins with an `@` of its own.
     let from = (start + 1).min(identity.len());
-    let end = identity.get(from..).and_then(|rest| rest.find(['@', '+'])).map_or(identity.len(), |at| from + at);
+    let end =
+        identity.get(from..).and_then(|rest| rest.find(['@', '+'])).map_or(identity.len(), |at| from + at);
     &identity[..end]
 }
 

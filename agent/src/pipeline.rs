@@ -224,7 +224,9 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
         if let Some((name, version)) = session.client() {
             recorder.know_client(name, version);
         }
-        judged.record(recorder)
+        let recorded = judged.record(recorder);
+        recorder.keep_pins();
+        recorded
     }
 
     async fn release(&self, recorded: Recorded, occasion: Occasion<'_>) -> Result<(), Unread> {

@@ -97,7 +97,8 @@ pub fn write(
 /// Also a file that cannot be read goes.
 pub fn remove(folder: &Path, server: &str) -> Result<usize, PinError> {
     let path = path(folder, server);
-    let count = read(folder, server).map_or(1, |pins| if pins.is_empty() { 0 } else { pins.into_entries().len() });
+    let count =
+        read(folder, server).map_or(1, |pins| if pins.is_empty() { 0 } else { pins.into_entries().len() });
     match std::fs::remove_file(&path) {
         Ok(()) => Ok(count.max(1)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
@@ -124,7 +125,8 @@ pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Result<Pinned, PinError>)>, Pi
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => return Err(PinError::Folder { path: folder.to_owned(), source }),
     };
-    let mut paths: Vec<PathBuf> = found.flatten().map(|entry| entry.path()).filter(|path| is_pins(path)).collect();
+    let mut paths: Vec<PathBuf> =
+        found.flatten().map(|entry| entry.path()).filter(|path| is_pins(path)).collect();
     paths.sort();
     let read = |path: PathBuf| {
         let pinned = contents(&path).transpose()?;

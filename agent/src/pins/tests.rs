@@ -104,7 +104,9 @@ fn attack_a_pin_file_that_is_torn_or_anothers() {
     let whole = std::fs::read(&path).unwrap();
     std::fs::copy(&path, file::path(&device.pins.folder(), other.as_str())).unwrap();
     assert!(device.pins.known(&other).trouble.unwrap().contains("it is about"));
-    for torn in [&b""[..], b"{", &whole[..whole.len() / 2], b"{\"format\":2,\"identity\":\"\",\"pins\":[]}", b"[]"] {
+    for torn in
+        [&b""[..], b"{", &whole[..whole.len() / 2], b"{\"format\":2,\"identity\":\"\",\"pins\":[]}", b"[]"]
+    {
         std::fs::write(&path, torn).unwrap();
         let trouble = device.pins.known(&notes).trouble.expect("it cannot be read");
         assert!(trouble.contains("portreeve pins forget"), "{trouble}");

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod back_pressure;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod commands;
