@@ -237,14 +237,15 @@ impl Governed {
 async fn govern(layout: &Layout, offer: &Offer) -> Governed {
     let signal = Rc::new(PolicySignal::default());
     let identity = offer.target().identity();
-    let InForce { member, device, ruleset } = ActivePolicy::of(layout, &signal, identity.clone()).now().await;
+    let InForce { member, device, ruleset } =
+        ActivePolicy::of(layout, &signal).for_server(identity.clone()).now().await;
     let (tell, rules) = watch::channel(Rc::new(ruleset));
     let keeping =
         Keeping { layout: layout.clone(), signal, rules, member, device, trial: None, bounds: BOUNDS };
     let keeping = Rc::new(keeping);
     let served = Served::new(offer.entry().to_owned(), offer.target(), Rc::clone(&keeping));
     let following = tokio::task::spawn_local(async move {
-        let mut policy = ActivePolicy::of(&keeping.layout, &keeping.signal, identity);
+        let mut policy = ActivePolicy::of(&keeping.layout, &keeping.signal).for_server(identity);
         tell.send_replace(Rc::new(policy.now().await.ruleset));
         loop {
             tell.send_replace(Rc::new(policy.changed().await));

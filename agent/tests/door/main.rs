@@ -9,6 +9,8 @@ mod commands;
 #[cfg(test)]
 mod http_sse;
 #[cfg(test)]
+mod resident;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod stateless;

@@ -110,7 +110,9 @@ pub fn talking() -> PathBuf {
 
 /// The running door. Killed when dropped.
 pub struct Door {
-    process: Child,
+    process: Option<Child>,
+    /// Where its server's paths begin.
+    prefix: String,
     pub hello: Value,
     pub address: String,
     pub credential: Option<String>,
@@ -130,11 +132,17 @@ impl Door {
         let url = hello["listening"].as_str().unwrap_or_else(|| panic!("not listening: {hello}"));
         let address = url.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
         let credential = hello["credential"].as_str().map(str::to_owned);
-        Self { process, hello, address, credential }
+        Self { process: Some(process), prefix: String::new(), hello, address, credential }
+    }
+
+    /// One that somebody else runs.
+    pub fn dialled(address: &str, prefix: &str, credential: Option<String>) -> Self {
+        let (address, prefix) = (address.to_owned(), prefix.trim_end_matches('/').to_owned());
+        Self { process: None, prefix, hello: Value::Null, address, credential }
     }
 
     pub fn id(&self) -> u32 {
-        self.process.id()
+        self.process.as_ref().unwrap().id()
     }
 
     /// A request with the credential; `headers` may replace what is usual.
@@ -157,7 +165,8 @@ impl Door {
         let usual = usual.filter_map(|(name, value)| Some((name, value?)));
         let given = headers.iter().copied().filter(|(_, value)| !value.is_empty());
         let lines: String = usual.chain(given).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        format!("{method} {path} HTTP/1.1\r\n{lines}\r\n{body}")
+        let prefix = &self.prefix;
+        format!("{method} {prefix}{path} HTTP/1.1\r\n{lines}\r\n{body}")
     }
 
     /// A new session of Streamable HTTP.
@@ -193,7 +202,7 @@ impl Door {
         signal(self.id(), "TERM");
         let mut status = None;
         eventually("the door ends", || {
-            status = self.process.try_wait().unwrap();
+            status = self.process.as_mut().unwrap().try_wait().unwrap();
             status.is_some()
         });
         status.unwrap()
@@ -202,8 +211,10 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 

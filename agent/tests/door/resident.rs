@@ -1,0 +1,257 @@
+//! The resident's own door: an enrolled machine, governed entries, clients that dial URLs.
+
+use crate::web_client::PATIENCE;
+use crate::world::{
+    Door, World, call, eventually, initialize, is_running, modern, repeated, talking, text_of,
+};
+use contract::bundle::TargetFacts;
+use contract::signing::{Publication, RoleSpec, RootSpec, SigningKey, first_root, sign_repository};
+use platform::Layout;
+use platform::files::replace_private;
+use policy::Standing;
+use serde_json::{Value, json};
+use std::process::{Child, Command, Stdio};
+use time::{Duration, OffsetDateTime};
+
+/// One enrolled machine, its resident and its user's home.
+struct Machine {
+    world: World,
+    layout: Layout,
+    key: SigningKey,
+    root: Vec<u8>,
+    resident: Option<Child>,
+}
+
+impl Machine {
+    async fn new(policy: &str) -> Self {
+        let world = World::new();
+        let layout = Layout::under(&world.path().join("root")).unwrap();
+        layout.create().unwrap();
+        let key = SigningKey::generate().unwrap();
+        let role = RoleSpec::of(&key);
+        let expires = OffsetDateTime::now_utc() + Duration::days(1);
+        let spec = RootSpec {
+            expires,
+            root: role.clone(),
+            targets: role.clone(),
+            snapshot: role.clone(),
+            timestamp: role,
+        };
+        let root = first_root(&spec).await.unwrap();
+        std::fs::write(layout.trust_root(), &root).unwrap();
+        let made = rcgen::generate_simple_self_signed(["device".to_owned()]).unwrap();
+        replace_private(&layout.device_certificate(), made.cert.pem().as_bytes()).unwrap();
+        replace_private(&layout.device_key(), made.signing_key.serialize_pem().as_bytes()).unwrap();
+        let identity = json!({
+            "device_id": "device-1", "member": "alice@acme.example", "organisation": "acme",
+            "server": "https://127.0.0.1:9/", "enrolled_at": "2026-11-20T00:00:00Z",
+        });
+        std::fs::write(layout.identity(), identity.to_string()).unwrap();
+        let machine = Self { world, layout, key, root, resident: None };
+        machine.adopt(1, policy).await;
+        machine.configure();
+        machine
+    }
+
+    async fn adopt(&self, version: u64, policy_toml: &str) {
+        let expires = OffsetDateTime::now_utc() + Duration::hours(1);
+        let bundle = sign_repository(&Publication {
+            roots: std::slice::from_ref(&self.root),
+            keys: std::slice::from_ref(&self.key),
+            policy_toml,
+            standing: &Standing::default(),
+            facts: &TargetFacts { organisation: "acme".into(), format: 1, policy_version: version },
+            version,
+            timestamp_version: version,
+            expires,
+            timestamp_expires: expires,
+        })
+        .await
+        .unwrap();
+        std::fs::write(self.layout.adopted_policy(), serde_json::to_vec(&bundle).unwrap()).unwrap();
+    }
+
+    /// One governed server, one that needs what nobody has, and one that is not governed.
+    fn configure(&self) {
+        let root = self.world.path().join("root");
+        let guarded = |name: &str, server: &str| json!({"command": env!("CARGO_BIN_EXE_portreeve"), "args": ["wrap", "--name", name, "--root", root, "--", server]});
+        let mut talk = guarded("talk", talking().to_str().unwrap());
+        talk["env"] = json!({"TALKING_PIDS": "${HOME}/../pids"});
+        let config = json!({"mcpServers": {
+            "talk": talk, "needs": guarded("needs", "${NOT_SET_ANYWHERE}"), "direct": {"command": "true"},
+        }});
+        std::fs::create_dir_all(self.home()).unwrap();
+        std::fs::write(self.home().join(".claude.json"), config.to_string()).unwrap();
+    }
+
+    fn home(&self) -> std::path::PathBuf {
+        self.world.path().join("home")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+        command.args(["--json", "--root"]).arg(self.world.path().join("root")).args(args);
+        command.env("HOME", self.home()).env_remove("CLAUDE_CONFIG_DIR").env_remove("TALKING_PIDS");
+        command.stderr(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Value {
+        let output = self.command(args).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{args:?} {error}: {said:?}"))
+    }
+
+    fn start_resident(&mut self) {
+        self.resident = Some(self.command(&["run"]).stdout(Stdio::null()).spawn().unwrap());
+    }
+
+    fn end_resident(&mut self) {
+        let mut resident = self.resident.take().unwrap();
+        crate::world::signal(resident.id(), "TERM");
+        eventually("the resident ends", || resident.try_wait().unwrap().is_some());
+    }
+
+    /// The door of the one server, once it is open.
+    fn server(&self) -> Value {
+        let mut listed = Value::Null;
+        eventually("the door is open", || {
+            listed = self.run(&["door", "list"]);
+            listed["door"]["servers"].as_array().is_some_and(|servers| !servers.is_empty())
+        });
+        assert_eq!(listed["door"]["servers"].as_array().unwrap().len(), 1, "{listed}");
+        assert_eq!(listed["door"]["left_out"][0][0], "needs");
+        listed["door"]["servers"][0].clone()
+    }
+
+    fn door(&self, client: &str) -> Door {
+        let granted = self.run(&["door", "grant", client]);
+        let credential = granted["credential"].as_str().unwrap_or_else(|| panic!("{granted}")).to_owned();
+        let url = self.server()["url"].as_str().unwrap().to_owned();
+        let (address, path) = url.trim_start_matches("http://").split_once('/').unwrap();
+        let door = Door::dialled(address, &format!("/{}", path.trim_end_matches("/mcp")), Some(credential));
+        eventually("the client is let in", || door.request("GET", "/mcp", &[], "").status != 401);
+        door
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some(resident) = &mut self.resident {
+            let _ = resident.kill();
+            let _ = resident.wait();
+        }
+    }
+}
+
+fn policy(door: &str) -> String {
+    format!(
+        r#"
+[defaults]
+mode = "enforce"
+heal = false
+[door]
+{door}
+[servers.talking]
+match = ["exec:*talking-server"]
+[roles.all]
+members = ["*"]
+[[grants]]
+name = "echo"
+roles = ["all"]
+servers = ["talking"]
+tools = ["echo", "pid"]
+"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_that_speaks_only_urls_is_governed_as_any_other() {
+    let mut machine = Machine::new(&policy("enabled = true")).await;
+    machine.start_resident();
+    let door = machine.door("desktop");
+    let session = door.session();
+    assert!(text_of(&session.call("echo", &json!({"n": 1})).json()).contains(r#""n":1"#));
+    assert_eq!(session.call("wipe", &json!({})).json()["error"]["code"], -32003);
+    let server = machine.world.pids()[0];
+    eventually("the refusal is in the machine's log", || {
+        machine.run(&["explain"]).to_string().contains("wipe")
+    });
+    let refused = machine.run(&["explain"]).to_string();
+    assert!(refused.contains("alice@acme.example") && refused.contains("\"talk\""), "{refused}");
+
+    // What nobody serves, and nobody else's session.
+    assert_eq!(door.request("GET", "/../direct/mcp", &[], "").status, 404);
+    let other = machine.door("other");
+    let stolen = other.request("POST", "/mcp", &session.headers(), &call(9, "echo", &json!({})).to_string());
+    assert_eq!(stolen.status, 404, "another client's session does not exist");
+    assert_eq!(other.request("DELETE", "/mcp", &session.headers(), "").status, 404);
+    assert_eq!(session.call("echo", &json!({})).status, 200);
+
+    assert_eq!(machine.run(&["door", "revoke", "other"])["revoked"], "other");
+    eventually("it is let in no more", || other.request("GET", "/mcp", &[], "").status == 401);
+    assert_eq!(session.call("echo", &json!({})).status, 200);
+    machine.end_resident();
+    assert!(!is_running(server));
+    assert_eq!(machine.run(&["door", "list"])["open"], false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn clients_of_two_credentials_do_not_share_a_server() {
+    let mut machine = Machine::new(&policy("enabled = true")).await;
+    machine.start_resident();
+    let pid = |door: &Door| {
+        let body = modern("test", 1, "tools/call", json!({"name": "pid", "arguments": {}}));
+        let headers = repeated(&body);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        text_of(&door.request("POST", "/mcp", &headers, &body.to_string()).json()).to_owned()
+    };
+    let (one, two) = (machine.door("one"), machine.door("two"));
+    assert_eq!(pid(&one), pid(&one));
+    assert_ne!(pid(&one), pid(&two));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_port_stays_when_the_resident_starts_again() {
+    let mut machine = Machine::new(&policy("enabled = true")).await;
+    machine.start_resident();
+    let before = machine.server();
+    machine.end_resident();
+    machine.start_resident();
+    assert_eq!(machine.server(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_door_is_shut_where_policy_says_so() {
+    let mut machine = Machine::new(&policy("enabled = false")).await;
+    machine.start_resident();
+    eventually("the resident runs", || machine.run(&["status"])["resident"].to_string().len() > 4);
+    assert_eq!(machine.run(&["door", "list"])["open"], false);
+    assert!(!machine.layout.state.join("door/port").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn by_https_the_door_is_trusted_by_its_own_certificate_alone() {
+    let mut machine = Machine::new(&policy("enabled = true\nhttps = true")).await;
+    machine.start_resident();
+    let credential = machine.run(&["door", "grant", "desktop"])["credential"].as_str().unwrap().to_owned();
+    let url = machine.server()["url"].as_str().unwrap().to_owned();
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let listed = machine.run(&["door", "list"]);
+    let authority = std::fs::read(listed["door"]["certificate"].as_str().unwrap()).unwrap();
+    let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+    let client = |builder: reqwest::ClientBuilder| builder.no_proxy().timeout(PATIENCE).build().unwrap();
+    let trusting = client(reqwest::Client::builder().tls_certs_only([authority]));
+    let post = |client: &reqwest::Client| {
+        client
+            .post(&url)
+            .bearer_auth(&credential)
+            .header("accept", "application/json, text/event-stream")
+            .header("content-type", "application/json")
+            .body(initialize("2025-11-25"))
+            .send()
+    };
+    assert_eq!(post(&trusting).await.unwrap().status(), 200);
+    assert!(post(&client(reqwest::Client::builder())).await.is_err(), "nobody else vouches for it");
+    assert!(trusting.get(url.replace("https:", "http:")).send().await.is_err(), "no word in clear");
+}
