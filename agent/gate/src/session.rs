@@ -1,7 +1,7 @@
 //! One conversation: open requests, what the client was shown, which era it speaks.
 //!
 //! [`client`] and [`server`] take a side's lines apart; what a line is about is judged in a room of its
-//! own: [`calls`] (tools, resources, prompts, other methods), [`lists`], [`subscriptions`],
+//! own: [`calls`] (tools, resources, prompts), [`methods`] (everything else), [`lists`], [`subscriptions`],
 //! [`client_features`] (what the server asks), [`definitions`], [`tasks`], [`batches`], [`unreadable`]. Before all of that,
 //! [`redacted`] takes out of a message what policy says must not pass.
 
@@ -12,23 +12,26 @@ mod client_features;
 mod definitions;
 mod lists;
 mod lookalikes;
+mod methods;
 mod redacted;
 mod server;
 mod subscriptions;
 mod tasks;
 mod unreadable;
+mod waiting;
 
 use crate::entry::{Entry, EntryKind, Fate};
-use crate::judged::{Judged, Otherwise, Release, Sending};
+use crate::judged::{Judged, Otherwise, Release};
 use crate::open::OpenRequests;
-use crate::refusal::{self, Addressee, Era, Named};
+use crate::refusal::{self, Era};
 pub use definitions::Definitions;
 use lists::Shown;
-use mcp::{Changes, Id, List};
+use mcp::Changes;
 use policy::{Decision, Feature, Outcome, Request, Ruleset, ServerIdentity};
 use std::time::Duration;
 use tasks::Tasks;
 use time::OffsetDateTime;
+use waiting::{Call, Open, Waiting};
 
 /// What holds for the whole conversation.
 #[derive(Debug, Clone)]
@@ -75,44 +78,6 @@ pub struct Session {
     noise: u64,
     /// Policy lets the member do nothing with this server, so it was never started.
     not_started: bool,
-}
-
-/// A request that has no answer yet.
-#[derive(Debug)]
-struct Open {
-    waiting: Waiting,
-    /// What is on record of it, if it is a recorded one.
-    call: Option<Call>,
-    era: Era,
-    what: String,
-    since: Duration,
-}
-
-/// What has to be done with its answer.
-#[derive(Debug)]
-enum Waiting {
-    List {
-        list: List,
-        first_page: bool,
-    },
-    /// `subscriptions/listen`, and the changes of lists it asked for.
-    Listen(Changes),
-    /// A subscription that the server does not serve. Only we speak on it.
-    OwnListen(Changes),
-    /// `initialize`, which cannot be cancelled.
-    Initialize,
-    Discover,
-    Other,
-}
-
-/// A recorded call on its way.
-#[derive(Debug)]
-struct Call {
-    number: u64,
-    method: String,
-    named: Option<Named>,
-    tool_use_id: Option<String>,
-    sending: Sending,
 }
 
 impl Session {
@@ -260,51 +225,6 @@ impl Session {
     /// The server as policy calls it, or what it is.
     fn server_name<'a>(&'a self, rules: &'a Ruleset) -> &'a str {
         rules.server_name(&self.facts.server).unwrap_or(self.facts.server.as_str())
-    }
-}
-
-impl Open {
-    /// The call, if this is one and was not held back.
-    fn call(&self) -> Option<&Call> {
-        self.call.as_ref().filter(|call| !call.sending.was_held_back())
-    }
-
-    /// The record of its cancellation, where it is a call.
-    fn cancelled(&self, now: Now) -> Option<(Entry, Sending)> {
-        Some((self.outcome(Fate::Cancelled, 0, now)?, self.call()?.sending.clone()))
-    }
-
-    /// It was held back, and whoever asked told so.
-    fn never_left(&self) -> bool {
-        self.call.as_ref().is_some_and(|call| call.sending.was_held_back())
-    }
-
-    /// Does the peer owe an answer?
-    fn is_answerable(&self) -> bool {
-        !self.never_left() && !matches!(self.waiting, Waiting::OwnListen(_))
-    }
-
-    fn addressee(&self, id: Id) -> Addressee {
-        Addressee { id, era: self.era, what: self.what.clone() }
-    }
-
-    /// The record of its end, where it is a call.
-    fn outcome(&self, fate: Fate, bytes: usize, now: Now) -> Option<Entry> {
-        let call = self.call()?;
-        let duration = now.monotonic.saturating_sub(self.since);
-        Some(Entry {
-            kind: EntryKind::Outcome {
-                number: call.number,
-                fate,
-                duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-                bytes: bytes as u64,
-            },
-            tool_use_id: call.tool_use_id.clone(),
-            method: call.method.clone(),
-            tool: call.named.as_ref().and_then(Named::tool).map(str::to_owned),
-            redacted: 0,
-            round: None,
-        })
     }
 }
 

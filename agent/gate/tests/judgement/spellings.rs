@@ -104,13 +104,11 @@ fn careless_names(text: &str, key: &str) -> Vec<String> {
     let is = |name: &str, key: &str| name.trim_end_matches('\0').eq_ignore_ascii_case(key);
     let in_reference = value["method"] == "completion/complete";
     let params: Vec<_> = value["params"].as_object().into_iter().flatten().collect();
-    let objects: Vec<(&String, &Value)> = match in_reference {
-        true => params
-            .iter()
-            .filter(|(name, _)| is(name, "ref"))
-            .flat_map(|(_, it)| it.as_object().into_iter().flatten())
-            .collect(),
-        false => params,
+    let objects: Vec<(&String, &Value)> = if in_reference {
+        let references = params.iter().filter(|(name, _)| is(name, "ref"));
+        references.flat_map(|(_, it)| it.as_object().into_iter().flatten()).collect()
+    } else {
+        params
     };
     objects
         .iter()
