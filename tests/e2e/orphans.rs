@@ -4,9 +4,11 @@
 #![cfg(target_os = "linux")]
 
 use harness::stage::Stage;
-use harness::{process, wait};
+use harness::{process, tools, wait};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -210,5 +212,44 @@ fn the_guard_and_one_keeper_are_killed_in_one_instant() {
         let both = ["-KILL", &client.guard.to_string(), &keeper];
         assert!(Command::new("kill").args(both).status().unwrap().success());
         client.leaves_nobody("guard and keeper");
+    }
+}
+
+#[test]
+fn a_door_that_is_killed_or_stopped_leaves_none_of_its_servers() {
+    for ending in ["KILL", "TERM"] {
+        let (folder, mark) = (tempfile::tempdir().unwrap(), format!("door-{ending}"));
+        let (policy, ready) = (folder.path().join("p.toml"), folder.path().join("ready"));
+        std::fs::write(&policy, "[defaults]\nmode = \"monitor\"\n").unwrap();
+        let mut command = Command::new(tools::program("portreeve").unwrap());
+        command.arg("--root").arg(folder.path().join("root")).args([
+            "serve",
+            "--client-auth",
+            "none",
+            "--policy",
+        ]);
+        command.arg(&policy).args(["--", "sh", "-c", FAMILY]).env(MARK, &mark).env("READY", &ready);
+        let log = folder.path().join("log");
+        let mut door = process::Running::start("the door", &mut command, &log, true).unwrap();
+        let said = door.line(Duration::from_secs(20)).unwrap();
+        let at = said.rsplit("http://").next().unwrap().trim_end_matches("/mcp").to_owned();
+        // The family answers nobody; it is enough that it was started.
+        let mut client = TcpStream::connect(&at).unwrap();
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}).to_string();
+        let length = body.len();
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nHost: {at}\r\nAccept: application/json, text/event-stream\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
+        client.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        wait::until("the family is up", Duration::from_secs(20), || {
+            ready.exists() && marked(&mark).len() >= FAMILY_SIZE
+        })
+        .unwrap_or_else(|error| panic!("{error}: {:?}; {}", named(&marked(&mark)), door.log()));
+        process::signal(door.id(), ending).unwrap();
+        let gone = wait::until("nobody is left", LIMIT, || {
+            door.ended();
+            marked(&mark).is_empty()
+        });
+        assert!(gone.is_ok(), "{ending}: after {LIMIT:?} there are {:?}", named(&marked(&mark)));
     }
 }

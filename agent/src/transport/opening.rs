@@ -119,7 +119,8 @@ impl Opening {
 
     /// What its requests say, where they say it themselves.
     pub fn stateless_version(&self) -> Option<&str> {
-        self.stateless.as_deref().filter(|_| self.initialize.is_none())
+        // A refused `initialize` began nothing (a bridge may have gone on without it).
+        self.stateless.as_deref().filter(|_| self.agreed.is_none())
     }
 
     /// What a new server has to hear; `None` where there is no conversation to go on with.
@@ -185,7 +186,9 @@ mod tests {
 
     fn opened(messages: &[&str]) -> Opening {
         let mut opening = Opening::default();
-        messages.iter().for_each(|message| opening.hear(message.as_bytes()));
+        for message in messages {
+            opening.hear(message.as_bytes());
+        }
         opening
     }
 

@@ -157,8 +157,8 @@ fn sweep(own: &Path) {
         return;
     };
     let Some((slug, _)) = name.rsplit_once('.').and_then(|(stem, _)| stem.rsplit_once('.')) else { return };
-    let others = in_folder(folder).into_iter().filter(|found| found.path != own && found.is_of(slug));
-    for found in others.filter(|found| !found.guarded).take(MOST_SWEPT) {
+    let others = files_in(folder).filter(|path| path != own && is_of(path, slug)).take(MOST_SWEPT);
+    for found in others.filter_map(read).filter(|found| !found.guarded) {
         for extension in ["json", "stderr", "stderr-before", "next"] {
             let _ = fs::remove_file(found.path.with_extension(extension));
         }
@@ -167,12 +167,19 @@ fn sweep(own: &Path) {
 
 /// Every server that is or was last guarded; newest first.
 pub fn in_folder(folder: &Path) -> Vec<Found> {
-    let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
-    let paths = files.flatten().map(|file| file.path());
-    let paths = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-    let mut found: Vec<Found> = paths.filter_map(read).collect();
+    let mut found: Vec<Found> = files_in(folder).filter_map(read).collect();
     found.sort_by_key(|found| std::cmp::Reverse(found.facts.since_ms));
     found
+}
+
+fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+}
+
+fn is_of(path: &Path, slug: &str) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.strip_prefix(slug).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn read(path: PathBuf) -> Option<Found> {
@@ -185,11 +192,6 @@ fn read(path: PathBuf) -> Option<Found> {
 }
 
 impl Found {
-    fn is_of(&self, slug: &str) -> bool {
-        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.strip_prefix(slug).is_some_and(|rest| rest.starts_with('.'))
-    }
-
     /// The end of what the server said on stderr.
     pub fn last_lines(&self, most: usize) -> Vec<String> {
         let read = |extension: &str| {

@@ -232,6 +232,85 @@ fn a_token_that_ran_out_is_told_from_one_that_was_never_right() {
     assert!(!refused.to_string().contains("s3cr3t"));
 }
 
+/// As a network does it: in the middle of an event, by a clean end of the connection, and by a broken one.
+#[test]
+fn a_stream_cut_off_inside_an_event_is_picked_up_before_that_event() {
+    for head in ["", "Transfer-Encoding: chunked"] {
+        let world = World::new();
+        let web = Web::serve(move |asked, _| {
+            let done = |text: &str| {
+                let result = json!({"content": [{"type": "text", "text": text}]});
+                json!({"jsonrpc": "2.0", "id": 1, "result": result}).to_string()
+            };
+            let cut = format!(
+                "retry: 10\nid: e-1\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}}\n\nid: e-2\ndata: {}",
+                done("half")
+            );
+            match (asked.method.as_str(), asked.json()["method"].as_str()) {
+                (_, Some("initialize")) => {
+                    let headers = [("Content-Type", "application/json"), ("Mcp-Session-Id", "s")];
+                    let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}});
+                    Said::new("200 OK", &headers, &answer(asked, &result))
+                }
+                (_, Some("tools/call")) if head.is_empty() => Said::events(&cut),
+                (_, Some("tools/call")) => {
+                    let headers = [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")];
+                    Said::new("200 OK", &headers, &format!("{:x}\r\n{cut}\r\n", cut.len()))
+                }
+                ("GET", _) if asked.header("last-event-id") == "e-1" => {
+                    Said::events(&format!("id: e-2\ndata: {}\n\n", done("whole")))
+                }
+                ("GET", _) => Said::new("405 Method Not Allowed", &[("Content-Length", "0")], ""),
+                _ => accepted(),
+            }
+        });
+        let mut guard = dial(&world, &web);
+        guard.initialize();
+        guard.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}"#);
+        assert_eq!(guard.next()["method"], "notifications/x");
+        assert_eq!(text_of(&guard.next()), "whole", "{head}");
+        assert_eq!(web.posted("tools/call").len(), 1);
+    }
+}
+
+#[test]
+fn a_batch_is_posted_whole_and_each_of_its_requests_is_answered() {
+    let world = World::new();
+    let web = Web::serve(|asked, _| {
+        let body = asked.json();
+        match (asked.method.as_str(), body["method"].as_str()) {
+            ("GET", _) => Said::new("405 Method Not Allowed", &[("Content-Length", "0")], ""),
+            (_, Some("initialize")) => {
+                Said::json(&answer(asked, &json!({"protocolVersion": "2025-03-26", "capabilities": {}})))
+            }
+            // The third one is forgotten.
+            _ if body.is_array() => Said::json(
+                &json!([
+                    {"jsonrpc": "2.0", "id": 2, "result": {}}, {"jsonrpc": "2.0", "id": 1, "result": {}}
+                ])
+                .to_string(),
+            ),
+            _ => accepted(),
+        }
+    });
+    let mut guard = dial(&world, &web);
+    let hello = json!({"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "test", "version": "7"}});
+    guard.ask("hello", "initialize", &hello);
+    guard.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    guard.say(r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"ping"},{"jsonrpc":"2.0","id":3,"method":"ping"}]"#);
+    let mut heard = Vec::new();
+    while heard.len() < 3 {
+        match guard.next() {
+            Value::Array(answers) => heard.extend(answers),
+            one => heard.push(one),
+        }
+    }
+    heard.sort_by_key(|answer| answer["id"].as_u64());
+    let answered: Vec<_> = heard.iter().map(|answer| answer.get("result").is_some()).collect();
+    assert_eq!(answered, [true, true, false], "{heard:?}");
+    assert_eq!(web.asked().iter().filter(|asked| asked.json().is_array()).count(), 1);
+}
+
 #[test]
 fn the_stream_of_what_is_said_unasked_is_opened_again_in_the_new_session() {
     let world = World::new();

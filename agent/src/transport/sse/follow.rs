@@ -36,6 +36,14 @@ struct Reached {
     swallowed: Vec<Id>,
 }
 
+impl Reached {
+    fn swallow(&mut self, line: &[u8]) -> bool {
+        let before = self.swallowed.len();
+        self.swallowed.retain(|id| !answers(line, id));
+        self.swallowed.len() < before
+    }
+}
+
 impl Stream {
     /// Reads stream after stream, until the server will not have us or the guard is ending.
     pub async fn follow(self) {
@@ -98,7 +106,7 @@ impl Stream {
                 }
                 still => {
                     beginning = still;
-                    if !self.swallow(&line, reached) {
+                    if !reached.swallow(&line) {
                         self.learn(&line);
                         self.arrivals.deliver(Line::Whole(line), Came::Together, room).await;
                     }
@@ -137,12 +145,6 @@ impl Stream {
         self.standing.tell(|facts| facts.restarts += 1);
         self.open(endpoint, reached);
         Ok(())
-    }
-
-    fn swallow(&self, line: &[u8], reached: &mut Reached) -> bool {
-        let before = reached.swallowed.len();
-        reached.swallowed.retain(|id| !answers(line, id));
-        reached.swallowed.len() < before
     }
 
     fn learn(&self, line: &[u8]) {

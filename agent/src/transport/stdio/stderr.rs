@@ -161,7 +161,7 @@ mod tests {
         let said = b"progress 1%\rprogress 2%\xff\xfe".to_vec();
         let pumping = pump(said.as_slice(), &mut to, kept);
         let mut bytes = vec![0; said.len()];
-        let (_, read) = tokio::join!(pumping, heard.read_exact(&mut bytes));
+        let ((), read) = tokio::join!(pumping, heard.read_exact(&mut bytes));
         assert_eq!((read.unwrap(), &bytes), (said.len(), &said));
         assert!(last.said().contains("progress 2%"));
     }
