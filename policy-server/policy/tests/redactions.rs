@@ -85,3 +85,16 @@ fn lockdown_redacts_nothing_since_it_lets_nothing_through() {
     };
     assert!(Ruleset::lockdown("no policy").redactions(&request).is_empty());
 }
+
+#[test]
+fn the_example_of_the_documentation_is_a_rule() {
+    let readme = include_str!("../README.md");
+    let example =
+        readme.split("```toml").find(|text| text.trim_start().starts_with("[[redact]]")).expect("one");
+    let example = example.split("```").next().expect("its end");
+    let text = format!("[servers.tracker]\nmatch = ['npm:@acme/tracker']\n{example}");
+    let document = Document::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let rule = &document.redactions()[0];
+    assert_eq!((rule.fields.len(), rule.patterns.len(), rule.secrets), (2, 1, true));
+    assert_eq!(rule.with, "[redacted]");
+}

@@ -295,6 +295,16 @@ fn attack_structure_that_hides_data_under_its_names() {
 }
 
 #[test]
+fn attack_nests_within_texts_within_nests_do_not_exhaust_the_stack() {
+    let nested = |inner: &str| format!("{}{inner}{}", r#"{"a":"#.repeat(120), "}".repeat(120));
+    let deep = (0..6).fold(nested(r#""secret1""#), |text, _| nested(&serde_json::to_string(&text).unwrap()));
+    let text = format!(r#"{{"structuredContent":{}}}"#, deep);
+    let (after, places) =
+        result("patterns = ['secret\\d']\nfields = ['**.b']\nsecrets = true", &text).unwrap();
+    assert!(places > 0 && !after.contains("secret1"));
+}
+
+#[test]
 fn attack_a_message_as_large_and_deep_as_may_be_is_answered_soon() {
     let deep = format!("{}1{}", r#"{"content":"#.repeat(100), "}".repeat(100));
     assert!(result("secrets = true", &deep).is_ok());
