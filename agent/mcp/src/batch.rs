@@ -107,6 +107,7 @@ fn places(text: &str) -> Result<Vec<Range<usize>>, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn code(text: &str) -> &'static str {
         Batch::parse(text.as_bytes().to_vec()).map_or_else(|(why, _)| why.code(), |_| "ok")
@@ -135,6 +136,19 @@ mod tests {
             ("[{},]", "not-json"),
         ] {
             assert_eq!(code(text), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200), text in r#"[\[\]{}",:a1 ]{0,60}"#) {
+            let _ = Batch::parse(bytes);
+            if let Ok(batch) = Batch::parse(text.clone().into_bytes()) {
+                let messages: Vec<_> = batch.messages().map(<[u8]>::to_vec).collect();
+                let again = Batch::parse(joined(&messages)).unwrap();
+                prop_assert!(again.messages().eq(batch.messages()), "{}", text);
+                prop_assert_eq!(batch.into_bytes(), text.into_bytes());
+            }
         }
     }
 
