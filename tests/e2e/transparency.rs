@@ -90,6 +90,12 @@ fn the_revisions_before_are_the_same() {
     }
 }
 
+/// The SDK's stdio server takes no batches, in any revision.
+#[test]
+fn batches_of_2025_03_26_are_the_same() {
+    compared_from(&[Way::Http], &servers::EVERYTHING_IN_BATCHES, Era::Handshake("2025-03-26"), Way::Http);
+}
+
 #[test]
 fn the_filesystem_server_is_the_same() {
     compared(&servers::FILESYSTEM, HANDSHAKE, Way::Stdio);

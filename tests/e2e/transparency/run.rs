@@ -30,6 +30,9 @@ prompts = ["*"]
 client-features = ["*"]
 "#;
 
+/// What the server is given to hear that a session is over.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// A policy that lets everything through, for one server.
 #[must_use]
 pub fn allow_all(identity: &str) -> String {
@@ -84,6 +87,11 @@ pub fn run(server: &Server, era: Era, serves: Way, through: Option<Way>) -> Resu
     };
     let (_guard, address) = target.reached(through, here.folder())?;
     let heard = script::play(address, era, &steps).with_context(|| format!("the logs:\n{}", here.logs()))?;
+    if let (Some((_, tap)), Way::Http, Era::Handshake(_)) = (&remote, serves, era) {
+        // The door answers its client's farewell before it says its own; whether it came is compared below.
+        let said = || tap.told().iter().any(|request| request.method == "DELETE");
+        let _ = wait::until("the session's end", FAREWELL, said);
+    }
     let (server, requests) = match &remote {
         Some((_, tap)) => told_over_http(&tap.told()),
         None => (tap::lines(&log)?, Vec::new()),

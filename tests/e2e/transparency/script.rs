@@ -100,6 +100,8 @@ impl Player {
             self.say(method, params)?;
         } else if let Some(method) = step["await"].as_str() {
             self.wait_for(method)?;
+        } else if let Some(batch) = step["batch"].as_array() {
+            self.batch(batch)?;
         } else if let Some(method) = step["open"].as_str() {
             self.held = self.begin(method, params)?;
         } else if step["close"] == true {
@@ -181,6 +183,28 @@ impl Player {
         Ok(())
     }
 
+    /// Several messages in one (2025-03-26 alone).
+    fn batch(&mut self, batch: &[Value]) -> Result<()> {
+        let mut messages = Vec::new();
+        let mut ids = Vec::new();
+        for step in batch {
+            let method = step["ask"].as_str().or(step["say"].as_str()).unwrap_or_default();
+            let mut message = json!({"jsonrpc": "2.0", "method": method, "params": step["params"]});
+            if step["ask"].is_string() {
+                ids.push((self.number(), method));
+                message["id"] = json!(self.next_id - 1);
+            }
+            messages.push(message);
+        }
+        self.together = true;
+        self.wire.send(&Value::Array(messages).to_string())?;
+        for (id, method) in ids {
+            self.answer(id, method)?;
+        }
+        self.together = false;
+        Ok(())
+    }
+
     /// Over HTTP closing its stream ends a request, since 2026-07-28.
     fn give_up(&mut self, id: u64) -> Result<()> {
         if self.era == Era::Stateless && self.wire.hang_up(id) {
@@ -240,6 +264,13 @@ impl Player {
         let left = deadline.saturating_duration_since(Instant::now());
         let text = self.wire.next(left)?.context("nothing came in time")?;
         let message: Value = serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))?;
+        if let Value::Array(batch) = message {
+            return batch.iter().try_for_each(|message| self.take(message.to_string(), message));
+        }
+        self.take(text, &message)
+    }
+
+    fn take(&mut self, text: String, message: &Value) -> Result<()> {
         if self.given_up.contains(&message["params"]["progressToken"]) {
             return Ok(());
         }
@@ -257,7 +288,7 @@ impl Player {
         }
         self.heard.unasked.entry(method.to_owned()).or_default().push(text);
         if message.get("id").is_some() {
-            let answer = match reply(&message) {
+            let answer = match reply(message) {
                 Value::Null => json!({"jsonrpc": "2.0", "id": message["id"],
                     "error": {"code": -32601, "message": "Method not found"}}),
                 result => json!({"jsonrpc": "2.0", "id": message["id"], "result": result}),

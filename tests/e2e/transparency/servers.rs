@@ -22,6 +22,9 @@ pub const EVERYTHING: Server =
 /// The same in fewer words, for the revisions before.
 pub const EVERYTHING_IN_SHORT: Server =
     Server { name: "everything", script: include_str!("scripts/short.json"), command: everything };
+/// Several messages at once, which only 2025-03-26 knows.
+pub const EVERYTHING_IN_BATCHES: Server =
+    Server { name: "batches", script: include_str!("scripts/batches.json"), command: everything };
 /// Our fixture on the TypeScript SDK, which speaks 2026-07-28 over stdio and over HTTP.
 pub const MODERN: Server =
     Server { name: "modern", script: include_str!("scripts/modern.json"), command: modern };
