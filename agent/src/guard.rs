@@ -105,7 +105,7 @@ impl Guarded {
             () = asked => Ending::AskedToEnd,
             ending = converse(&pipeline, from_client, &mut inlet, CLIENT_GRACE) => ending,
             ending = follow(policies, &pipeline) => ending,
-            never = pins::watch(&pins, followed, &pipeline) => match never {},
+            never = Box::pin(pins::watch(&pins, followed, &pipeline)) => match never {},
             never = &mut linked, if !self.trial => match never {},
         };
         pipeline.finish(&ending).await;

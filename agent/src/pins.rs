@@ -10,7 +10,7 @@ mod file;
 mod watch;
 
 pub use book::{Entry, Pinned, Stored};
-pub use file::PinError;
+pub use file::{Found, PinError};
 pub use watch::watch;
 
 use book::ServerPins;
@@ -110,7 +110,7 @@ impl Pins {
     ///
     /// # Errors
     /// The folder cannot be read. A file that cannot be is among the pins, with its error.
-    pub fn all(&self) -> Result<Vec<(PathBuf, Result<Pinned, PinError>)>, PinError> {
+    pub fn all(&self) -> Result<Vec<Found>, PinError> {
         file::all(&self.folder())
     }
 
@@ -146,9 +146,14 @@ fn product(identity: &str) -> &str {
     let start = identity.find(':').map_or(0, |colon| colon + 1);
     // A scope begins with an `@` of its own.
     let from = (start + 1).min(identity.len());
-    let end =
-        identity.get(from..).and_then(|rest| rest.find(['@', '+'])).map_or(identity.len(), |at| from + at);
-    &identity[..end]
+    let rest = identity.get(from..).unwrap_or_default();
+    let end = if identity.starts_with("oci:") {
+        // A registry may have a port; a tag stands behind the last slash.
+        rest.rfind(':').filter(|tag| !rest[*tag..].contains('/')).or_else(|| rest.find('@'))
+    } else {
+        rest.find(['@', '=', '+'])
+    };
+    &identity[..end.map_or(identity.len(), |at| from + at)]
 }
 
 /// When and how long a file was written last; `None` where there is none.

@@ -7,7 +7,7 @@ mod approving;
 
 use crate::ago::{moment, stamp};
 use crate::out::{Exit, Out, Tone};
-use crate::pins::{Entry, Pinned, Pins, Stored};
+use crate::pins::{self, Entry, Pinned, Pins, Stored};
 use clap::{Args, Subcommand};
 use contract::record::{DefinitionChange, Part};
 use platform::Layout;
@@ -83,9 +83,9 @@ pub fn run(verb: &PinsVerb, layout: &Layout, out: Out) -> Exit {
     exit
 }
 
-fn find(pins: &Pins, which: &Which) -> Result<Found, String> {
+fn find(kept: &Pins, which: &Which) -> Result<Found, String> {
     let mut found = Found { servers: Vec::new(), unreadable: Vec::new() };
-    for (path, pinned) in pins.all().map_err(|error| error.to_string())? {
+    for pins::Found { path, pinned } in kept.all().map_err(|error| error.to_string())? {
         match pinned {
             Ok(Pinned { identity, pins }) => found.servers.push(Server { identity, pins }),
             Err(error) => {
@@ -142,7 +142,7 @@ fn list(found: &Found, out: Out) {
                 let word = out.tone(Tone::Bad, format_args!("{what}, held back"));
                 out.say(format_args!("  {thing}  {word} since {}{}", since(held), signs(held)));
             } else if let Some(pinned) = &entry.pinned {
-                let digest = out.tone(Tone::Faint, &pinned.digest);
+                let digest = out.tone(Tone::Faint, pinned.digest);
                 let how = if pinned.approved { "approved" } else { "pinned" };
                 out.say(format_args!("  {thing}  {how} {}{}  {digest}", since(pinned), signs(pinned)));
             }

@@ -119,7 +119,13 @@ pub fn index(folder: &Path) -> Option<BTreeMap<String, Vec<String>>> {
     serde_json::from_slice(&bytes).ok()
 }
 
-pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Result<Pinned, PinError>)>, PinError> {
+/// One file, and what it holds.
+pub struct Found {
+    pub path: PathBuf,
+    pub pinned: Result<Pinned, PinError>,
+}
+
+pub fn all(folder: &Path) -> Result<Vec<Found>, PinError> {
     let found = match std::fs::read_dir(folder) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -130,7 +136,8 @@ pub fn all(folder: &Path) -> Result<Vec<(PathBuf, Result<Pinned, PinError>)>, Pi
     paths.sort();
     let read = |path: PathBuf| {
         let pinned = contents(&path).transpose()?;
-        Some((path, pinned.map(|it| Pinned { identity: it.identity, pins: it.pins })))
+        let pinned = pinned.map(|it| Pinned { identity: it.identity, pins: it.pins });
+        Some(Found { path, pinned })
     };
     Ok(paths.into_iter().filter_map(read).collect())
 }

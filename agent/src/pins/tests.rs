@@ -99,7 +99,7 @@ fn attack_an_entry_is_renamed_to_be_trusted_anew() {
 fn attack_a_pin_file_that_is_torn_or_anothers() {
     let (mut device, notes, other) = (Device::new(), server("@acme/notes"), server("@acme/other"));
     let record = device.record(&notes, Happened::New, false, &tool("Reads."));
-    device.pins.follow(&[record.clone()]);
+    device.pins.follow(std::slice::from_ref(&record));
     let path = file::path(&device.pins.folder(), notes.as_str());
     let whole = std::fs::read(&path).unwrap();
     std::fs::copy(&path, file::path(&device.pins.folder(), other.as_str())).unwrap();
@@ -110,9 +110,9 @@ fn attack_a_pin_file_that_is_torn_or_anothers() {
         std::fs::write(&path, torn).unwrap();
         let trouble = device.pins.known(&notes).trouble.expect("it cannot be read");
         assert!(trouble.contains("portreeve pins forget"), "{trouble}");
-        device.pins.follow(&[record.clone()]);
+        device.pins.follow(std::slice::from_ref(&record));
         assert_eq!(std::fs::read(&path).unwrap(), torn, "nothing is written over what cannot be read");
-        assert!(device.pins.all().unwrap().iter().any(|(_, pins)| pins.is_err()));
+        assert!(device.pins.all().unwrap().iter().any(|found| found.pinned.is_err()));
     }
     assert_eq!(device.pins.forget(notes.as_str(), None).unwrap(), 1);
     assert!(device.pins.known(&notes).trouble.is_none());
@@ -135,6 +135,9 @@ fn products_are_told_apart_by_what_stands_before_their_version() {
         ("npm:@acme/notes", "npm:@acme/notes"),
         ("npm:notes@1", "npm:notes"),
         ("exec:/opt/notes+sha256:00", "exec:/opt/notes"),
+        ("pypi:notes==1.2", "pypi:notes"),
+        ("oci:registry.example:5000/acme/notes:3", "oci:registry.example:5000/acme/notes"),
+        ("oci:registry.example:5000/acme/notes", "oci:registry.example:5000/acme/notes"),
         ("https://notes.example/mcp", "https://notes.example/mcp"),
         ("npm:", "npm:"),
         ("", ""),

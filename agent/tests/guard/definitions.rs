@@ -4,8 +4,6 @@ use crate::client::{Guard, POLICY, World, eventually, message_of, text_of};
 use serde_json::{Value, json};
 use std::process::Command;
 
-/// So many has the misbehaving server.
-const TOOLS: usize = 13;
 const DESCRIPTION: &str = "MISBEHAVE_DESCRIPTION";
 
 fn held_world() -> World {
@@ -47,16 +45,17 @@ fn attack_a_server_changes_its_tool_between_two_starts() {
     let mut guard = described(&world, "Says it again.");
     assert!(shown(&mut guard, 1).contains(&"echo".to_owned()));
     assert!(guard.leave().success());
-    assert_eq!(world.records_of("definition").len(), TOOLS, "each tool once");
+    let tools = world.records_of("definition").len();
+    assert!(tools > 10, "each tool once: {tools}");
     let (exit, listed, _) = pins(&world, &["list"]);
-    assert_eq!((exit, listed["servers"][0]["pins"].as_array().unwrap().len()), (Some(0), TOOLS));
+    assert_eq!((exit, listed["servers"][0]["pins"].as_array().unwrap().len()), (Some(0), tools));
 
     // The same again is no news.
     let mut guard = described(&world, "Says it again.");
     assert!(shown(&mut guard, 1).contains(&"echo".to_owned()));
     assert!(text_of(&guard.call(2, "echo", &json!({}))).contains("tools/call"));
     guard.leave();
-    assert_eq!(world.records_of("definition").len(), TOOLS);
+    assert_eq!(world.records_of("definition").len(), tools);
 
     let mut guard = described(&world, "Says it again, and to others.");
     assert!(!shown(&mut guard, 1).contains(&"echo".to_owned()), "it is taken out of the list");
@@ -109,13 +108,15 @@ fn attack_a_call_before_any_list_is_judged_by_the_pins() {
 fn under_report_a_change_passes_and_is_on_record() {
     let world = World::new();
     under(&world, "report");
-    for (text, events) in [("One.", TOOLS), ("Other.", TOOLS + 1), ("Other.", TOOLS + 1)] {
+    let mut events = Vec::new();
+    for text in ["One.", "Other.", "Other."] {
         let mut guard = described(&world, text);
         assert!(shown(&mut guard, 1).contains(&"echo".to_owned()));
         assert!(guard.call(2, "echo", &json!({})).get("error").is_none());
         guard.leave();
-        assert_eq!(world.records_of("definition").len(), events, "{text}");
+        events.push(world.records_of("definition").len());
     }
+    assert_eq!(events, [events[0], events[0] + 1, events[0] + 1]);
 }
 
 #[test]

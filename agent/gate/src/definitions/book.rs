@@ -128,13 +128,14 @@ impl Book {
         let pinned = pin.and_then(|pin| pin.pinned.as_ref());
         let last = seen.map(|seen| seen.last).or(held.or(pinned).map(|kept| kept.digest));
         let doubtful = seen.is_some_and(|seen| seen.doubtful);
-        if let Some(approved) = author(rule, &subject) {
-            // Never seen by anybody: nothing speaks against it.
-            let is_good = |approved: &str| last.is_none_or(|last| !doubtful && last.to_string() == approved);
-            return match approved {
-                None => Some(Held::Unapproved),
-                Some(approved) => (!is_good(approved)).then_some(Held::NotTheApproved),
-            };
+        match Author::of(rule, &subject) {
+            Author::Silent => {}
+            Author::Unapproved => return Some(Held::Unapproved),
+            Author::Approves(approved) => {
+                // Never seen by anybody: nothing speaks against it.
+                let is_good = last.is_none_or(|last| !doubtful && last.to_string() == approved);
+                return (!is_good).then_some(Held::NotTheApproved);
+            }
         }
         match pinned {
             Some(pinned) if last == Some(pinned.digest) && !doubtful => None,
@@ -216,8 +217,7 @@ impl Book {
         pin: &Pin,
         look: &Look<'_>,
     ) -> Sighting {
-        let approved =
-            author(look.rule, subject).map(|approved| approved == Some(digest.to_string().as_str()));
+        let approved = Author::of(look.rule, subject).approves(digest);
         let pinned = pin.pinned.as_ref();
         let happened = match pinned {
             Some(pinned) if pinned.digest == digest && approved != Some(false) => Happened::Restored,
@@ -280,10 +280,30 @@ struct Look<'a> {
     again: bool,
 }
 
-/// What the policy's author approved of this, where they approve anything of this server.
-fn author<'a>(rule: &'a DefinitionsRule, subject: &Subject) -> Option<Option<&'a str>> {
-    let speaks = subject.part == Part::Tool && !rule.pins.is_empty();
-    speaks.then(|| rule.pins.get(&subject.name).map(String::as_str))
+/// What the policy's author says of one thing.
+enum Author<'a> {
+    /// Nothing, of nothing of this server.
+    Silent,
+    Unapproved,
+    Approves(&'a str),
+}
+
+impl<'a> Author<'a> {
+    fn of(rule: &'a DefinitionsRule, subject: &Subject) -> Self {
+        if subject.part != Part::Tool || rule.pins.is_empty() {
+            return Self::Silent;
+        }
+        rule.pins.get(&subject.name).map_or(Self::Unapproved, |digest| Self::Approves(digest))
+    }
+
+    /// Is it this definition that they approve? `None` where they are silent.
+    fn approves(&self, digest: Digest) -> Option<bool> {
+        match self {
+            Self::Silent => None,
+            Self::Unapproved => Some(false),
+            Self::Approves(approved) => Some(digest.to_string() == *approved),
+        }
+    }
 }
 
 /// What differs from the pinned definition, as far as both were kept.

@@ -106,7 +106,8 @@ impl Session {
         if rule.mode != DefinitionsMode::Hold {
             return None;
         }
-        self.definitions.0.borrow().held(part, name, &self.enforced(rule, rules))
+        let held = self.definitions.0.borrow().held(part, name, rule)?;
+        (!self.is_monitored(rules)).then_some(held)
     }
 
     /// Where nothing is enforced yet (monitor mode), nothing is held back, and everything told.

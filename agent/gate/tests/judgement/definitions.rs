@@ -21,17 +21,17 @@ fn tool(description: &str) -> String {
 
 fn text(release: Release) -> String {
     match release {
-        Release::ToClient(bytes) | Release::ToServer(bytes) => String::from_utf8(bytes).unwrap(),
+        Release::ToClient(bytes) | Release::ToServer(bytes) => String::from_utf8(bytes).expect("text"),
         Release::Nothing => String::new(),
     }
 }
 
 /// The client asks for a list and the server gives these.
 fn list(stage: &mut Stage, id: u32, tools: &[String]) -> String {
-    page(stage, id, json!({}), tools)
+    page(stage, id, &json!({}), tools)
 }
 
-fn page(stage: &mut Stage, id: u32, params: Value, tools: &[String]) -> String {
+fn page(stage: &mut Stage, id: u32, params: &Value, tools: &[String]) -> String {
     let asked = json!({"jsonrpc": "2.0", "id": id, "method": "tools/list", "params": params});
     let _ = stage.client(&asked.to_string());
     text(
@@ -82,7 +82,7 @@ fn attack_a_hint_that_is_turned_around() {
 fn attack_a_later_page_redefines_a_tool_of_an_earlier_one() {
     let mut stage = Stage::under(holding());
     assert!(list(&mut stage, 1, &[tool("Reads.")]).contains("read_file"));
-    let second = page(&mut stage, 2, json!({"cursor": "2"}), &[tool("Deletes.")]);
+    let second = page(&mut stage, 2, &json!({"cursor": "2"}), &[tool("Deletes.")]);
     assert!(!second.contains("read_file"), "{second}");
     assert!(call(&mut stage, 3).contains("definition-changed"));
 }
@@ -124,10 +124,8 @@ fn under_report_and_in_monitor_mode_it_passes_and_is_told() {
 fn a_call_that_policy_refuses_is_refused_by_policy() {
     let mut stage = Stage::under(holding());
     let known = Known { trouble: Some("the file is torn".to_owned()), ..Known::default() };
-    let now = stage.now();
     let session = std::mem::replace(&mut stage.session, Stage::new().session);
     stage.session = session.with_definitions(Definitions::new(known));
-    let _ = now;
     assert!(call(&mut stage, 1).contains("definitions-unreadable"));
     let asked = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "delete_all"}});
     assert!(text(stage.client(&asked.to_string())).contains("no-deleting"));

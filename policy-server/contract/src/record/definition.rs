@@ -9,6 +9,7 @@ use std::fmt;
 
 /// One event in the life of a definition.
 #[derive(Debug, Clone, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the record's member is called what it is")]
 pub struct Definition {
     pub part: Part,
     /// The tool, where it is one: records are searched by this.
