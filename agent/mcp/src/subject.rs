@@ -144,10 +144,20 @@ pub(crate) const METHODS: &[&str] = &[
     "notifications/cancelled",
 ];
 
-/// Requests that are judged by what they name. Without an `id` nobody waits for them, and a server might
-/// do them all the same.
-const NAMED: &[&str] =
-    &["tools/call", "resources/read", "resources/subscribe", "prompts/get", "completion/complete"];
+/// Requests that are judged by what they name. Without an `id` nobody waits for them, and a peer might do
+/// them all the same.
+const NAMED: &[&str] = &[
+    "tools/call",
+    "resources/read",
+    "resources/subscribe",
+    "prompts/get",
+    "completion/complete",
+    "tasks/result",
+    "tasks/update",
+    "sampling/createMessage",
+    "elicitation/create",
+    "roots/list",
+];
 
 impl Asked {
     /// `place` says where a slice of `params` stands in the whole message.

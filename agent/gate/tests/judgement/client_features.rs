@@ -58,6 +58,33 @@ fn what_policy_does_not_let_a_server_ask_is_answered_with_an_error_and_never_see
     assert_eq!(told_server(&stage.server(&url))["id"], 5);
 }
 
+/// A client that does not mind the missing id would show the form, or sample.
+#[test]
+fn sampling_or_elicitation_asked_for_by_a_notification() {
+    for method in ["sampling/createMessage", "elicitation/create", "roots/list"] {
+        let mut stage = Stage::new();
+        let told = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{"message":"m"}}}}"#);
+        assert_eq!(stage.server(&told), Release::Nothing, "{method}");
+        assert_eq!(stage.malformed(), ["call-without-id"]);
+    }
+}
+
+/// A client that does not mind case would open the address.
+#[test]
+fn elicitation_with_a_lookalike_of_its_mode_passes_for_a_form() {
+    for key in ["Mode", "MODE", "mode\\u0000", " mode"] {
+        let mut stage = Stage::new();
+        let asked = elicit(5, &format!(r#""{key}":"url","url":"https://evil.example","#));
+        assert_eq!(told_server(&stage.server(&asked))["id"], 5, "{key}");
+        let mut stage = Stage::new();
+        calling(&mut stage);
+        let inside = format!(
+            r#"{{"a":{{"method":"elicitation/create","params":{{"{key}":"url","url":"https://evil.example"}}}}}}"#
+        );
+        assert!(heard(&stage.server(&inputs(&inside))).get("error").is_some(), "{key}");
+    }
+}
+
 #[test]
 fn in_monitor_mode_a_server_asks_and_would_be_refused() {
     let mut stage = Stage::under(rules(&POLICY.replace("\"enforce\"", "\"monitor\""), 7));
