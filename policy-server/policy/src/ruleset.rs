@@ -63,7 +63,7 @@ struct Compiled {
     grants: Vec<Rule>,
     server_modes: Vec<Option<Mode>>,
     definitions: Vec<DefinitionsRule>,
-    redactions: Vec<redactions::Compiled>,
+    redactions: Vec<redactions::Scoped>,
     role_modes: Vec<Option<Mode>>,
     mode: Mode,
     contact: Option<String>,

@@ -69,6 +69,25 @@ fn a_redaction_holds_for_whom_and_what_it_names() {
 }
 
 #[test]
+fn an_explanation_names_the_redactions_too() {
+    let document = Document::parse(TEXT).expect("it parses");
+    let rules = Ruleset::compile(&document, &Standing::default(), 1, None).expect("it compiles");
+    let elsewhere = ServerIdentity::from_canonical("npm:elsewhere");
+    let request = Request {
+        member: "eve@other.example",
+        device: "",
+        client: "",
+        server: &elsewhere,
+        feature: Feature::Tool,
+        name: "read_file",
+        arguments: None,
+        now: OffsetDateTime::UNIX_EPOCH,
+    };
+    assert_eq!(rules.explain_named("files", &request).redactions, ["everywhere", "files-results"]);
+    assert_eq!(rules.explain(&request).redactions, ["everywhere"]);
+}
+
+#[test]
 fn lockdown_redacts_nothing_since_it_lets_nothing_through() {
     let server = ServerIdentity::from_canonical("npm:files");
     let now = OffsetDateTime::UNIX_EPOCH;

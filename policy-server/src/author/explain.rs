@@ -40,6 +40,8 @@ pub struct Answer {
     pub roles: Vec<String>,
     /// Every grant that speaks of this member, server and feature, in document order.
     pub considered: Vec<Considered>,
+    /// The redactions that hold for it, in document order.
+    pub redactions: Vec<String>,
 }
 
 /// Why a question has no answer.
@@ -92,5 +94,6 @@ pub fn explain(
         server: explained.server,
         roles: explained.roles,
         considered: explained.considered,
+        redactions: explained.redactions,
     })
 }

@@ -79,6 +79,11 @@ pub fn tell(answer: &Value, out: Out) -> Result<(), CliError> {
     };
     let line = answer["line"].as_u64().map(|line| format!(", line {line}")).unwrap_or_default();
     out.line(&format!("{outcome} by {}{line}", text(answer, "rule")))?;
+    let redactions: Vec<_> =
+        answer["redactions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !redactions.is_empty() {
+        out.line(&format!("redacted by: {}", redactions.join(", ")))?;
+    }
     // Reason and contact are for whoever is refused: a grant's are about what it does not allow.
     if answer["outcome"] == "allowed" {
         return Ok(());

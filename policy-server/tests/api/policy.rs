@@ -153,6 +153,11 @@ async fn explanation_is_given_for_every_feature_and_for_one_at_a_time() {
     ] {
         assert_eq!(ask(key, name).await, outcome, "{key} {name}");
     }
+    let text = format!("{POLICY}\n[[redact]]\nname = \"keys\"\nservers = [\"files\"]\nsecrets = true\n");
+    let question =
+        json!({"member": "ada@acme.example", "server": "files", "tool": "read_file", "text": text});
+    let answer = organisation.post("/v1/admin/policy/explain", question).await.expect(200).json();
+    assert_eq!(answer["redactions"], json!(["keys"]));
     for unclear in [json!({}), json!({"tool": "a", "prompt": "b"})] {
         let mut question = json!({"member": "ada@acme.example", "server": "files"});
         question.as_object_mut().unwrap().extend(unclear.as_object().unwrap().clone());

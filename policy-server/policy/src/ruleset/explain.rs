@@ -16,8 +16,10 @@ pub struct Explanation {
     pub server: Option<String>,
     /// The member's roles.
     pub roles: Vec<String>,
-    /// Every grant that speaks of this member, server and tool, in document order.
+    /// Every grant that speaks of this member, server and feature, in document order.
     pub considered: Vec<Considered>,
+    /// The redactions that hold for it, in document order.
+    pub redactions: Vec<String>,
 }
 
 /// One grant that could have decided.
@@ -73,6 +75,7 @@ impl Compiled {
             server: subject.server.map(|server| self.catalogue.name(server).to_owned()),
             roles: judgement.roles.iter().map(|role| self.members.name(*role).to_owned()).collect(),
             considered: considered.collect(),
+            redactions: self.redactions_for(subject).into_iter().map(|rule| rule.name.clone()).collect(),
             decision: judgement.decision,
         }
     }
@@ -80,6 +83,7 @@ impl Compiled {
 
 impl Explanation {
     fn bare(decision: Decision) -> Self {
-        Self { decision, grant: None, server: None, roles: Vec::new(), considered: Vec::new() }
+        let (roles, considered, redactions) = (Vec::new(), Vec::new(), Vec::new());
+        Self { decision, grant: None, server: None, roles, considered, redactions }
     }
 }

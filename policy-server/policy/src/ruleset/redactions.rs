@@ -1,7 +1,7 @@
 //! Which redactions hold for a request. They hold in every mode: whoever writes one means it.
 
 use super::judge::Subject;
-use super::{Law, Ruleset};
+use super::{Compiled, Law, Ruleset};
 use crate::decision::{Feature, Request};
 use crate::document::Document;
 use crate::redaction::Redaction;
@@ -9,7 +9,7 @@ use crate::uri::{Uri, folded};
 use std::collections::HashMap;
 
 /// A rule with its names looked up; `None` where it names none.
-pub(super) struct Compiled {
+pub(super) struct Scoped {
     redaction: Redaction,
     roles: Option<Vec<usize>>,
     servers: Option<Vec<usize>>,
@@ -44,16 +44,33 @@ impl Ruleset {
         let Law::Document(law) = &self.law else { return Vec::new() };
         let subject = Subject::of(request, law.catalogue.find(request.server));
         let roles = law.members.roles(&subject.member);
-        let holds = |rule: &&Compiled| {
+        law.redactions_of(subject.server, &roles, speaks)
+    }
+}
+
+impl Compiled {
+    /// Those that hold for a subject, for whoever explains.
+    pub(super) fn redactions_for(&self, subject: &Subject<'_>) -> Vec<&Redaction> {
+        let roles = self.members.roles(&subject.member);
+        self.redactions_of(subject.server, &roles, |rule| speaks_of(rule, subject.feature, subject.name))
+    }
+
+    fn redactions_of(
+        &self,
+        server: Option<usize>,
+        roles: &[usize],
+        speaks: impl Fn(&Redaction) -> bool,
+    ) -> Vec<&Redaction> {
+        let holds = |rule: &&Scoped| {
             let of_role =
                 rule.roles.as_ref().is_none_or(|named| named.iter().any(|role| roles.contains(role)));
             let of_server = rule
                 .servers
                 .as_ref()
-                .is_none_or(|named| subject.server.is_some_and(|server| named.contains(&server)));
+                .is_none_or(|named| server.is_some_and(|server| named.contains(&server)));
             of_role && of_server && speaks(&rule.redaction)
         };
-        law.redactions.iter().filter(holds).map(|rule| &rule.redaction).collect()
+        self.redactions.iter().filter(holds).map(|rule| &rule.redaction).collect()
     }
 }
 
@@ -70,14 +87,14 @@ fn speaks_of(redaction: &Redaction, feature: Feature, name: &str) -> bool {
     })
 }
 
-pub(super) fn compile(document: &Document) -> Vec<Compiled> {
+pub(super) fn compile(document: &Document) -> Vec<Scoped> {
     let numbers = |names: Vec<&str>| names.into_iter().map(str::to_owned).zip(0..).collect::<HashMap<_, _>>();
     let servers = numbers(document.servers().iter().map(|server| server.name.as_str()).collect());
     let roles = numbers(document.roles().iter().map(|role| role.name.as_str()).collect());
     let named = |names: &[String], known: &HashMap<String, usize>| {
         (!names.is_empty()).then(|| names.iter().filter_map(|name| known.get(name).copied()).collect())
     };
-    let compiled = document.redactions().iter().map(|redaction| Compiled {
+    let compiled = document.redactions().iter().map(|redaction| Scoped {
         roles: named(&redaction.roles, &roles),
         servers: named(&redaction.servers, &servers),
         redaction: redaction.clone(),

@@ -61,7 +61,10 @@ fn is_dots(segment: &str) -> bool {
 fn has_plain_authority(uri: &str, scheme: &str, rest: &str) -> bool {
     if scheme == "file" {
         // `file:/x`, `file://localhost/x` and `file:////x` name what `file:///x` names, or another machine's.
-        return rest.strip_prefix("///").is_some_and(|path| !path.starts_with('/') && !path.contains("//"));
+        return rest.strip_prefix("///").is_some_and(|path| {
+            // `C|` is a drive to some.
+            !path.starts_with('/') && !path.contains("//") && !path.contains('|')
+        });
     }
     if !WITH_HOST.contains(&scheme) {
         return true;

@@ -68,6 +68,7 @@ fn attack_a_uri_that_two_readers_read_differently_is_not_plain() {
         "file://server/share/x",
         "file:////work/x",
         "file:///work//x",
+        "file:///C|/work/x",
         "memo:../x",
         "HTTPS://acme.example/x",
         "https://Acme.example/x",

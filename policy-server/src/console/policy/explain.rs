@@ -46,6 +46,8 @@ struct Answer {
     roles: Vec<String>,
     /// Every grant that speaks of this member, server and feature.
     considered: Vec<Considered>,
+    /// The redactions that hold for it.
+    redactions: Vec<String>,
 }
 
 struct Considered {
@@ -182,6 +184,7 @@ impl Answer {
             },
             server: explanation.server,
             roles: explanation.roles,
+            redactions: explanation.redactions,
             considered: explanation
                 .considered
                 .into_iter()

@@ -142,7 +142,7 @@ pub(super) async fn publish(
 /// `prompt`, `client_feature` and `method`.
 #[utoipa::path(
     post, path = "/v1/admin/policy/explain", tag = "admin", request_body = Explain,
-    responses((status = 200, body = serde_json::Value, description = "outcome, verdict, mode, rule, reason, contact, server, roles, considered"), (status = 422, description = "question-unclear; policy-has-problems"))
+    responses((status = 200, body = serde_json::Value, description = "outcome, verdict, mode, rule, reason, contact, server, roles, considered, redactions"), (status = 422, description = "question-unclear; policy-has-problems"))
 )]
 pub(super) async fn explain(
     State(app): State<Shared>,
