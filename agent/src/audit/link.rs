@@ -17,8 +17,8 @@ use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
 use uuid::Uuid;
 
-/// Records that come close together travel together.
-const GATHER: Duration = Duration::from_millis(5);
+/// Records that come close together travel together: each journey costs both ends a transaction on disk.
+const GATHER: Duration = Duration::from_millis(20);
 /// About as much as one message carries.
 const MESSAGE_BYTES: usize = 256 * 1024;
 const LONGEST_WORD: usize = 1024 * 1024;

@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// From here on, what was taken is cut off although more has come since.
+/// From here on, what was taken is cut off although more has come since, where that is little: it has to
+/// be copied, and every call waits for that.
 const COMPACT_BYTES: u64 = 4 * 1024 * 1024;
+/// At the most so small a part of what is cut off.
+const LITTLE: u64 = 4;
 
 const TRIALS_KEPT: usize = 9;
 
@@ -147,7 +150,7 @@ impl Segment {
             self.emptied.notify_one();
             return Ok(CutOff(all));
         }
-        if before < COMPACT_BYTES {
+        if before < COMPACT_BYTES || (written.bytes - before) > before / LITTLE {
             return Ok(CutOff(0));
         }
         *written = Written::cut(&self.path, before)?;
@@ -293,6 +296,18 @@ mod tests {
         segment.append(b"next\n").unwrap();
         assert_eq!(segment.read(1024, 100).unwrap(), b"next\n");
         assert_eq!(std::fs::metadata(segment.path()).unwrap().len(), 1029);
+    }
+
+    #[test]
+    fn a_backlog_is_not_copied_again_and_again() {
+        let (_folder, segment) = scratch();
+        let line = [&[b'x'; 1024 * 1024 - 1][..], b"\n"].concat();
+        for _ in 0..20 {
+            segment.append(&line).unwrap();
+        }
+        let taken = |lines: u64| segment.taken(lines * 1024 * 1024).unwrap().0 / (1024 * 1024);
+        let cut: Vec<u64> = [4, 8, 12, 15].map(taken).to_vec();
+        assert_eq!((cut, taken(16), segment.bytes()), (vec![0; 4], 16, 4 * 1024 * 1024));
     }
 
     #[test]
