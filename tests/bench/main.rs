@@ -22,7 +22,7 @@ mod wire;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use contestants::Contestant;
+use contestants::{Contestant, Role, Way};
 use dice::Dice;
 use figures::Taken;
 use measure::{Bench, Effort};
@@ -117,7 +117,10 @@ fn contestants(
         }
     }
     all.sort_by_key(|one| one.way);
-    all.retain(|one| arguments.wants(one));
+    let is_baseline = |one: &Contestant| matches!(one.role, Role::Direct | Role::Floor);
+    let wanted = |one: &&Contestant| !is_baseline(one) && arguments.wants(one);
+    let ways: Vec<Way> = all.iter().filter(wanted).map(|one| one.way).collect();
+    all.retain(|one| arguments.wants(one) || (is_baseline(one) && ways.contains(&one.way)));
     Ok((all, absent))
 }
 
@@ -162,16 +165,11 @@ fn rounds_of(
 impl Arguments {
     fn wants(&self, one: &Contestant) -> bool {
         let full = format!("{} {}", one.way.name(), one.name);
-        let baseline = matches!(one.role, contestants::Role::Direct | contestants::Role::Floor);
-        self.only.is_empty()
-            || self
-                .only
-                .iter()
-                .any(|part| full.contains(part) || (baseline && !one.way.name().contains(part)))
+        self.only.is_empty() || self.only.iter().any(|part| full.contains(part))
     }
 
     fn wants_peer(&self, name: &str) -> bool {
-        let ways = contestants::Way::ALL.map(contestants::Way::name);
+        let ways = Way::ALL.map(Way::name);
         self.only.is_empty()
             || self.only.iter().any(|part| name.contains(part) || ways.iter().any(|way| way.contains(part)))
     }
