@@ -41,7 +41,7 @@ pub fn run(args: WrapArgs, layout: Layout) -> ExitCode {
         Err(error) => return complain(&Unstartable::System(error)).into(),
     };
     let exit = runtime.block_on(async {
-        match guard(args, layout).await {
+        match Box::pin(guard(args, layout)).await {
             Ok(exit) => exit,
             Err(why) => {
                 let exit = complain(&why);

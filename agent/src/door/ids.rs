@@ -37,7 +37,7 @@ pub fn renamed(message: Vec<u8>, spot: Spot, id: &Id) -> Vec<u8> {
     let Some(old) = at(text, spot.path()) else { return message };
     let start = old.as_ptr() as usize - text.as_ptr() as usize;
     let end = start + old.len();
-    [text[..start].as_bytes(), id.as_json().as_bytes(), text[end..].as_bytes()].concat()
+    [&message[..start], id.as_json().as_bytes(), &message[end..]].concat()
 }
 
 /// The JSON text of the member at that path.

@@ -190,7 +190,9 @@ impl Served {
     /// Ends everything, and waits until no server of ours is left.
     pub async fn end(&self) {
         let all = self.conversations();
-        all.iter().for_each(|conversation| conversation.end());
+        for conversation in &all {
+            conversation.end();
+        }
         for conversation in all {
             conversation.over().await;
         }

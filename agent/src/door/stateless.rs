@@ -93,7 +93,7 @@ fn check(headers: &HeaderMap, posted: &Posted) -> Result<(), Disagreement> {
         (Some(named), Some(version)) if named == version && named != VERSION_2026 => {
             return Err(Disagreement::unsupported(named));
         }
-        (None, Some(_)) => return Err(Disagreement::mismatch("MCP-Protocol-Version is missing".to_owned())),
+        (None, Some(_)) => return Err(Disagreement::mismatch("MCP-Protocol-Version is missing")),
         (Some(named), Some(version)) if named != version => {
             return Err(Disagreement::mismatch(format!(
                 "MCP-Protocol-Version says `{named}`, and the body `{version}`"
@@ -133,8 +133,8 @@ fn check_request(headers: &HeaderMap, asked: &Asked) -> Result<(), Disagreement>
 fn agree(header: &str, said: Option<&str>, body: &str) -> Result<(), Disagreement> {
     match said {
         Some(said) if said == body => Ok(()),
-        Some(_) => Err(Disagreement::mismatch(format!("{header} says something else than the body"))),
-        None => Err(Disagreement::mismatch(format!("{header} is missing"))),
+        Some(_) => Err(Disagreement::mismatch(format_args!("{header} says something else than the body"))),
+        None => Err(Disagreement::mismatch(format_args!("{header} is missing"))),
     }
 }
 
@@ -142,7 +142,7 @@ fn header<'a>(
     headers: &'a HeaderMap,
     name: &hyper::header::HeaderName,
 ) -> Result<Option<&'a str>, Disagreement> {
-    text(headers, name).map_err(|refused| Disagreement::mismatch(format!("{name}: {refused}")))
+    text(headers, name).map_err(|refused| Disagreement::mismatch(format_args!("{name}: {refused}")))
 }
 
 /// A header's value as it was before it was made fit for a header.
@@ -154,11 +154,11 @@ pub fn decode(value: &str) -> Option<String> {
 }
 
 fn decoded(value: &str) -> Result<String, Disagreement> {
-    decode(value).ok_or_else(|| Disagreement::mismatch("Mcp-Name is not encoded as it says".to_owned()))
+    decode(value).ok_or_else(|| Disagreement::mismatch("Mcp-Name is not encoded as it says"))
 }
 
 impl Disagreement {
-    fn mismatch(why: String) -> Self {
+    fn mismatch(why: impl std::fmt::Display) -> Self {
         Self { code: HEADER_MISMATCH, why: format!("Header mismatch: {why}"), data: None }
     }
 

@@ -262,7 +262,7 @@ async fn listen(layout: &Layout) -> Result<TcpListener, DoorError> {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
             Ok(listener) => return Ok(listener),
             Err(error) => {
-                tracing::warn!(%error, port, "door.port: taken by another program, so another is used")
+                tracing::warn!(%error, port, "door.port: taken by another program, so another is used");
             }
         }
     }

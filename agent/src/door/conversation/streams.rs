@@ -38,7 +38,7 @@ pub enum Manner {
 pub struct Streams {
     manner: Manner,
     next: u64,
-    streams: BTreeMap<u64, Stream>,
+    by_number: BTreeMap<u64, Stream>,
     /// By the id that the server knows.
     open: HashMap<Id, Open>,
     /// Which request's progress is reported under which token.
@@ -108,7 +108,7 @@ impl Streams {
         Self {
             manner,
             next: LISTENING + 1,
-            streams: BTreeMap::new(),
+            by_number: BTreeMap::new(),
             open: HashMap::new(),
             tokens: HashMap::new(),
             late: VecDeque::new(),
@@ -135,7 +135,7 @@ impl Streams {
         let (outbox, pieces) = outbox();
         let ticket = outbox.ticket();
         let stream = Stream { outbox: Some(outbox), pending, by_events: false, spoke: false, unreadable };
-        self.streams.insert(number, stream);
+        self.by_number.insert(number, stream);
         (number, ticket, pieces)
     }
 
@@ -175,9 +175,10 @@ impl Streams {
     fn another(&mut self, like: &Id) -> Id {
         loop {
             self.renamed += 1;
-            let text = match like.as_json().starts_with('"') {
-                true => format!("\"portreeve-{}\"", self.renamed),
-                false => format!("{}", (1_u64 << 52) + self.renamed),
+            let text = if like.as_json().starts_with('"') {
+                format!("\"portreeve-{}\"", self.renamed)
+            } else {
+                format!("{}", (1_u64 << 52) + self.renamed)
             };
             let id = Id::from_json(&text).unwrap_or_else(|| like.clone());
             if !self.is_taken(&id) && !self.tokens.contains_key(&id) {
@@ -196,7 +197,7 @@ impl Streams {
 
     fn attach(&mut self, number: u64) -> (Ticket, Receiver<Piece>) {
         let (outbox, pieces) = outbox();
-        let stream = self.streams.entry(number).or_insert_with(|| Stream {
+        let stream = self.by_number.entry(number).or_insert_with(|| Stream {
             outbox: None,
             pending: HashSet::new(),
             by_events: true,
@@ -213,7 +214,7 @@ impl Streams {
         let place = self.replay.place(event).ok_or(NoStream::Foreign)?;
         let Place { stream, .. } = place;
         let missed = self.replay.since(place);
-        let lives = stream == LISTENING || self.streams.contains_key(&stream);
+        let lives = stream == LISTENING || self.by_number.contains_key(&stream);
         let ended = || {
             let (outbox, pieces) = outbox();
             (outbox.ticket(), pieces)
@@ -230,7 +231,7 @@ impl Streams {
 
     /// From here on it is answered by events.
     pub fn commit(&mut self, number: u64) {
-        if let Some(stream) = self.streams.get_mut(&number) {
+        if let Some(stream) = self.by_number.get_mut(&number) {
             stream.by_events = true;
         }
     }
@@ -250,7 +251,7 @@ impl Streams {
         };
         self.give_back_names(&mut told);
         let is_answer = matches!(told.about, About::Answer(_));
-        let stream = self.streams.get_mut(&number)?;
+        let stream = self.by_number.get_mut(&number)?;
         if let About::Answer(ids) = &told.about {
             for id in ids {
                 stream.pending.remove(id);
@@ -268,7 +269,7 @@ impl Streams {
         stream.by_events |= !alone;
         let outbox = stream.outbox.clone();
         if last {
-            self.streams.remove(&number);
+            self.by_number.remove(&number);
         }
         let bytes = Bytes::from(told.bytes);
         let resumable = self.manner == Manner::Session && !alone;
@@ -278,7 +279,7 @@ impl Streams {
     }
 
     fn carrier(&self, about: &About, occasion: Occasion<'_>) -> Carrier {
-        let of_current = |number: u64| self.streams.get(&number).is_some_and(|stream| stream.unreadable);
+        let of_current = |number: u64| self.by_number.get(&number).is_some_and(|stream| stream.unreadable);
         match (self.manner, occasion) {
             (Manner::OneStream, Occasion::Said) if of_current(self.current) => {
                 return Carrier::Stream(self.current);
@@ -329,7 +330,7 @@ impl Streams {
         let waiting = |(number, stream): (&u64, &Stream)| {
             (!stream.pending.is_empty() && self.is_attached(*number)).then_some(*number)
         };
-        self.streams.iter().find_map(waiting).map_or(Carrier::Later, Carrier::Stream)
+        self.by_number.iter().find_map(waiting).map_or(Carrier::Later, Carrier::Stream)
     }
 
     fn only(&self, counts: impl Fn(&Open) -> bool) -> Option<u64> {
@@ -341,7 +342,7 @@ impl Streams {
     }
 
     fn is_attached(&self, number: u64) -> bool {
-        let outbox = self.streams.get(&number).and_then(|stream| stream.outbox.as_ref());
+        let outbox = self.by_number.get(&number).and_then(|stream| stream.outbox.as_ref());
         outbox.is_some_and(Outbox::is_open)
     }
 
@@ -381,18 +382,18 @@ impl Streams {
 
     /// What was posted is judged and released. Where nobody has to wait for anything, that is the answer.
     pub fn dealt_with(&mut self, number: u64) {
-        let Some(stream) = self.streams.get(&number) else { return };
+        let Some(stream) = self.by_number.get(&number) else { return };
         if stream.pending.is_empty() && !stream.spoke {
             if let Some(outbox) = &stream.outbox {
                 outbox.nothing();
             }
-            self.streams.remove(&number);
+            self.by_number.remove(&number);
         }
     }
 
     /// The response is over. Gives the requests that are abandoned by it (2026-07-28).
     pub fn detach(&mut self, number: u64, ticket: &Ticket) -> Vec<Id> {
-        let Some(stream) = self.streams.get_mut(&number) else { return Vec::new() };
+        let Some(stream) = self.by_number.get_mut(&number) else { return Vec::new() };
         if stream.outbox.as_ref().is_some_and(|current| !current.is_of(ticket)) {
             return Vec::new();
         }
@@ -401,7 +402,7 @@ impl Streams {
             return Vec::new();
         }
         let abandoned: Vec<Id> =
-            self.streams.remove(&number).into_iter().flat_map(|stream| stream.pending).collect();
+            self.by_number.remove(&number).into_iter().flat_map(|stream| stream.pending).collect();
         for id in &abandoned {
             if let Some(reports) = self.open.remove(id).and_then(|open| open.reports) {
                 self.tokens.remove(&reports);
@@ -422,12 +423,12 @@ impl Streams {
 
     /// Nobody listens and nothing is under way.
     pub fn is_quiet(&self) -> bool {
-        self.open.is_empty() && !self.streams.keys().any(|number| self.is_attached(*number))
+        self.open.is_empty() && !self.by_number.keys().any(|number| self.is_attached(*number))
     }
 
     /// No response will say any more.
     pub fn close(&mut self) {
-        self.streams.clear();
+        self.by_number.clear();
         self.open.clear();
         self.tokens.clear();
         self.kept.clear();
