@@ -15,13 +15,25 @@ mod steady;
 use compare::{Order, compare};
 use harness::tools;
 use harness::wire::Way;
-use run::run;
+use run::{Seen, run};
 use script::Era;
+use serde_json::Value;
 use servers::{HANDSHAKE, Server};
 
 /// Plays the server's script directly, and through Portreeve from a client of each way; compares.
 fn compared(server: &Server, era: Era, serves: Way) {
     compared_from(&Way::ALL, server, era, serves);
+}
+
+/// Tools that a new version of a server may have brought, and that the script does not know.
+fn not_called(direct: &Seen) -> Vec<String> {
+    let lists = direct.client.answers.values().filter(|(method, _)| method == "tools/list");
+    let lists = lists.map(|(_, text)| serde_json::from_str::<Value>(text).unwrap());
+    let names = lists.flat_map(|list| list["result"]["tools"].as_array().cloned().unwrap_or_default());
+    let names = names.filter_map(|tool| tool["name"].as_str().map(str::to_owned));
+    let is_called =
+        |name: &String| direct.server.iter().any(|told| told.contains(&format!("\"name\":\"{name}\"")));
+    names.filter(|name| !is_called(name)).map(|name| format!("the script does not call `{name}`")).collect()
 }
 
 fn compared_from(ways: &[Way], server: &Server, era: Era, serves: Way) {
@@ -39,7 +51,7 @@ fn compared_from(ways: &[Way], server: &Server, era: Era, serves: Way) {
         Era::Handshake(version) => version,
         Era::Stateless => "2026-07-28",
     };
-    let mut wrong = Vec::new();
+    let mut wrong = if server.whole { not_called(&direct) } else { Vec::new() };
     for (way, guarded) in guarded {
         let name = format!("{} {revision} {} to {}", server.name, way.name(), serves.name());
         let guarded = match guarded {

@@ -14,23 +14,38 @@ pub const HANDSHAKE: Era = Era::Handshake("2025-11-25");
 pub struct Server {
     pub name: &'static str,
     script: &'static str,
+    /// The script calls every tool that there is.
+    pub whole: bool,
     command: fn(&Path, Way) -> Option<Command>,
 }
 
-pub const EVERYTHING: Server =
-    Server { name: "everything", script: include_str!("scripts/everything.json"), command: everything };
+pub const EVERYTHING: Server = Server {
+    name: "everything",
+    script: include_str!("scripts/everything.json"),
+    whole: true,
+    command: everything,
+};
 /// The same in fewer words, for the revisions before.
-pub const EVERYTHING_IN_SHORT: Server =
-    Server { name: "everything", script: include_str!("scripts/short.json"), command: everything };
+pub const EVERYTHING_IN_SHORT: Server = Server {
+    name: "everything",
+    script: include_str!("scripts/short.json"),
+    whole: false,
+    command: everything,
+};
 /// Several messages at once, which only 2025-03-26 knows.
-pub const EVERYTHING_IN_BATCHES: Server =
-    Server { name: "batches", script: include_str!("scripts/batches.json"), command: everything };
+pub const EVERYTHING_IN_BATCHES: Server = Server {
+    name: "batches",
+    script: include_str!("scripts/batches.json"),
+    whole: false,
+    command: everything,
+};
 /// Our fixture on the TypeScript SDK, which speaks 2026-07-28 over stdio and over HTTP.
 pub const MODERN: Server =
-    Server { name: "modern", script: include_str!("scripts/modern.json"), command: modern };
+    Server { name: "modern", script: include_str!("scripts/modern.json"), whole: false, command: modern };
 pub const FILESYSTEM: Server = Server {
     name: "filesystem",
     script: include_str!("scripts/filesystem.json"),
+    whole: true,
     command: |folder, _| {
         let mut command = npm("mcp-server-filesystem")?;
         command.arg(folder.join("shown"));
@@ -40,6 +55,7 @@ pub const FILESYSTEM: Server = Server {
 pub const MEMORY: Server = Server {
     name: "memory",
     script: include_str!("scripts/memory.json"),
+    whole: true,
     command: |folder, _| {
         let mut command = npm("mcp-server-memory")?;
         command.env("MEMORY_FILE_PATH", folder.join("memory.json"));
@@ -49,16 +65,19 @@ pub const MEMORY: Server = Server {
 pub const SEQUENTIAL_THINKING: Server = Server {
     name: "sequential-thinking",
     script: include_str!("scripts/sequential-thinking.json"),
+    whole: true,
     command: |_, _| npm("mcp-server-sequential-thinking"),
 };
 pub const TIME: Server = Server {
     name: "time",
     script: include_str!("scripts/time.json"),
+    whole: true,
     command: |_, _| pypi("mcp-server-time"),
 };
 pub const GIT: Server = Server {
     name: "git",
     script: include_str!("scripts/git.json"),
+    whole: true,
     command: |folder, _| {
         let mut command = pypi("mcp-server-git")?;
         command.arg("--repository").arg(folder.join("repository"));
@@ -68,6 +87,7 @@ pub const GIT: Server = Server {
 pub const FETCH: Server = Server {
     name: "fetch",
     script: include_str!("scripts/fetch.json"),
+    whole: true,
     command: |_, _| {
         let mut command = pypi("mcp-server-fetch")?;
         command.arg("--ignore-robots-txt");
@@ -130,7 +150,7 @@ pub fn furnish(folder: &Path) -> Result<()> {
     let shown = folder.join("shown");
     std::fs::create_dir_all(&shown)?;
     std::fs::write(shown.join("notes.txt"), "one\ntwo \u{1F680}\n")?;
-    std::fs::write(shown.join("big.txt"), "a long line of text\n".repeat(20_000))?;
+    std::fs::write(shown.join("big.txt"), "a long line of text\n".repeat(5_000))?;
     std::fs::write(shown.join("pixel.png"), [0x89, b'P', b'N', b'G', 13, 10, 26, 10])?;
     let repository = folder.join("repository");
     std::fs::create_dir_all(&repository)?;
