@@ -71,17 +71,25 @@ impl Book {
 
     /// The pins on disk are these now. What they speak of they know better than we do.
     pub fn learn(&mut self, known: Known) {
-        let pinned = |pins: &BTreeMap<Subject, Pin>, subject: &Subject| {
-            pins.get(subject).and_then(|pin| pin.pinned.as_ref()).map(|kept| kept.digest)
-        };
-        for (subject, seen) in &mut self.seen {
-            // Somebody looked at it and decided.
-            seen.doubtful &= pinned(&known.pins, subject) == pinned(&self.known.pins, subject);
+        for subject in self.decided(&known) {
+            if let Some(seen) = self.seen.get_mut(&subject) {
+                seen.doubtful = false;
+            }
         }
         self.own.retain(|subject, _| !known.pins.contains_key(subject));
         let text = |kept: &Kept| kept.definition.as_ref().map_or(0, |raw| raw.get().len());
         self.kept_bytes = known.pins.values().filter_map(|pin| pin.pinned.as_ref()).map(text).sum();
         self.known = known;
+    }
+
+    /// What is pinned otherwise than we know: somebody looked at it and decided.
+    fn decided(&self, known: &Known) -> Vec<Subject> {
+        let pinned = |pin: Option<&Pin>| pin.and_then(|pin| pin.pinned.as_ref()).map(|kept| kept.digest);
+        let is_decided = |subject: &&Subject| {
+            let now = known.pins.get(*subject).or_else(|| self.own.get(*subject));
+            pinned(now) != pinned(self.pin(subject))
+        };
+        self.seen.keys().filter(is_decided).cloned().collect()
     }
 
     /// Looks at everything of one answer, in the server's order: what is to go on record. What is held

@@ -149,7 +149,12 @@ fn attack_two_definitions_for_one_name() {
     assert!(book.held(Part::Tool, "add", &hold()).is_some());
     // Pinned first and last all the same: it stays held.
     let mut book = Book::default();
-    let _ = list(&mut book, &[&one, &other, &one], &hold());
+    let sightings = list(&mut book, &[&one, &other, &one], &hold());
+    assert!(book.held(Part::Tool, "add", &hold()).is_some());
+    // Nor does it end when the pins on disk say what we know already.
+    let mut pins = BTreeMap::new();
+    let _ = restarted(&mut pins, &sightings);
+    book.learn(Known { pins, ..Known::default() });
     assert!(book.held(Part::Tool, "add", &hold()).is_some());
     let mut twice = Book::default();
     assert_eq!(told(&list(&mut twice, &[&one, &one], &hold())), [("add", "new", false)]);
