@@ -67,10 +67,10 @@ fn told(log: &Path) -> Vec<String> {
 /// A machine with these servers, tapped, with or without the guard in front of them.
 fn stage(governed: bool, servers: &Value) -> Stage {
     let policy = allow_all(&tools::program("tap").unwrap());
-    match governed {
-        true => Stage::governed_with(&policy, servers).unwrap(),
-        false => Stage::enrolled_with(&policy, servers).unwrap(),
+    if governed {
+        return Stage::governed_with(&policy, servers).unwrap();
     }
+    Stage::enrolled_with(&policy, servers).unwrap()
 }
 
 /// Plays one turn in `stage` and gives what each server was told, and the model of its tools.

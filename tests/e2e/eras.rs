@@ -3,8 +3,8 @@
 
 use harness::machine::Machine;
 use harness::mcp_client::Session;
-use harness::process::{self, Running};
-use harness::{tools, wait};
+use harness::process::Running;
+use harness::tools;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -92,6 +92,20 @@ client-features = ["*"]
         std::fs::write(self.folder.path().join("policy.toml"), policy).unwrap();
     }
 
+    /// The HTTP door in front of a server, and its address.
+    fn door(&self, server: &[String]) -> (Running, Vec<String>) {
+        self.allow(server);
+        let policy = self.folder.path().join("policy.toml");
+        let mut words = vec!["serve", "--client-auth", "none", "--policy", policy.to_str().unwrap(), "--"];
+        words.extend(server.iter().map(String::as_str));
+        let log = self.folder.path().join("door.log");
+        let door =
+            Running::start("the door", &mut self.machine.command(&words).unwrap(), &log, true).unwrap();
+        let said = door.line(START).unwrap();
+        let url = said.split(' ').find(|word| word.starts_with("http")).map(str::to_owned);
+        (door, vec![url.unwrap_or_else(|| panic!("no address: {said}"))])
+    }
+
     /// A session that speaks raw JSON with the guarded server.
     fn session(&self, server: &[String]) -> Session {
         self.allow(server);
@@ -101,7 +115,7 @@ client-features = ["*"]
 
     /// What a client of the SDKs says it met, by key.
     fn client(&self, program: &str, mode: &str, server: &[String]) -> Map<String, Value> {
-        let runner = if program.ends_with(".py") { &self.python } else { &self.node };
+        let runner = if program == "client.py" { &self.python } else { &self.node };
         let mut command = Command::new(runner);
         command.arg(self.fixture(program)).arg(mode).args(server).env("HOME", &self.machine.home);
         let done = command.stderr(Stdio::null()).stdin(Stdio::null()).output().unwrap();
@@ -296,6 +310,26 @@ fn a_client_that_speaks_2026_alone_uses_an_older_remote_server() {
     assert_eq!(seen["echo"], json!(["Echo: hi"]), "{seen:?}");
     assert_eq!(seen["listening"], true, "{seen:?}");
     drop(server);
+}
+
+/// Clients of both eras dial one server of either era, which speaks stdio.
+#[test]
+fn clients_of_both_eras_dial_a_server_of_either_at_the_door() {
+    let Some(ground) = Ground::make() else { return };
+    let (door, url) = ground.door(&ground.modern_server());
+    let older = ground.client("client.mjs", "legacy", &url);
+    assert_eq!((&older["version"], &older["greet"]), (&json!("2025-11-25"), &json!("Hello Al")), "{older:?}");
+    assert!(older.contains_key("changed") && older.contains_key("subscribed"), "{older:?}");
+    let newer = ground.client("client.py", "2026-07-28", &url);
+    assert_eq!(newer["greet"], json!(["Hello Al"]), "{newer:?}");
+    drop(door);
+    let (door, url) = ground.door(&ground.everything());
+    let older = ground.client("client.mjs", "legacy", &url);
+    assert_eq!(older["echo"], "Echo: hi", "{older:?}");
+    let newer = ground.client("client.py", "2026-07-28", &url);
+    assert_eq!((&newer["echo"], &newer["listening"]), (&json!(["Echo: hi"]), &json!(true)), "{newer:?}");
+    assert!(newer["get-roots-list"].to_string().contains("file:///project"), "{newer:?}");
+    drop(door);
 }
 
 /// It asks `server/discover` first and takes nothing but 2026-07-28. The guard does not come between its

@@ -131,7 +131,7 @@ impl Shared {
             match step {
                 Step::ToServer(message) => self.for_server.borrow_mut().push_back(message),
                 Step::ToClient { line, with } => {
-                    self.for_client.borrow_mut().push_back(arrival(line, with, came))
+                    self.for_client.borrow_mut().push_back(arrival(line, with, came));
                 }
             }
         }
