@@ -1,28 +1,25 @@
 //! The shapes of the document: which keys there are, and what each may hold.
 
+mod grant;
 mod redact;
 mod scope;
+mod test;
 
 use super::check;
-use super::place::offset_in_literal;
 use super::reader::{Reader, Section, entries, kind};
-use super::{Defaults, Document, Effect, Grant, MAX_DOCUMENT_BYTES, Place, Role, Server, Test};
-use crate::condition::Condition;
-use crate::decision::{Feature, Mode, Verdict};
+use super::{Defaults, Document, MAX_DOCUMENT_BYTES, Place, Role, Server};
+use crate::decision::Mode;
 use crate::identity::ServerIdentity;
 use crate::matcher::{MemberPattern, ServerMatcher};
 use crate::problem::Problem;
 use crate::ruleset::{DefinitionsMode, DoorSettings};
 use std::collections::BTreeMap;
-use time::OffsetDateTime;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
 const DEFINITIONS: &[(&str, DefinitionsMode)] =
     &[("hold", DefinitionsMode::Hold), ("report", DefinitionsMode::Report), ("off", DefinitionsMode::Off)];
-const EFFECTS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("deny", Effect::Deny)];
-const EXPECTATIONS: &[(&str, Verdict)] = &[("allow", Verdict::Allow), ("refuse", Verdict::Refuse)];
 
 /// A grant or test whose names still carry where they stand, for `check`.
 pub(super) struct Named<T> {
@@ -62,9 +59,9 @@ pub(super) fn document(text: &str, only: Option<&ServerIdentity>) -> Result<Docu
     let roles = named(&mut reader, &root, "roles", "role", role);
     let concerned = only.map(|identity| crate::ruleset::server_among(&servers, identity).unwrap_or_default());
     let is_read = |table: &DeTable<'_>| concerned.is_none_or(|server| names_server(table, server));
-    let grants = listed(&mut reader, &root, "grants", "grant", is_read, grant);
+    let grants = listed(&mut reader, &root, "grants", "grant", is_read, grant::read);
     let redactions = listed(&mut reader, &root, "redact", "redaction", is_read, redact::read);
-    let tests = listed(&mut reader, &root, "tests", "test", |_| only.is_none(), test);
+    let tests = listed(&mut reader, &root, "tests", "test", |_| only.is_none(), test::read);
     check::names(&mut reader, &servers, &roles, &grants, &tests);
     check::redactions(&mut reader, &servers, &roles, &redactions);
     let document = Document {
@@ -265,115 +262,6 @@ fn each<T>(
         }
     }
     values
-}
-
-fn grant(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Grant>> {
-    reader.required(section, "name", "name = \"triage\"");
-    let name = reader.words(section, "name");
-    if let Some(name) = &name {
-        section.what = format!("grant `{}`", name.get_ref());
-        section.span = name.span();
-    }
-    let mut keys = vec!["name", "roles", "servers", "when", "effect", "reason", "contact"];
-    keys.splice(3..3, Feature::ALL.map(Feature::list));
-    reader.only(section, &keys);
-    reader.required(section, "roles", "roles = [\"engineering\"]");
-    reader.required(section, "servers", "servers = [\"github\"]");
-    let roles = reader.strings(section, "roles");
-    let servers = reader.strings(section, "servers");
-    let effect = reader.choice(section, "effect", EFFECTS).unwrap_or(Effect::Allow);
-    let scope = scope::read(reader, section, effect);
-    let when = reader.words(section, "when").and_then(|text| condition(reader, section, &text, effect));
-    let reason = reader.words(section, "reason").map(Spanned::into_inner);
-    let contact = reader.words(section, "contact").map(Spanned::into_inner);
-    let name = name?;
-    let item = Grant {
-        name: name.get_ref().clone(),
-        place: reader.place(name.span().start),
-        roles: plain(&roles),
-        servers: plain(&servers),
-        scope,
-        when,
-        effect,
-        reason,
-        contact,
-    };
-    Some(Named { item, name, roles, servers, rule: None })
-}
-
-fn condition(
-    reader: &mut Reader<'_>,
-    section: &Section<'_>,
-    text: &Spanned<String>,
-    effect: Effect,
-) -> Option<Condition> {
-    match Condition::parse(text.get_ref(), effect) {
-        Ok(condition) => Some(condition),
-        Err(faults) => {
-            for fault in faults {
-                let offset = offset_in_literal(reader.text(), &text.span(), fault.offset);
-                let message = format!("the condition of {} {}", section.what, fault.message);
-                reader.problem(offset, message, fault.help);
-            }
-            None
-        }
-    }
-}
-
-fn test(reader: &mut Reader<'_>, section: &mut Section<'_>) -> Option<Named<Test>> {
-    let mut keys = vec!["member", "server", "args", "client", "device", "now", "expect", "rule"];
-    keys.splice(2..2, Feature::ALL.map(Feature::key));
-    reader.only(section, &keys);
-    reader.required(section, "member", "member = \"alice@acme.example\"");
-    reader.required(section, "server", "server = \"github\"");
-    reader.required(section, "expect", "expect = \"allow\"");
-    let member = reader.words(section, "member");
-    let server = reader.words(section, "server");
-    let asked = asked(reader, section);
-    let args = section.table.get("args").map(|value| check::json(reader, value));
-    let now = section.table.get("now").map(|value| check::instant(reader, value));
-    let client = reader.string(section, "client").map(Spanned::into_inner);
-    let device = reader.string(section, "device").map(Spanned::into_inner);
-    let expect = reader.choice(section, "expect", EXPECTATIONS);
-    let rule = reader.words(section, "rule");
-    let (member, server, (feature, name), expect) = (member?, server?, asked?, expect?);
-    let item = Test {
-        place: reader.place(section.span.start),
-        member: member.get_ref().clone(),
-        server: server.get_ref().clone(),
-        feature,
-        name,
-        args,
-        client: client.unwrap_or_default(),
-        device: device.unwrap_or_default(),
-        now: now.unwrap_or(OffsetDateTime::UNIX_EPOCH),
-        expect,
-        rule: rule.as_ref().map(|rule| rule.get_ref().clone()),
-    };
-    Some(Named { item, name: member, roles: Vec::new(), servers: vec![server], rule })
-}
-
-/// Exactly one of `tool`, `resource` …
-fn asked(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<(Feature, String)> {
-    let given: Vec<_> =
-        Feature::ALL.into_iter().filter(|feature| section.table.contains_key(feature.key())).collect();
-    match given[..] {
-        [only] => Some((only, reader.string(section, only.key())?.into_inner())),
-        [] => {
-            reader.required(
-                section,
-                "tool",
-                "tool = \"create_issue\"; or `resource`, `prompt`, `client-feature`, `method`",
-            );
-            None
-        }
-        [first, second, ..] => {
-            let message =
-                format!("{} asks for a {} and a {} at once", section.what, first.key(), second.key());
-            reader.problem(section.span.start, message, "write a test for each");
-            None
-        }
-    }
 }
 
 fn plain(texts: &[Spanned<String>]) -> Vec<String> {
