@@ -1,11 +1,13 @@
 //! One walk over a JSON text: which strings are texts, which stand in a field that a rule names.
 
-use super::apart::{Under, is_secret, under};
+mod by_name;
+
+use super::apart::{Under, under};
 use super::literals::{Literals, Named};
 use super::scanner::{Scanner, decoded};
 use super::texts::{Found, Texts};
 use super::{Blocked, Redacted};
-use crate::secrets;
+use by_name::Pair;
 use policy::Redaction;
 use policy::redaction::{Reached, Step};
 use std::ops::Range;
@@ -58,15 +60,6 @@ pub(super) struct Walked {
     pub redacted: Option<Redacted>,
     /// What the named fields held.
     pub named: Vec<Named>,
-}
-
-/// A variable or a header in two members of one object.
-#[derive(Default)]
-struct Pair<'r> {
-    /// The name is a secret's; this stands in the place of the value.
-    with: Option<&'r str>,
-    /// Where values stand, and how many splices there were before each.
-    values: Vec<(usize, Range<usize>)>,
 }
 
 pub(super) struct Walk<'r, 't> {
@@ -274,58 +267,10 @@ impl<'r, 't> Walk<'r, 't> {
         (next.collect(), taken)
     }
 
-    /// Whose name says that it holds a secret.
-    fn by_name(&self, key: &str) -> Option<Taken<'r>> {
-        let rule = self.texts.rules.iter().find(|rule| rule.secrets)?;
-        is_secret(key).then_some(Taken { with: &rule.with, by_path: false })
-    }
-
-    /// `{"name": "API_KEY", "value": "…"}`: what of it comes next?
-    fn note(&mut self, key: &str, pair: &mut Pair<'r>) {
-        let Some(rule) = self.texts.rules.iter().find(|rule| rule.secrets) else { return };
-        let mut ahead = self.scanner.clone();
-        if ahead.peek() != b'"' {
-            return;
-        }
-        let at = ahead.string();
-        if secrets::is_name(key) && secrets::is_secret_name(&decoded(&self.text[at.clone()])) {
-            pair.with = Some(&rule.with);
-        } else if secrets::is_value(key) {
-            pair.values.push((self.splices.len(), at));
-        }
-    }
-
-    /// The name was a secret's, so its value goes, whatever of it went before.
-    fn take_pair(&mut self, pair: Pair<'r>) -> Result<(), Blocked> {
-        let Some(with) = pair.with else { return Ok(()) };
-        for (index, at) in pair.values.into_iter().rev() {
-            let later = self.splices.split_off(index);
-            let (before, later): (Vec<_>, Vec<_>) = later.into_iter().partition(|(range, _)| *range == at);
-            if before.is_empty() {
-                self.string(at, Some(Taken { with, by_path: false }))?;
-            } else {
-                self.splices.push((at, serde_json::to_string(with).map_err(|_| Blocked::Unreadable)?));
-            }
-            self.splices.extend(later);
-        }
-        Ok(())
-    }
-
     fn is_base64(&self) -> bool {
         let mut ahead = self.scanner.clone();
         let of_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(&byte);
         ahead.peek() == b'"' && decoded(&self.text[ahead.string()]).bytes().all(of_base64)
-    }
-
-    /// `["--token", "…"]`
-    fn is_flag(&self) -> Option<Taken<'r>> {
-        let rule = self.texts.rules.iter().find(|rule| rule.secrets)?;
-        let mut ahead = self.scanner.clone();
-        if ahead.peek() != b'"' {
-            return None;
-        }
-        let text = decoded(&self.text[ahead.string()]);
-        secrets::is_secret_flag(&text).then_some(Taken { with: &rule.with, by_path: false })
     }
 
     fn spliced(&self) -> Redacted {
