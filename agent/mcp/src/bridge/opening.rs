@@ -12,6 +12,7 @@ use super::object::member;
 use super::out::Out;
 use crate::frame::Line;
 use crate::message::{Id, Kind, Message};
+use crate::subject::Subject;
 use std::collections::HashMap;
 
 /// So many bytes of requests are kept to be sent again, and so many of messages wait.
@@ -82,6 +83,10 @@ impl Opening {
             out.tell_server(bytes);
             return Turn::Stay;
         };
+        if let Subject::Cancelled { request: Some(id) } = message.subject() {
+            self.asked.remove(id);
+            self.discovers.retain(|discover| discover != id);
+        }
         if let Kind::Request { id, method } = message.kind() {
             if is_modern(&message) {
                 self.is_modern = true;

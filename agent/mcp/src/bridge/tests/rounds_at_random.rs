@@ -139,4 +139,47 @@ proptest! {
             }
         }
     }
+
+    /// Nothing that a server says makes a panic, or a message that fails the strict scan.
+    #[test]
+    fn odd_words_of_a_server_make_no_odd_words_of_ours(
+        lines in prop::collection::vec((0..14usize, 0..14usize, 0..3usize), 1..12),
+    ) {
+        let odd = [
+            "null", "7", "[]", "{}", "\"\"", "{\"resultType\":\"input_required\"}",
+            "{\"resultType\":\"input_required\",\"inputRequests\":7,\"requestState\":{}}",
+            "{\"resultType\":\"input_required\",\"inputRequests\":{\"\":{\"method\":\"roots/list\"}}}",
+            "{\"resultType\":[],\"_meta\":7,\"ttlMs\":\"x\",\"tools\":7}",
+            "{\"code\":-32022,\"message\":7,\"data\":{\"supported\":7}}",
+            "{\"code\":-32042,\"message\":\"m\",\"data\":{\"elicitations\":[{}]}}",
+            "{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":7}",
+            "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":[],\"serverInfo\":7}",
+            "{\"notifications\":7,\"uri\":[],\"requestId\":\"c\",\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":\"c\"}}",
+        ];
+        let frames: [&str; 4] = ["result", "error", "params", "params"];
+        let phases: [fn() -> Ends; 3] =
+            [Ends::new, || Ends::older_client(&json!({"tools": {"listChanged": true}})).0, || Ends::newer_client(&json!({}))];
+        let methods = ["notifications/cancelled", "notifications/subscriptions/acknowledged", "roots/list"];
+        for phase in phases {
+            let mut ends = phase();
+            ends.client_says(&modern("c", "tools/call", &json!({"name": "t"})));
+            ends.client_says(&request("d", "tools/list", &json!({})));
+            for (first, second, method) in &lines {
+                for (frame, json) in frames.iter().zip([first, second, first, second]) {
+                    let known: Vec<Value> = ends.at_server().into_iter().map(|it| it["id"].clone()).collect();
+                    let id = known.into_iter().find(|id| !id.is_null()).unwrap_or_else(|| json!("d"));
+                    let method = if *frame == "params" { format!("\"method\":\"{}\",", methods[*method]) } else { String::new() };
+                    let line = format!(r#"{{"jsonrpc":"2.0","id":{id},{method}"{frame}":{}}}"#, odd[*json]);
+                    let steps = ends.bridge.server_says(Line::Whole(line.clone().into_bytes()), None);
+                    for step in steps {
+                        let bytes = match step {
+                            Step::ToServer(bytes) | Step::ToClient { line: Line::Whole(bytes), .. } => bytes,
+                            Step::ToClient { .. } => continue,
+                        };
+                        prop_assert!(bytes == line.as_bytes() || crate::Message::parse(bytes.clone()).is_ok(), "{line}");
+                    }
+                }
+            }
+        }
+    }
 }
