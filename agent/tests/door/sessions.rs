@@ -225,9 +225,10 @@ fn a_batch_of_2025_03_26_is_answered_for_each_request_in_it() {
     let batch = json!([call("a", "echo", &json!({})), call("b", "wipe", &json!({})), {"jsonrpc": "2.0", "method": "notifications/x"}]);
     let mut answer = session.post(&batch);
     assert_eq!(answer.status, 200);
-    let said: Vec<Value> = match answer.is_events() {
-        true => answer.events_to_end().iter().map(crate::web_client::Event::json).collect(),
-        false => vec![answer.json()],
+    let said: Vec<Value> = if answer.is_events() {
+        answer.events_to_end().iter().map(crate::web_client::Event::json).collect()
+    } else {
+        vec![answer.json()]
     };
     let flat: Vec<Value> =
         said.into_iter().flat_map(|said| said.as_array().cloned().unwrap_or_else(|| vec![said])).collect();

@@ -164,9 +164,12 @@ impl Door {
         let usual = usual.into_iter().filter(|(name, _)| !replaced(name));
         let usual = usual.filter_map(|(name, value)| Some((name, value?)));
         let given = headers.iter().copied().filter(|(_, value)| !value.is_empty());
-        let lines: String = usual.chain(given).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut lines =
+            Vec::from_iter(usual.chain(given).map(|(name, value)| format!("{name}: {value}\r\n")));
+        lines.push("\r\n".to_owned());
+        let lines = lines.concat();
         let prefix = &self.prefix;
-        format!("{method} {prefix}{path} HTTP/1.1\r\n{lines}\r\n{body}")
+        format!("{method} {prefix}{path} HTTP/1.1\r\n{lines}{body}")
     }
 
     /// A new session of Streamable HTTP.
