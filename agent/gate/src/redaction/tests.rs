@@ -278,6 +278,15 @@ fn secrets_are_taken_out_by_shape_and_by_name() {
 }
 
 #[test]
+fn attack_a_pair_whose_names_are_taken_out_themselves() {
+    let rule = "secrets = true\npatterns = ['value', 'x']";
+    let before =
+        r#"{"content":[{"type":"text","text":"{\"value\":\"x y\",\"name\":\"API_KEY\",\"val\":\"z x\"}"}]}"#;
+    let after = r#"{"content":[{"type":"text","text":"{\"[redacted]\":\"[redacted]\",\"name\":\"API_KEY\",\"val\":\"[redacted]\"}"}]}"#;
+    assert_eq!(result(rule, before).map(|(text, _)| text), Ok(after.to_owned()));
+}
+
+#[test]
 fn attack_a_replacement_that_makes_a_message_grow_without_end() {
     let rule = format!("patterns = ['a']\nwith = '{}'", "b".repeat(200));
     let text = format!(r#"{{"structuredContent":{{"x":"{}"}}}}"#, "a".repeat(20_000));
@@ -318,6 +327,8 @@ fn attack_a_message_as_large_and_deep_as_may_be_is_answered_soon() {
 }
 
 proptest::proptest! {
+    #![proptest_config(unsaved())]
+
     #[test]
     fn structure_survives_whatever_is_taken_out(value in json(), rule in proptest::sample::select(&[
         "patterns = ['[a-c]']", "fields = ['**.b']", "secrets = true", "patterns = ['.+']", "fields = ['a', 'a.*']",
@@ -331,6 +342,34 @@ proptest::proptest! {
     }
 }
 
+proptest::proptest! {
+    #![proptest_config(unsaved())]
+
+    #[test]
+    fn json_in_a_text_is_looked_into_and_stays_json_where_fields_are_named(
+        value in json(),
+        rule in proptest::sample::select(&[
+            "patterns = ['[a-e]']\nsecrets = true",
+            "patterns = ['a', 'PI', 'value']\nsecrets = true",
+            "fields = ['**.b', 'value', 'name.*']",
+        ][..]),
+    ) {
+        let inner = serde_json::to_string(&value.to_string()).expect("JSON");
+        let text = format!(r#"{{"content":[{{"type":"text","text":{inner}}}]}}"#);
+        let (after, places) = result(rule, &text).expect("a text is not blocked");
+        proptest::prop_assert_eq!(places == 0, text == after);
+        let after: serde_json::Value = serde_json::from_str(&after).expect("it is JSON");
+        let inner = after["content"][0]["text"].as_str().expect("a text");
+        // A pattern over a text means the text as it is written.
+        let is_json = serde_json::from_str::<serde_json::Value>(inner).is_ok();
+        proptest::prop_assert!(is_json || rule.contains("patterns"), "{}", inner);
+    }
+}
+
+fn unsaved() -> proptest::test_runner::Config {
+    proptest::test_runner::Config { failure_persistence: None, ..Default::default() }
+}
+
 fn json() -> impl proptest::strategy::Strategy<Value = serde_json::Value> {
     use proptest::prelude::*;
     use serde_json::Value;
@@ -339,11 +378,12 @@ fn json() -> impl proptest::strategy::Strategy<Value = serde_json::Value> {
         any::<bool>().prop_map(Value::from),
         any::<i32>().prop_map(Value::from),
         "[a-e\"\\\\{}\u{1F600}]{0,8}".prop_map(Value::from),
+        Just(Value::from("API_KEY")),
     ];
     leaf.prop_recursive(4, 32, 4, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::btree_map("[d-f]|b|api_key", inner, 0..4)
+            proptest::collection::btree_map("[d-f]|b|api_key|name|value", inner, 0..4)
                 .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })

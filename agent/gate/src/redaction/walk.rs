@@ -117,8 +117,8 @@ impl<'r, 't> Walk<'r, 't> {
             self.scanner.take(b':');
             match zone {
                 Zone::Data(reached) => {
-                    self.note(&key, &mut pair);
                     self.name(name, &key)?;
+                    self.note(&key, &mut pair);
                     self.member(&key, reached, taken)?;
                 }
                 Zone::Named(depth) => self.value(&Zone::Protocol(depth + 1), None)?,
