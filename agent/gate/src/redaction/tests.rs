@@ -307,7 +307,7 @@ fn attack_structure_that_hides_data_under_its_names() {
 fn attack_nests_within_texts_within_nests_do_not_exhaust_the_stack() {
     let nested = |inner: &str| format!("{}{inner}{}", r#"{"a":"#.repeat(120), "}".repeat(120));
     let deep = (0..6).fold(nested(r#""secret1""#), |text, _| nested(&serde_json::to_string(&text).unwrap()));
-    let text = format!(r#"{{"structuredContent":{}}}"#, deep);
+    let text = format!(r#"{{"structuredContent":{deep}}}"#);
     let (after, places) =
         result("patterns = ['secret\\d']\nfields = ['**.b']\nsecrets = true", &text).unwrap();
     assert!(places > 0 && !after.contains("secret1"));
