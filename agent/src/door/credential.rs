@@ -95,6 +95,14 @@ impl Admitted {
         }
     }
 
+    /// Does that caller still hold a credential?
+    pub fn knows(&self, caller: &Caller) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Holders(held) => held.borrow().iter().any(|(holder, _)| holder == caller),
+        }
+    }
+
     /// Whose this is; every one is compared, and none faster for being nearer.
     pub fn caller(&self, shown: Option<&[u8]>) -> Option<Caller> {
         let holders = match self {

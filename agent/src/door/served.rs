@@ -181,6 +181,20 @@ impl Served {
         }
     }
 
+    /// Ends what belongs to callers that are let in no more.
+    pub fn end_those_of_strangers(&self, is_known: impl Fn(&Caller) -> bool) {
+        let sessions = self.sessions.borrow();
+        let of_sessions = sessions.values().filter(|session| !is_known(&session.of));
+        let mut theirs: Vec<_> = of_sessions.map(|session| Rc::clone(&session.conversation)).collect();
+        drop(sessions);
+        let shared = self.shared.borrow();
+        theirs.extend(
+            shared.iter().filter(|(sharing, _)| !is_known(&sharing.of)).map(|(_, shared)| Rc::clone(shared)),
+        );
+        drop(shared);
+        theirs.iter().for_each(|conversation| self.let_go(conversation));
+    }
+
     pub fn conversations(&self) -> Vec<Rc<Conversation>> {
         let sessions = self.sessions.borrow();
         let shared = self.shared.borrow();

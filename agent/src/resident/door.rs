@@ -172,6 +172,9 @@ impl Opened {
                 self.door.admitted().replace([]);
             }
         }
+        for served in self.door.servers() {
+            served.end_those_of_strangers(|caller| self.door.admitted().knows(caller));
+        }
         let Ok(guard) = Guard::of_this_program(layout) else { return };
         let Found { offers, left_out } = entries::governed(home, &guard);
         let mut before = std::mem::take(&mut self.served);

@@ -188,7 +188,11 @@ async fn a_client_that_speaks_only_urls_is_governed_as_any_other() {
     assert_eq!(other.request("DELETE", "/mcp", &session.headers(), "").status, 404);
     assert_eq!(session.call("echo", &json!({})).status, 200);
 
+    let theirs = other.session();
+    let (mut listening, their_server) = (theirs.get(None), machine.world.pids()[1]);
     assert_eq!(machine.run(&["door", "revoke", "other"])["revoked"], "other");
+    assert_eq!(listening.events_to_end(), [], "what was open ends");
+    eventually("its server is gone", || !is_running(their_server));
     eventually("it is let in no more", || other.request("GET", "/mcp", &[], "").status == 401);
     assert_eq!(session.call("echo", &json!({})).status, 200);
     machine.end_resident();
