@@ -106,7 +106,7 @@ impl Target {
         let Given { env, headers } = self.given;
         let headers = || headers.map_or_else(secret_headers, Ok);
         bridged::over(match self.way {
-            Way::Command(command) => start(command, env, standing),
+            Way::Command(command) => start(command, env, &standing),
             Way::Http(url) => reached(entry, headers().map(|headers| http::dial(url, headers, standing))),
             Way::Sse(url) => reached(entry, headers().map(|headers| sse::dial(url, headers, standing))),
         })
@@ -119,7 +119,7 @@ pub fn held_back(why: String) -> (Outlet, Inlet) {
     absent::server(why, EXIT_HELD_BACK)
 }
 
-fn start(command: Vec<OsString>, env: Vec<(String, String)>, standing: Standing) -> (Outlet, Inlet) {
+fn start(command: Vec<OsString>, env: Vec<(String, String)>, standing: &Standing) -> (Outlet, Inlet) {
     let program = command.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
     match stdio::start(command, env, standing.clone()) {
         Ok((outlet, server)) => (Outlet::Pipe(Box::new(outlet)), Inlet::Pipe(Box::new(server))),
