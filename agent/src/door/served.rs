@@ -192,7 +192,9 @@ impl Served {
             shared.iter().filter(|(sharing, _)| !is_known(&sharing.of)).map(|(_, shared)| Rc::clone(shared)),
         );
         drop(shared);
-        theirs.iter().for_each(|conversation| self.let_go(conversation));
+        for conversation in theirs {
+            self.let_go(&conversation);
+        }
     }
 
     pub fn conversations(&self) -> Vec<Rc<Conversation>> {
