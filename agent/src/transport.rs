@@ -84,7 +84,10 @@ pub enum Outlet {
 pub enum Inlet {
     Pipe(Box<stdio::Server>),
     Remote(Box<arrivals::Inbox>),
-    Channel { arrivals: mpsc::Receiver<Arrival>, exit: u8 },
+    Channel {
+        arrivals: mpsc::Receiver<Arrival>,
+        exit: u8,
+    },
     /// Any other, over the bridge between eras.
     Bridged(Box<bridged::Inlet>),
 }

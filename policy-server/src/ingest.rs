@@ -215,7 +215,9 @@ fn defined<'a>(rows: &[NewRecord<'a>]) -> Vec<&'a str> {
 
 /// A device has one log for as long as it is enrolled. Whoever wants one forgotten begins another.
 async fn tell_begun_anew(app: &App, device: &Device, batch: &Batch) -> Result<(), StoreError> {
-    let Some((epoch, through)) = app.store.chain_before(&device.id, batch.epoch).await? else { return Ok(()) };
+    let Some((epoch, through)) = app.store.chain_before(&device.id, batch.epoch).await? else {
+        return Ok(());
+    };
     let detail = format!(
         "{} of {} began a new log, which does not follow from the one before it (that one ends here with record {through}, \
          log {epoch}). What was recorded there after that, and not sent, may be lost.",

@@ -106,10 +106,12 @@ fn the_client_that_is_killed() {
     let entry: Value = serde_json::from_str(&entry).unwrap();
     let mut guard = Command::new(entry["command"].as_str().unwrap());
     guard.args(entry["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()));
-    let guard = guard.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut guard =
+        guard.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let ready = std::env::var_os("READY").unwrap();
     std::fs::write(Path::new(&ready).with_extension("guard"), guard.id().to_string()).unwrap();
     std::thread::sleep(Duration::from_secs(600));
+    let _ = guard.wait();
 }
 
 fn stage() -> Stage {

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use harness::mcp_client::Session;
 use harness::process::Running;
-use harness::stage::{self, Stage};
+use harness::stage::Stage;
 use harness::{tools, wait};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn a_backlog_is_not_copied_again_and_again() {
         let (_folder, segment) = scratch();
-        let line = [&[b'x'; 1024 * 1024 - 1][..], b"\n"].concat();
+        let line = [vec![b'x'; 1024 * 1024 - 1], b"\n".to_vec()].concat();
         for _ in 0..20 {
             segment.append(&line).unwrap();
         }

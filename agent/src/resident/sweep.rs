@@ -2,8 +2,8 @@
 //! when its records are in the device's log, and not before.
 
 use crate::audit::spool::{Keeper, ranges};
-use crate::upstream::now_ms;
 use crate::pins::Pins;
+use crate::upstream::now_ms;
 use contract::record::{Record, What};
 use contract::report::{Finding, Severity};
 use platform::{Layout, account};
@@ -54,12 +54,7 @@ enum SweepError {
 }
 
 /// Takes one segment over, if its guard is dead.
-async fn sweep(
-    path: &Path,
-    keeper: &Keeper,
-    pins: Option<&Pins>,
-    fresh: Duration,
-) -> Result<(), SweepError> {
+async fn sweep(path: &Path, keeper: &Keeper, pins: Option<&Pins>, fresh: Duration) -> Result<(), SweepError> {
     let file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

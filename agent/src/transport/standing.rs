@@ -240,15 +240,13 @@ mod tests {
         assert!(in_folder(folder.path()).iter().all(|found| !found.guarded));
     }
 
-    #[cfg(unix)]
     #[test]
     fn nobody_else_reads_it() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let standing = Standing::in_folder(folder.path(), "e", "npm:x", Way::Command);
         standing.error("x");
         let file = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(platform::files::mode_of_others(&file.path()).unwrap(), None);
     }
 
     #[test]

@@ -164,8 +164,8 @@ impl Door {
         let usual = usual.into_iter().filter(|(name, _)| !replaced(name));
         let usual = usual.filter_map(|(name, value)| Some((name, value?)));
         let given = headers.iter().copied().filter(|(_, value)| !value.is_empty());
-        let mut lines =
-            Vec::from_iter(usual.chain(given).map(|(name, value)| format!("{name}: {value}\r\n")));
+        let mut lines: Vec<_> =
+            usual.chain(given).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         lines.push("\r\n".to_owned());
         let lines = lines.concat();
         let prefix = &self.prefix;

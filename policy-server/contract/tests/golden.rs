@@ -6,8 +6,8 @@
 use contract::enrolment::{ApiProblem, EnrolReply, EnrolRequest, Machine, ManagedProfile, RenewRequest};
 use contract::ocsf::{Place, activity};
 use contract::record::{
-    Batch, Client, Definition, DefinitionChange, DefinitionFlag, Durable, Fate, Happened, Part, Record, START,
-    Server, What,
+    Batch, Client, Definition, DefinitionChange, DefinitionFlag, Durable, Fate, Happened, Part, Record,
+    START, Server, What,
 };
 use contract::report::{
     Coverage, CoveredServer, DeviceReport, Finding, PolicyRefused, ReportReply, Severity, StreamEvent,

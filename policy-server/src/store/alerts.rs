@@ -306,12 +306,13 @@ async fn flood<'a>(
     if new.device.is_empty() || new.subject == THE_OTHERS {
         return Ok(None);
     }
-    let of_late: Vec<(String, i64)> =
-        sqlx::query_as("SELECT code, COUNT(*) FROM alerts WHERE device = $1 AND opened_ms > $2 GROUP BY code")
-            .bind(new.device)
-            .bind(now - HOUR_MS)
-            .fetch_all(&mut **transaction)
-            .await?;
+    let of_late: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT code, COUNT(*) FROM alerts WHERE device = $1 AND opened_ms > $2 GROUP BY code",
+    )
+    .bind(new.device)
+    .bind(now - HOUR_MS)
+    .fetch_all(&mut **transaction)
+    .await?;
     let of_code = of_late.iter().find(|(code, _)| code == new.code).map_or(0, |(_, count)| *count);
     if of_code >= MOST_OF_A_CODE_AN_HOUR {
         return Ok(Some(new.code));

@@ -89,8 +89,7 @@ pub struct RecordRow {
 
 /// What a filter may ask for.
 pub const DECISIONS: [&str; 3] = ["allowed", "refused", "would-refuse"];
-pub const KINDS: [&str; 7] =
-    ["started", "stopped", "call", "outcome", "listed", "malformed", "definition"];
+pub const KINDS: [&str; 7] = ["started", "stopped", "call", "outcome", "listed", "malformed", "definition"];
 
 /// Whose a record says it is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -71,7 +71,7 @@ fn fuzz_borders(arguments: &Arguments) -> Result<bool> {
 
 /// Coverage as libFuzzer reads it. A target of its own keeps it out of build scripts.
 fn build_engine() -> Result<PathBuf> {
-    let folder = target_folder()?.join("fuzz");
+    let folder = target_folder().join("fuzz");
     let host = host()?;
     let flags = [
         "-Cpasses=sancov-module",
@@ -103,9 +103,9 @@ fn host() -> Result<String> {
     Ok(host.context("rustc does not name its host")?.to_owned())
 }
 
-fn target_folder() -> Result<PathBuf> {
+fn target_folder() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    Ok(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from))
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 fn table(chosen: &[&fuzz::Target]) -> Result<()> {
@@ -120,7 +120,7 @@ fn table(chosen: &[&fuzz::Target]) -> Result<()> {
         say(&format!(
             "{:<14} {:>8.2} {:>14} {:>8} {:>10}  {}",
             target.name,
-            hours.seconds as f64 / 3600.0,
+            Duration::from_secs(hours.seconds).as_secs_f64() / 3600.0,
             hours.executions,
             corpus.len(),
             bytes,

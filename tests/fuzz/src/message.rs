@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) {
         return;
     };
     envelope(&message, &value);
-    edits(message, &value);
+    edits(&message, &value);
 }
 
 /// What we read is what serde_json reads.
@@ -62,7 +62,7 @@ fn envelope(message: &Message, value: &Value) {
 }
 
 /// Edits that have nothing to do change nothing, and a line stays one line.
-fn edits(message: Message, value: &Value) {
+fn edits(message: &Message, value: &Value) {
     let bytes = message.bytes().to_vec();
     let line = message.clone().on_one_line();
     assert!(!line.bytes().iter().any(|byte| matches!(byte, b'\n' | b'\r')));

@@ -22,7 +22,7 @@ pub struct Running {
 impl Running {
     /// Feeds it with what is kept and what it makes of that.
     pub fn start(engine: &Path, name: &'static str, time: Duration) -> Result<Self> {
-        let folder = target_folder()?.join("fuzz/borders").join(name);
+        let folder = target_folder().join("fuzz/borders").join(name);
         let corpus = folder.join("corpus");
         fs::create_dir_all(&corpus)?;
         for (number, input) in fuzz::corpus::read(name)?.iter().enumerate() {

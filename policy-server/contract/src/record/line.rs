@@ -209,7 +209,11 @@ mod tests {
                     member: "description".to_owned(),
                     excerpt: "a\\u{200b}".to_owned(),
                 }],
-                changes: vec![DefinitionChange { member: "x".to_owned(), was: None, is: Some("1".to_owned()) }],
+                changes: vec![DefinitionChange {
+                    member: "x".to_owned(),
+                    was: None,
+                    is: Some("1".to_owned()),
+                }],
                 definition: raw(r#"{"b":1.10,"a":[ 2 ]}"#),
                 policy_version: 7,
             })),
