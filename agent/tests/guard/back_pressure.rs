@@ -69,7 +69,6 @@ fn settled(count: impl Fn() -> usize) -> usize {
 }
 
 /// A client that reads no answers cannot make the guard hold them all.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_client_sends_refused_calls_and_never_reads() {
     let world = World::new();
@@ -89,7 +88,6 @@ fn a_client_sends_refused_calls_and_never_reads() {
     });
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_client_that_reads_slowly_slows_its_local_server_and_fills_no_memory() {
     let world = World::new();
@@ -118,7 +116,6 @@ fn a_client_that_reads_slowly_slows_its_local_server_and_fills_no_memory() {
     drop(read);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_server_that_does_not_read_slows_its_client_and_fills_no_memory() {
     let world = World::new();
@@ -131,7 +128,6 @@ fn a_server_that_does_not_read_slows_its_client_and_fills_no_memory() {
     assert!(guard.memory() < MOST_TAKEN + 64 * MIB, "{}", guard.memory());
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_client_that_reads_slowly_slows_its_remote_server_and_fills_no_memory() {
     let said = Arc::new(AtomicUsize::new(0));

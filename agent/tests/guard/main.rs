@@ -1,6 +1,7 @@
 //! The guard as a client sees it: the built program, a server behind it, raw JSON on both sides.
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod back_pressure;
 #[cfg(test)]
 mod batches;
