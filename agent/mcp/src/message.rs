@@ -39,10 +39,11 @@ impl Id {
             return Some(Self(text.into()));
         }
         let digits = json.strip_prefix('-').unwrap_or(json);
+        // To some readers `-0` is the integer 0, to others a fraction that equals no integer.
         let integer = digits.bytes().all(|b| b.is_ascii_digit())
             && !digits.is_empty()
-            && (digits == "0" || !digits.starts_with('0'));
-        integer.then(|| Self(if digits == "0" { "0" } else { json }.into()))
+            && (json == "0" || !digits.starts_with('0'));
+        integer.then(|| Self(json.into()))
     }
 }
 

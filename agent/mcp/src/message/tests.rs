@@ -154,10 +154,9 @@ fn unknown_members_pass() {
 fn ids_are_one_whatever_their_spelling() {
     assert_eq!(id(r#""\u0061/b""#), id(r#""a\/b""#));
     assert_eq!(id(r#""é""#), id(r#""\u00e9""#));
-    assert_eq!(id("-0"), id("0"));
     assert_ne!(id("1"), id("\"1\""));
     assert_eq!(id("12345678901234567890123").as_json(), "12345678901234567890123");
-    for json in ["", "-", "01", "1.0", "1e3", "null", "true", "{}", "\"open", "\"a\"b", "+1", " 1"] {
+    for json in ["", "-", "-0", "01", "1.0", "1e3", "null", "true", "{}", "\"open", "\"a\"b", "+1", " 1"] {
         assert_eq!(Id::from_json(json), None, "{json}");
     }
     assert_eq!(Id::from_json(&format!("\"{}\"", "x".repeat(MAX_ID_BYTES))), None);
