@@ -11,11 +11,11 @@ use crate::audit::recorder::Recorder;
 use crate::pipeline::client::{FromClient, Heard, Occasion, ToClient, Unread};
 use crate::pipeline::unsent::{Full, Unsent};
 use crate::transport::failure::NOT_THERE;
-use crate::transport::outgoing::Outgoing;
+use crate::transport::outgoing::asked_by;
 use crate::transport::{Arrival, Gone, Inlet, Outlet};
 use contract::record::What;
 use gate::{Judged, Now, Recorded, Release, Session};
-use mcp::{Batch, Id, Line, reply};
+use mcp::{Line, reply};
 use policy::Ruleset;
 use std::cell::{RefCell, RefMut};
 use std::convert::Infallible;
@@ -247,7 +247,7 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
     async fn give_back(&self, full: Full) -> Result<(), Unread> {
         let why = full.to_string();
         tracing::warn!("{why}");
-        for id in asked_by(full.message) {
+        for id in asked_by(&full.message) {
             let answer = Line::Whole(reply::error(Some(&id), NOT_THERE, &why, None));
             let judged = self.judge(|session, rules, now| session.from_server(answer, rules, now));
             for release in self.record(judged).releases() {
@@ -262,14 +262,6 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
     /// Never held across a wait: both loops run on one thread and take turns at waits only.
     fn desk(&self) -> RefMut<'_, Desk> {
         self.desk.borrow_mut()
-    }
-}
-
-/// The requests that a message makes: one at most, or those of a batch.
-fn asked_by(message: Vec<u8>) -> Vec<Id> {
-    match Batch::parse(message) {
-        Ok(batch) => batch.messages().filter_map(|one| Outgoing::read(one.to_vec()).id).collect(),
-        Err((_, message)) => Outgoing::read(message).id.into_iter().collect(),
     }
 }
 

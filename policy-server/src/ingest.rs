@@ -11,7 +11,7 @@ use crate::clock::now_ms;
 use crate::store::StoreError;
 use crate::store::devices::Device;
 use crate::store::records::{ChainHead, NewRecord, RecordRow};
-use contract::record::{Batch, Durable, link};
+use contract::record::{Batch, Durable, from_hex, link};
 use contract::report::Severity;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -114,8 +114,10 @@ fn check_chain(batch: &Batch, before: &ChainHead) -> Result<Option<Checked>, &'s
     if batch.first > before.through + 1 {
         return Err("there is a hole before the first record of the batch");
     }
-    let mut head = unhex(&batch.previous).ok_or("the link before the batch is not 64 hexadecimal digits")?;
-    let claimed = unhex(&batch.head).ok_or("the link of the last record is not 64 hexadecimal digits")?;
+    let mut head =
+        from_hex(&batch.previous).map_err(|_| "the link before the batch is not 64 hexadecimal digits")?;
+    let claimed =
+        from_hex(&batch.head).map_err(|_| "the link of the last record is not 64 hexadecimal digits")?;
     if batch.first == before.through + 1 && head != before.head {
         return Err("the batch does not follow from the last record that is durable here");
     }
@@ -242,15 +244,4 @@ async fn tell_misattributed(app: &App, device: &Device, columns: &[Columns<'_>])
         &detail,
     )
     .await
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }

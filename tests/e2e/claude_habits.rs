@@ -4,7 +4,7 @@
 use harness::claude;
 use harness::machine::Machine;
 use harness::model::{Ask, Model};
-use harness::stage::Stage;
+use harness::stage::{self, Stage};
 use harness::{process, tools, wait};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -24,24 +24,7 @@ fn tapped(log: &Path, server: &[&str]) -> Value {
 
 /// A policy under which this program may be started and asked anything.
 fn allow_all(program: &Path) -> String {
-    format!(
-        r#"[defaults]
-mode = "enforce"
-[servers.any]
-match = ["exec:{}*"]
-[roles.everybody]
-members = ["*"]
-[[grants]]
-name = "all"
-roles = ["everybody"]
-servers = ["any"]
-tools = ["*"]
-resources = ["*"]
-prompts = ["*"]
-client-features = ["*"]
-"#,
-        program.display()
-    )
+    stage::allow_all(&format!("exec:{}*", program.display()))
 }
 
 /// A server of 2026-07-28 alone, beside the packages it uses.

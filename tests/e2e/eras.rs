@@ -72,23 +72,7 @@ impl Ground {
             [url] if url.starts_with("http") => url.clone(),
             command => policy_identity(command),
         };
-        let policy = format!(
-            r#"[defaults]
-mode = "enforce"
-[servers.any]
-match = ["{identity}"]
-[roles.everybody]
-members = ["*"]
-[[grants]]
-name = "all"
-roles = ["everybody"]
-servers = ["any"]
-tools = ["*"]
-resources = ["*"]
-prompts = ["*"]
-client-features = ["*"]
-"#
-        );
+        let policy = harness::stage::allow_all(&identity);
         std::fs::write(self.folder.path().join("policy.toml"), policy).unwrap();
     }
 

@@ -1,31 +1,10 @@
 //! Real servers behind the guard: what a client sees is what it would have seen without it.
 
 use harness::mcp_client::Session;
-use harness::stage::{self, Stage};
+use harness::stage::{self, Stage, allow_all};
 use harness::tools;
 use serde_json::{Value, json};
 use std::process::Command;
-
-/// A policy that lets everything through, for servers of any identity the test runs.
-fn allow_all(identity: &str) -> String {
-    format!(
-        r#"[defaults]
-mode = "enforce"
-[servers.any]
-match = ["{identity}"]
-[roles.everybody]
-members = ["*"]
-[[grants]]
-name = "everything-goes"
-roles = ["everybody"]
-servers = ["any"]
-tools = ["*"]
-resources = ["*"]
-prompts = ["*"]
-client-features = ["*"]
-"#
-    )
-}
 
 /// Asks both the same questions, one after the other, and gives both series of answers.
 fn both(mut direct: Session, mut guarded: Session, questions: &[(&str, Value)]) -> (Vec<Value>, Vec<Value>) {

@@ -112,6 +112,28 @@ pub fn sample(kind: &str, environment: &[(&str, &str)]) -> Result<Value> {
     Ok(json!({"command": tools::program("sample-server")?, "args": [kind], "env": environment}))
 }
 
+/// A policy that lets everything through, for one server.
+#[must_use]
+pub fn allow_all(identity: &str) -> String {
+    format!(
+        r#"[defaults]
+mode = "enforce"
+[servers.any]
+match = ["{identity}"]
+[roles.everybody]
+members = ["*"]
+[[grants]]
+name = "everything-goes"
+roles = ["everybody"]
+servers = ["any"]
+tools = ["*"]
+resources = ["*"]
+prompts = ["*"]
+client-features = ["*"]
+"#
+    )
+}
+
 /// Alice may echo and add, and not see the environment; on the sample server and npm's.
 ///
 /// # Errors

@@ -17,7 +17,7 @@ pub use keeper::{Keeper, SpoolState};
 pub use schema::glance;
 
 use crate::upstream::now_ms;
-use contract::record::{Batch, Durable, Record, What, link};
+use contract::record::{Batch, Durable, Record, What, link, to_hex};
 use contract::report::Finding;
 use life::Life;
 use policy::Outcome;
@@ -245,8 +245,8 @@ impl Spool {
         let batch = Batch {
             epoch: self.epoch,
             first: self.durable.0 + 1,
-            previous: hex(&self.durable.1),
-            head: hex(&head),
+            previous: to_hex(&self.durable.1),
+            head: to_hex(&head),
             records,
         };
         Ok((!batch.records.is_empty()).then_some(batch))
@@ -424,14 +424,6 @@ fn keep_refusal(db: &Connection, record: &Record, json: &str) -> Result<bool, Sp
     }
     db.prepare_cached("INSERT INTO refusal (json) VALUES (?)")?.execute([json])?;
     Ok(*decision == Outcome::Refused)
-}
-
-fn hex(link: &[u8; 32]) -> String {
-    use std::fmt::Write;
-    link.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::servers::{self, Server};
 use anyhow::{Context, Result};
 use harness::http::{Request, Response};
 use harness::process::Running;
+use harness::stage::allow_all;
 use harness::tap::{self, Tap};
 use harness::wire::{Address, Way};
 use harness::{http, tools, wait};
@@ -14,30 +15,9 @@ use std::process::Command;
 use std::time::Duration;
 
 pub const START: Duration = Duration::from_secs(30);
-const ALLOW_ALL: &str = r#"[defaults]
-mode = "enforce"
-[servers.any]
-match = ["{identity}"]
-[roles.everybody]
-members = ["*"]
-[[grants]]
-name = "everything-goes"
-roles = ["everybody"]
-servers = ["any"]
-tools = ["*"]
-resources = ["*"]
-prompts = ["*"]
-client-features = ["*"]
-"#;
 
 /// What the server is given to hear that a session is over.
 const FAREWELL: Duration = Duration::from_secs(3);
-
-/// A policy that lets everything through, for one server.
-#[must_use]
-pub fn allow_all(identity: &str) -> String {
-    ALLOW_ALL.replace("{identity}", identity)
-}
 
 /// What both sides saw, with everything that differs from run to run made the same.
 #[derive(Debug)]

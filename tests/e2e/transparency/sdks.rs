@@ -3,10 +3,11 @@
 
 use super::compare::Difference;
 use super::differences;
-use super::run::{START, allow_all};
+use super::run::START;
 use super::steady::steady;
 use anyhow::Result;
 use harness::process::{self, Running};
+use harness::stage::allow_all;
 use harness::tools;
 use harness::wire::Way;
 use std::collections::BTreeSet;

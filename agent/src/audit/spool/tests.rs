@@ -60,7 +60,7 @@ fn verify(batch: &Batch, previous: &str) -> String {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     }
     let head = batch.records.iter().fold(bytes, |head, record| link(&head, record.get().as_bytes()));
-    assert_eq!(hex(&head), batch.head);
+    assert_eq!(to_hex(&head), batch.head);
     batch.head.clone()
 }
 

@@ -10,6 +10,7 @@
 //! atomic rename.
 
 use super::{Anchor, LONGEST_STEP, Rejection};
+use crate::record::to_hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
@@ -47,7 +48,7 @@ impl Trusted {
     pub(super) fn open(folder: &Path, anchor: &Anchor) -> Result<Self, Rejection> {
         let anchored = serde_json::from_slice::<Signed<Root>>(&anchor.root);
         let anchored = anchored.map_err(|error| Rejection::Anchor(error.to_string()))?;
-        let anchor_digest = hex(&Sha256::digest(&anchor.root));
+        let anchor_digest = to_hex(&Sha256::digest(&anchor.root).into());
         let unusable = |error| Rejection::Store(format!("{}: {error}", folder.display()));
         fs::create_dir_all(folder).map_err(unusable)?;
         let known = read(&folder.join("root.json"))?;
@@ -194,8 +195,4 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Rejection> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Rejection::Store(format!("{}: {error}", path.display()))),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
