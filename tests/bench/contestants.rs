@@ -140,7 +140,7 @@ fn said_url(stdout: ChildStdout) -> Result<String> {
     bail!("it ended without saying where it listens")
 }
 
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

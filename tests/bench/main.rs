@@ -13,6 +13,7 @@ mod processes;
 mod program;
 mod programs;
 mod results;
+mod setting;
 mod speech;
 mod stage;
 mod tables;
@@ -28,6 +29,7 @@ use figures::Taken;
 use measure::{Bench, Effort};
 use programs::Programs;
 use results::{Absent, Results, Row};
+use setting::Setting;
 use stage::Stage;
 use std::io::Write;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -71,21 +73,21 @@ fn main() -> Result<()> {
     let effort = if arguments.quick { Effort::QUICK } else { Effort::FULL };
     let bench = Bench { effort, server: &programs.echo_server, log: &stage.log() };
     let rounds = if arguments.quick { arguments.rounds.min(2) } else { arguments.rounds };
-    let taken = rounds_of(&bench, &contestants, rounds, &stage, &arguments);
-    say("thirty idle guards");
-    let idle = thirty_guards::idle(&programs, &stage);
-    if let Err(error) = &idle {
-        say(&format!("  {error:#}"));
-    }
+    let seed = arguments.seed.unwrap_or_else(from_the_clock);
+    let setting = Setting::of(rounds, seed);
+    let taken = rounds_of(&bench, &contestants, rounds, &stage, seed);
+    let idle =
+        contestants.iter().any(|one| one.role == Role::Guard).then(|| idle(&programs, &stage)).flatten();
     let rows = contestants.into_iter().zip(taken).map(|(one, taken)| {
         let Contestant { name, way, role, .. } = one;
         Row { name, way, role, taken }
     });
     let results = Results {
+        setting,
         rows: rows.collect(),
         nothing_ms: measure::start_of_nothing(&programs.do_nothing, 51)?,
         copy_and_scan_us: [measure::copy_and_scan(measure::LARGE)?, measure::copy_and_scan(measure::HUGE)?],
-        idle: idle.ok(),
+        idle,
         absent,
     };
     let mut stdout = std::io::stdout();
@@ -95,6 +97,12 @@ fn main() -> Result<()> {
         write!(stdout, "{}", tables::markdown(&results))?;
     }
     Ok(())
+}
+
+fn idle(programs: &Programs, stage: &Stage) -> Option<thirty_guards::Idle> {
+    say("the resident alone, and beside thirty idle guards");
+    let idle = thirty_guards::idle(programs, stage);
+    idle.inspect_err(|error| say(&format!("  {error:#}"))).ok()
 }
 
 /// Everybody who takes part, and the peers who cannot.
@@ -108,7 +116,7 @@ fn contestants(
         if !arguments.wants_peer(peer.name) {
             continue;
         }
-        say(&format!("installing {} (once)", peer.name));
+        say(&format!("{}: installed, or now to be (once; the Rust ones take minutes)", peer.name));
         match peer.contestants(&programs.echo_server, stage) {
             Ok(contestants) => all.extend(contestants),
             Err(why) => {
@@ -116,6 +124,7 @@ fn contestants(
             }
         }
     }
+    absent.extend(peers::not_measured());
     all.sort_by_key(|one| one.way);
     let is_baseline = |one: &Contestant| matches!(one.role, Role::Direct | Role::Floor);
     let wanted = |one: &&Contestant| !is_baseline(one) && arguments.wants(one);
@@ -129,10 +138,8 @@ fn rounds_of(
     contestants: &[Contestant],
     rounds: usize,
     stage: &Stage,
-    arguments: &Arguments,
+    seed: u64,
 ) -> Vec<Taken> {
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
-    let seed = arguments.seed.unwrap_or_else(clock);
     say(&format!("{rounds} rounds of {} contestants, --seed {seed}", contestants.len()));
     let mut dice = Dice::new(seed);
     let mut taken: Vec<Taken> = contestants.iter().map(|_| Taken::default()).collect();
@@ -143,14 +150,13 @@ fn rounds_of(
             };
             let began = Instant::now();
             // Whoever failed once is not waited for again; a round without figures keeps the others in step.
-            let sample = match &taken.trouble {
-                Some(_) => figures::Sample::new(),
-                None => bench.measure(contestant).unwrap_or_else(|error| {
-                    say(&format!("  {}: {error:#}", contestant.name));
-                    taken.trouble = Some(last_line(&format!("{error:#}")));
-                    figures::Sample::new()
-                }),
-            };
+            let mut sample = figures::Sample::new();
+            if taken.trouble.is_none()
+                && let Err(error) = bench.measure(contestant, &mut sample)
+            {
+                say(&format!("  {}: {error:#}", contestant.name));
+                taken.trouble = Some(last_line(&format!("{error:#}")));
+            }
             taken.rounds.push(sample);
             if !stage.settle() {
                 say("  the record is not upstream yet; going on");
@@ -173,6 +179,10 @@ impl Arguments {
         self.only.is_empty()
             || self.only.iter().any(|part| name.contains(part) || ways.iter().any(|way| way.contains(part)))
     }
+}
+
+fn from_the_clock() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs())
 }
 
 fn last_line(text: &str) -> String {

@@ -38,13 +38,12 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Takes every figure that the contestant gives.
-    pub fn measure(&self, contestant: &Contestant) -> Result<Sample> {
-        let mut sample = Sample::new();
-        let mut session = self.starts(contestant, &mut sample)?;
+    /// Takes every figure that the contestant gives; what was taken before something went wrong stays.
+    pub fn measure(&self, contestant: &Contestant, sample: &mut Sample) -> Result<()> {
+        let mut session = self.starts(contestant, sample)?;
         let call = &contestant.call;
         std::thread::sleep(Duration::from_millis(100));
-        self.memory(&session, Figure::IdleKb, &mut sample);
+        self.memory(&session, Figure::IdleKb, sample);
         let Session { wire, program, .. } = &mut session;
         let pid = program.as_ref().map(crate::program::Program::id);
 
@@ -56,7 +55,7 @@ impl Bench<'_> {
         let calls = count(took.len());
         sample.insert(Figure::Rate1, calls / began.elapsed().as_secs_f64());
         sample.insert(Figure::CpuUs, micros(computed(&members).saturating_sub(before)) / calls);
-        latencies(took, (Figure::SmallP50Us, Figure::SmallP99Us), &mut sample);
+        latencies(took, (Figure::SmallP50Us, Figure::SmallP99Us), sample);
 
         for (figure, in_flight) in [(Figure::Rate8, 8), (Figure::Rate64, 64)] {
             let rate = wire.at_once(call, in_flight, self.effort.limit);
@@ -66,10 +65,10 @@ impl Bench<'_> {
             (LARGE, (Figure::LargeP50Us, Figure::LargeP99Us)),
             (HUGE, (Figure::HugeP50Us, Figure::HugeP99Us)),
         ] {
-            latencies(self.long(wire, call, size)?, figures, &mut sample);
+            latencies(self.long(wire, call, size)?, figures, sample);
         }
-        self.memory(&session, Figure::LoadedKb, &mut sample);
-        Ok(sample)
+        self.memory(&session, Figure::LoadedKb, sample);
+        Ok(())
     }
 
     fn long(&self, wire: &mut Wire, call: &crate::speech::Call, size: usize) -> Result<Vec<Duration>> {

@@ -3,7 +3,7 @@
 mod http;
 mod stdio;
 
-pub use http::Http;
+pub use http::{Http, post};
 pub use stdio::Stdio;
 
 use crate::speech::{self, Call};

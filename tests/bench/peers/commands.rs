@@ -16,7 +16,7 @@ fn stdio(at: &Installed<'_>, arguments: &[&str]) -> Launch {
     Launch::Stdio(Box::new(move || Ok(command(&program, &scratch, &arguments))))
 }
 
-fn command(program: &Path, scratch: &Path, arguments: &[String]) -> Command {
+pub(super) fn command(program: &Path, scratch: &Path, arguments: &[String]) -> Command {
     let mut command = Command::new(program);
     // Nothing is looked up or sent elsewhere, and nothing is kept in the home of whoever runs this.
     command.args(arguments).current_dir(scratch).env("HOME", scratch);
@@ -37,7 +37,7 @@ fn listens(
     }))
 }
 
-fn one(peer: &Peer, way: Way, launch: Launch) -> Contestant {
+pub(super) fn one(peer: &Peer, way: Way, launch: Launch) -> Contestant {
     Contestant::new(peer.name, way, Role::Peer, launch)
 }
 
@@ -49,7 +49,9 @@ fn file(scratch: &Path, name: &str, text: &str) -> Result<String> {
 }
 
 pub(super) fn mcp_shield(peer: &Peer, at: &Installed<'_>) -> Result<Vec<Contestant>> {
-    let rules = "audit:\n  type: sqlite\n  path: audit.db\nagents:\n  bench:\n    allowed_tools: [echo]\n    rate_limit: 1000000000\n";
+    // Agents without a policy of their own pass by the limiter.
+    let rules =
+        "audit:\n  type: sqlite\n  path: audit.db\nagents: {}\ndefault_policy:\n  allowed_tools: [echo]\n";
     let transport = json!({"type": "stdio", "server": [at.server]});
     let local = file(&at.scratch, "stdio.yml", &format!("transport: {transport}\n{rules}"))?;
     let (scratch, url) = (at.scratch.clone(), at.url.to_owned());
@@ -72,6 +74,12 @@ pub(super) fn mcp_proxy_rust(peer: &Peer, at: &Installed<'_>) -> Result<Vec<Cont
     Ok(vec![Contestant { call: Call::of("echo/echo"), ..one(peer, Way::HttpToHttp, door) }])
 }
 
+pub(super) fn mcp_hub(peer: &Peer, at: &Installed<'_>) -> Result<Vec<Contestant>> {
+    let text = format!("[servers.echo]\ncommand = {}\n", json!(at.server));
+    let hub = file(&at.scratch, "hub.toml", &text)?;
+    Ok(vec![one(peer, Way::StdioToStdio, stdio(at, &[&hub]))])
+}
+
 pub(super) fn mcp_fw(peer: &Peer, at: &Installed<'_>) -> Result<Vec<Contestant>> {
     let server =
         json!({"command": at.server, "args": [], "allow": ["FS", "IO", "NET", "PROC", "TIME", "RAND"]});
@@ -87,6 +95,21 @@ pub(super) fn lasso(peer: &Peer, at: &Installed<'_>) -> Result<Vec<Contestant>> 
     let path = file(&at.scratch, "mcp.json", &gateway.to_string())?;
     let launch = stdio(at, &["--mcp-json-path", &path]);
     Ok(vec![Contestant { call: Call::of("echo_echo"), ..one(peer, Way::StdioToStdio, launch) }])
+}
+
+pub(super) fn mcp_hangar(peer: &Peer, at: &Installed<'_>) -> Result<Vec<Contestant>> {
+    let servers = json!({"echo": {"mode": "subprocess", "command": [at.server]}});
+    let config = file(&at.scratch, "config.yaml", &json!({"mcp_servers": servers}).to_string())?;
+    let (program, scratch, server) = (at.program.clone(), at.scratch.clone(), at.server.to_owned());
+    let launch = Launch::Stdio(Box::new(move || {
+        let mut command = command(&program, &scratch, &["serve".into(), "--config".into(), config.clone()]);
+        // It starts only commands that it is told of by name.
+        command.env("MCP_ALLOWED_COMMANDS", server.file_name().unwrap_or_default());
+        Ok(command)
+    }));
+    let call =
+        Call::through("hangar_call", r#"{"calls":[{"mcp_server":"echo","tool":"echo","arguments":"#, "}]}");
+    Ok(vec![Contestant { call, ..one(peer, Way::StdioToStdio, launch) }])
 }
 
 pub(super) fn supergateway(peer: &Peer, at: &Installed<'_>) -> Result<Vec<Contestant>> {

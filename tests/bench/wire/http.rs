@@ -100,6 +100,19 @@ impl Http {
     }
 }
 
+/// One POST of JSON on a connection of its own: its status and what it answers.
+pub fn post(
+    address: &str,
+    path: &str,
+    headers: &str,
+    body: &serde_json::Value,
+) -> Result<(u16, serde_json::Value)> {
+    let mut connection = Connection::open(address)?;
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\n{headers}");
+    let status = connection.exchange(&head, body.to_string().as_bytes())?;
+    Ok((status, serde_json::from_slice(&connection.answer).unwrap_or_default()))
+}
+
 impl Connection {
     fn open(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
