@@ -67,8 +67,9 @@ pub fn not_measured() -> impl Iterator<Item = Absent> {
 pub const ALL: &[Peer] = &[
     Peer {
         name: "mcp-shield 0.7.0 (Rust)",
-        does: "judges by one list of tools and writes a row to SQLite behind the call, so that its death loses rows; \
-               by its default policy, since its limiter of calls goes through every call of the last minute for each one",
+        does: "judges by one list of tools and writes a row to SQLite behind the call, so that its death loses rows; by \
+               its default policy, since its limiter goes through all calls of the last minute for each one; over stdio \
+               without its log, which it writes among the protocol's lines",
         folder: "mcp-shield",
         registry: Registry::Cargo,
         packages: &["mcp-shield@0.7.0"],

@@ -59,7 +59,7 @@ fn latency(results: &Results, row: &Row) -> Vec<String> {
             format!("{} / {}", micros(results.added(row, p50)), micros(results.added(row, p99)))
         }
     };
-    let of_floor = |figure| number(results.of_floor(row, figure), 1);
+    let of_floor = |figure| times(results.of_floor(row, figure));
     vec![
         pair(Figure::SmallP50Us, Figure::SmallP99Us),
         unless(direct, format!("{} / {}", of_floor(Figure::SmallP50Us), of_floor(Figure::SmallP99Us))),
@@ -78,11 +78,12 @@ fn work(results: &Results, row: &Row) -> Vec<String> {
     };
     let memory =
         [Figure::IdleKb, Figure::LoadedKb].map(|figure| number(row.taken.median(figure).map(megabytes), 1));
-    let lacks_peers = RATES.iter().all(|figure| results.best_peer(row.way, *figure).is_none());
+    let has_peers = RATES.iter().any(|figure| results.best_peer(row.way, *figure).is_some());
+    let is_beside_peers = has_peers && !matches!(row.role, Role::Direct | Role::Floor);
     vec![
         RATES.map(|figure| thousands(row.taken.median(figure))).join(" / "),
         unless(direct, RATES.map(|figure| number(results.of_direct(row, figure), 2)).join(" / ")),
-        unless(lacks_peers, RATES.map(|figure| times(results.of_best_peer(row, figure))).join(" / ")),
+        unless(!is_beside_peers, RATES.map(|figure| times(results.of_best_peer(row, figure))).join(" / ")),
         start,
         unless(direct, memory.join(" / ")),
         unless(direct, micros(row.taken.median(Figure::CpuUs))),
@@ -95,18 +96,18 @@ fn unless(empty: bool, text: String) -> String {
 
 fn notes(results: &Results, text: &mut String) {
     let _ = writeln!(text, "\n{LEGEND}\n");
-    for way in Way::ALL {
-        let Some(floor) = results.find(way, Role::Floor) else { continue };
-        let kept = RATES.map(|figure| number(results.of_direct(floor, figure), 2)).join(", ");
-        let _ = writeln!(
-            text,
-            "- The floor itself keeps {kept} of direct's calls a second on the way {}: client and server have a core \
-             each there, and whatever stands between them takes its share of these {} cores, one more process and two \
-             more hops for each call and its answer.",
-            way.name(),
-            results.setting.cores
-        );
-    }
+    let floors = Way::ALL.into_iter().filter_map(|way| results.find(way, Role::Floor));
+    let kept = floors.map(|floor| {
+        let kept = RATES.map(|figure| number(results.of_direct(floor, figure), 2)).join(" / ");
+        format!("{}: {kept}", floor.way.name())
+    });
+    let _ = writeln!(
+        text,
+        "- The floor itself keeps only a share of direct's calls a second ({}): with nothing between, client and server \
+         have these {} cores to themselves; whatever stands between takes its part of them, for two more hops a call.",
+        kept.collect::<Vec<_>>().join("; "),
+        results.setting.cores
+    );
     if results.rows.iter().any(|row| row.role == Role::Guard) {
         let _ = writeln!(text, "{OURS}");
     }
@@ -140,8 +141,11 @@ resident and the organisation's policy server run on the same cores and take in 
 - portreeve, no resident: the same guard with nobody to hand its records to; they wait in its own spool.
 - Everybody gets the same server, the same client and the same calls, and is warmed by 500 of them; whoever can judge lets `echo` pass.";
 
-/// Without digits that noise makes.
+/// Without digits that noise makes; what takes long in milliseconds.
 fn micros(value: Option<f64>) -> String {
+    if let Some(long) = value.filter(|value| value.abs() >= 10_000.0) {
+        return format!("{:.0} ms", long / 1000.0);
+    }
     number(value, usize::from(value.is_none_or(|value| value.abs() < 100.0)))
 }
 
@@ -149,9 +153,9 @@ fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
-/// A multiple of anything from a hundredth to hundreds.
+/// A multiple of anything from a hundredth to thousands.
 fn times(value: Option<f64>) -> String {
-    number(value, if value.is_some_and(|value| value < 0.95) { 2 } else { 1 })
+    number(value, value.map_or(0, |value| usize::from(value < 9.5) + usize::from(value < 0.95)))
 }
 
 fn thousands(value: Option<f64>) -> String {

@@ -59,7 +59,14 @@ pub(super) fn mcp_shield(peer: &Peer, at: &Installed<'_>) -> Result<Vec<Contesta
         let transport = json!({"type": "http", "addr": format!("127.0.0.1:{port}"), "upstream": url});
         Ok(vec![file(&scratch, "http.yml", &format!("transport: {transport}\n{rules}"))?])
     });
-    Ok(vec![one(peer, Way::StdioToStdio, stdio(at, &[&local])), one(peer, Way::HttpToHttp, door)])
+    let (program, scratch) = (at.program.clone(), at.scratch.clone());
+    let local = Launch::Stdio(Box::new(move || {
+        let mut command = command(&program, &scratch, std::slice::from_ref(&local));
+        // Its log goes among the lines of the protocol, in the middle of a long one too.
+        command.env("LOG_LEVEL", "off");
+        Ok(command)
+    }));
+    Ok(vec![one(peer, Way::StdioToStdio, local), one(peer, Way::HttpToHttp, door)])
 }
 
 pub(super) fn mcp_proxy_rust(peer: &Peer, at: &Installed<'_>) -> Result<Vec<Contestant>> {

@@ -75,7 +75,7 @@ impl Http {
             (0..in_flight).map(|_| Connection::open(&self.address)).collect::<Result<_>>()?;
         let (head, ids) = (self.head(), &self.last_id);
         let head = head.as_str();
-        std::thread::scope(|scope| {
+        let rate = std::thread::scope(|scope| {
             let started = Instant::now();
             let flights: Vec<_> = connections
                 .into_iter()
@@ -95,8 +95,11 @@ impl Http {
                 let done = flight.join().map_err(|_| anyhow::anyhow!("a flight broke off"))?;
                 answered += done?;
             }
-            Ok(f64::from(answered) / started.elapsed().as_secs_f64())
-        })
+            anyhow::Ok(f64::from(answered) / started.elapsed().as_secs_f64())
+        });
+        // Whoever takes long for these may have closed the one that was idle meanwhile.
+        self.connection = Connection::open(&self.address)?;
+        rate
     }
 }
 
