@@ -3,6 +3,7 @@
 mod bounds;
 mod courier;
 pub mod definitions;
+pub mod door;
 pub mod signature;
 
 pub use bounds::{FLOODED, THE_OTHERS, bounded};
@@ -31,8 +32,9 @@ pub const LOG_BEGUN_ANEW: &str = "record-log-begun-anew";
 pub const DEFINITION_CHANGED: &str = "definition-changed";
 pub const DEFINITION_POISONED: &str = "definition-poisoned";
 pub const TOOL_SHADOWED: &str = "tool-shadowed";
+pub const DOOR_TRIED: &str = "door-tried";
 pub const WEBHOOK_FAILING: &str = "webhook-failing";
-pub const OWN: [&str; 12] = [
+pub const OWN: [&str; 13] = [
     crate::fleet::DARK,
     CHAIN_BROKEN,
     MISATTRIBUTED,
@@ -45,6 +47,7 @@ pub const OWN: [&str; 12] = [
     DEFINITION_CHANGED,
     DEFINITION_POISONED,
     TOOL_SHADOWED,
+    DOOR_TRIED,
 ];
 
 #[derive(Debug, thiserror::Error)]

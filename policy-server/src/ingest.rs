@@ -5,7 +5,7 @@ mod runs;
 
 pub use runs::{settle_runs, watch_runs};
 
-use crate::alerts::{CHAIN_BROKEN, LOG_BEGUN_ANEW, MISATTRIBUTED, definitions, raise};
+use crate::alerts::{CHAIN_BROKEN, LOG_BEGUN_ANEW, MISATTRIBUTED, definitions, door, raise};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::store::StoreError;
@@ -87,7 +87,8 @@ pub async fn take(app: &App, device: &Device, batch: &Batch) -> Result<Durable, 
                 tell_begun_anew(app, device, batch).await?;
             }
             tell_misattributed(app, device, &columns).await?;
-            definitions::tell(app, device, &defined(&rows)).await?;
+            definitions::tell(app, device, &of_kind(&rows, "definition")).await?;
+            door::tell(app, device, &of_kind(&rows, "malformed")).await?;
             settle_runs(app, now_ms()).await?;
             return Ok(Durable { epoch: batch.epoch, through: after.through });
         }
@@ -210,9 +211,8 @@ async fn broken(app: &App, device: &Device, batch: &Batch, why: &str) -> Result<
     raise(app, device, CHAIN_BROKEN, Severity::Critical, &batch.epoch.to_string(), &detail).await
 }
 
-/// The records about definitions.
-fn defined<'a>(rows: &[NewRecord<'a>]) -> Vec<&'a str> {
-    rows.iter().filter(|record| record.kind == "definition").map(|record| record.json).collect()
+fn of_kind<'a>(rows: &[NewRecord<'a>], kind: &str) -> Vec<&'a str> {
+    rows.iter().filter(|record| record.kind == kind).map(|record| record.json).collect()
 }
 
 /// A device has one log for as long as it is enrolled. Whoever wants one forgotten begins another.

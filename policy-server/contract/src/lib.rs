@@ -5,6 +5,7 @@
 //! unless the name says otherwise, sizes are bytes.
 
 pub mod bundle;
+pub mod door;
 pub mod enrolment;
 pub mod ocsf;
 pub mod printable;

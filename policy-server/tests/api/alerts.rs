@@ -1,5 +1,6 @@
 //! From a device's findings to a person, over a restart if need be.
 
+use crate::ingest::{Log, send};
 use crate::organisation::{Organisation, eventually};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
 fn finding(healed: bool, since_ms: i64) -> Value {
     json!({
@@ -285,4 +287,39 @@ async fn dead_webhook_keeps_no_more_than_the_latest_deliveries_and_none_that_are
     assert_eq!(store.abandon_deliveries(0).await.unwrap(), 0, "none is that old");
     let tomorrow = policy_server::clock::now_ms() + 86_400_000;
     assert_eq!(store.abandon_deliveries(tomorrow).await.unwrap(), 2 * MOST_WAITING.unsigned_abs());
+}
+
+#[tokio::test]
+async fn somebody_who_tries_a_door_is_one_alert_for_each_kind() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await);
+    for (code, message) in [
+        ("door-origin", "a web page of another origin (https://evil.example\u{1b}[31m)"),
+        ("door-origin", "9 more within 60 s"),
+        ("door-credential", "a credential was shown that is nobody's"),
+        ("door-no-credential", "a credential is needed here"),
+        ("door-session", "this session is not known here"),
+        ("door-full", "as many conversations are open as this door holds"),
+        ("duplicate-key", "a key is there twice"),
+    ] {
+        let line = json!({
+            "id": Uuid::now_v7(), "time_ms": 1_700_000_000_000_u64, "run": Uuid::from_u128(7),
+            "seq": log.lines.len() + 1, "member": "ada@acme.example", "device": log.device, "os_user": "ada",
+            "server": {"identity": "http://127.0.0.1:4711/"}, "kind": "malformed", "code": code,
+            "message": message, "from_client": true,
+        });
+        log.push_line(line.to_string());
+    }
+    send(&organisation, &log, log.batch(1, log.lines.len())).await.expect(200);
+    let alerts = organisation.alerts("door-tried").await;
+    let mut subjects: Vec<_> = alerts.iter().map(|alert| alert["subject"].as_str().unwrap()).collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, ["door-credential", "door-origin"], "the others have everyday reasons");
+    for alert in &alerts {
+        let detail = alert["detail"].as_str().unwrap();
+        assert!(detail.contains("http://127.0.0.1:4711/") && !detail.contains('\u{1b}'), "{detail}");
+        assert_eq!((&alert["severity"], &alert["state"]), (&json!("warning"), &json!("open")));
+    }
+    organisation.report(&log.device, json!([])).await;
+    assert_eq!(organisation.alerts("door-tried").await[0]["state"], "open", "a report does not take it back");
 }

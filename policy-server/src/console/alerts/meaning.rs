@@ -26,6 +26,7 @@ pub fn title(code: &str, subject: &str, device: &str) -> String {
         "definition-changed" => format!("{subject} changed on {device}"),
         "definition-poisoned" => format!("{subject} on {device} looks poisoned"),
         "tool-shadowed" => format!("{subject} on {device} gets in another tool's way"),
+        "door-tried" => format!("somebody tried the HTTP door of {device}"),
         "findings-flooded" => format!("{device} reports more than anybody can read"),
         _ => format!("{code}: {subject}"),
     }
@@ -101,6 +102,9 @@ pub fn meaning(code: &str) -> &'static str {
         }
         "tool-shadowed" => {
             "A tool has the name of another server's tool on that device, or its description tells the model about one. Two servers of one kind are the usual reason; a server that wants calls meant for another is the bad one."
+        }
+        "door-tried" => {
+            "At the device's HTTP door somebody asked for what is not theirs: a web page of another origin or under a made-up name (DNS rebinding), a credential that is nobody's, another client's session. It was refused, and nothing was started. A client whose credential was revoked and that still shows it is the everyday reason; otherwise look at what the member had open in the browser, and who else is on that machine."
         }
         "findings-flooded" => {
             "The device reports findings of so many kinds, or so often, that they are not told one by one. Somebody may be hiding one alert among many: look at the device itself."
