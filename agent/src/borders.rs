@@ -5,7 +5,7 @@ use crate::active_policy::PolicySignal;
 use crate::audit::segment::Segment;
 use crate::door::credential::Admitted;
 use crate::door::served::{Bounds, Keeping, Served};
-use crate::door::{Door, Names};
+use crate::door::{Door, Names, Refusals};
 use crate::transport::arrivals;
 use crate::transport::events::{Events, message_of};
 use crate::transport::target::Target;
@@ -48,8 +48,10 @@ impl DoorOnTrial {
         let folder = tempfile::tempdir()?;
         let layout = Layout::under(folder.path()).map_err(io::Error::other)?;
         let target = Target::named_by(None, None, vec!["held-back".into()]).map_err(io::Error::other)?;
+        let segment = Rc::new(Segment::of_trial(&layout, Uuid::now_v7()));
+        let refusals = Refusals::of_trial(Rc::clone(&segment), "you@localhost", target.identity(), "trial");
         let keeping = Keeping {
-            trial: Some(Rc::new(Segment::of_trial(&layout, Uuid::now_v7()))),
+            trial: Some(segment),
             layout,
             signal: Rc::new(PolicySignal::default()),
             rules: watch::channel(Rc::new(Ruleset::lockdown("It is on trial."))).1,
@@ -58,7 +60,7 @@ impl DoorOnTrial {
             bounds: Bounds { conversations: 8, idle: Duration::from_secs(60) },
         };
         let listening = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
-        let door = Door::new(Names::new(listening, Vec::new()), Admitted::Anybody);
+        let door = Door::new(Names::new(listening, Vec::new()), Admitted::Anybody, refusals);
         door.serve("", Served::new("trial".to_owned(), target, Rc::new(keeping)));
         Ok(Self { door, folder })
     }
@@ -67,7 +69,7 @@ impl DoorOnTrial {
     pub async fn hears(&self, pieces: &[&[u8]]) -> Vec<u8> {
         let (mut client, server) = tokio::io::duplex(1 << 20);
         let local = LocalSet::new();
-        local.spawn_local(Rc::clone(&self.door).talk(server));
+        local.spawn_local(Rc::clone(&self.door).receive(server));
         let heard = local.run_until(async {
             for piece in pieces {
                 if client.write_all(piece).await.is_err() {

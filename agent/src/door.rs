@@ -6,6 +6,7 @@
 mod admission;
 mod answer;
 mod body;
+mod connections;
 mod conversation;
 pub mod credential;
 mod events;
@@ -14,17 +15,21 @@ mod http_sse;
 mod ids;
 mod param_headers;
 mod posted;
+mod refusals;
 pub mod served;
 mod stateless;
 mod streamable;
 mod told;
 
 pub use admission::Names;
+pub use refusals::Refusals;
 
 use answer::{Answer, Refused};
 use body::{Bodies, accepts, check_content};
+use connections::{Stranger, Strangers};
 use credential::Admitted;
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request};
@@ -35,18 +40,15 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{interval, sleep, timeout};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::interval;
 use tokio_rustls::TlsAcceptor;
 
-const CONNECTIONS: usize = 512;
 /// For the headers of a request, from the moment that one may come.
 const HEADERS: Duration = Duration::from_secs(60);
-const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEADER_BYTES: usize = 64 * 1024;
 const SWEEP: Duration = Duration::from_secs(1);
 const BOTH: [&str; 2] = ["application/json", "text/event-stream"];
@@ -57,6 +59,8 @@ pub struct Door {
     /// By the first part of their path; the one server of a door alone has none.
     served: RefCell<BTreeMap<String, Rc<Served>>>,
     bodies: Bodies,
+    strangers: Strangers,
+    refusals: Refusals,
 }
 
 /// What a path leads to.
@@ -68,8 +72,9 @@ struct Way<'a> {
 }
 
 impl Door {
-    pub fn new(names: Names, admitted: Admitted) -> Rc<Self> {
-        Rc::new(Self { names, admitted, served: RefCell::default(), bodies: Bodies::default() })
+    pub fn new(names: Names, admitted: Admitted, refusals: Refusals) -> Rc<Self> {
+        let (served, bodies, strangers) = (RefCell::default(), Bodies::default(), Strangers::default());
+        Rc::new(Self { names, admitted, served, bodies, strangers, refusals })
     }
 
     /// Serves that at `/NAME/mcp` and `/NAME/sse`; without a name at `/mcp` and `/sse`.
@@ -90,58 +95,38 @@ impl Door {
         self.served.borrow().values().cloned().collect()
     }
 
-    /// Ends every conversation, and waits until no server of ours is left.
+    /// Ends every conversation, waits until no server of ours is left, and closes the door's record.
     pub async fn end(&self) {
+        self.refusals.end();
         futures_util::future::join_all(self.servers().iter().map(|served| served.end())).await;
     }
 
     /// Lets clients in for ever; whoever runs the door drops this.
-    pub async fn open(self: Rc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let sweeping = Rc::clone(&self);
-        let sweep = async move {
+    pub async fn open(self: Rc<Self>, listeners: Vec<TcpListener>, tls: Option<TlsAcceptor>) {
+        let sweep = async {
             let mut tick = interval(SWEEP);
             loop {
                 tick.tick().await;
-                sweeping.servers().iter().for_each(|served| served.sweep());
+                self.servers().iter().for_each(|served| served.sweep());
+                self.refusals.sweep();
             }
         };
-        let accept = async {
-            loop {
-                // It is never closed.
-                let place = Arc::clone(&places).acquire_owned().await;
-                match listener.accept().await {
-                    Ok((stream, _)) => {
-                        let (door, tls) = (Rc::clone(&self), tls.clone());
-                        tokio::task::spawn_local(async move {
-                            // Nagle's wait would be felt at every event.
-                            let _ = stream.set_nodelay(true);
-                            match tls {
-                                None => door.talk(stream).await,
-                                Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
-                                    Ok(Ok(stream)) => door.talk(stream).await,
-                                    Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
-                                    Err(_) => tracing::debug!("a handshake did not come in time"),
-                                },
-                            }
-                            drop(place);
-                        });
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection was not taken");
-                        // Out of descriptors, most likely: some will be closed.
-                        sleep(Duration::from_millis(100)).await;
-                    }
-                }
-            }
-        };
-        tokio::join!(sweep, accept);
+        tokio::select! {
+            () = self.accept(listeners, tls) => {}
+            () = sweep => {}
+            never = self.refusals.hand_over() => match never {},
+        }
     }
 
-    pub(crate) async fn talk(self: Rc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+    async fn talk(
+        self: &Rc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        stranger: &Rc<Stranger>,
+    ) {
+        let (door, stranger) = (Rc::clone(self), Rc::clone(stranger));
         let service = service_fn(move |request| {
-            let door = Rc::clone(&self);
-            async move { Ok::<_, Infallible>(door.answer(request).await) }
+            let (door, stranger) = (Rc::clone(&door), Rc::clone(&stranger));
+            async move { Ok::<_, Infallible>(door.answer(request, &stranger).await) }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -150,22 +135,32 @@ impl Door {
             .serve_connection(TokioIo::new(stream), service);
         if let Err(error) = served.await {
             tracing::debug!(%error, "a connection broke off");
+            if error.is_parse() {
+                self.refusals.note_no_http(&error);
+            }
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
-        match self.let_in(request).await {
+    async fn answer(&self, request: Request<Incoming>, stranger: &Rc<Stranger>) -> Answer {
+        let (parts, body) = request.into_parts();
+        match self.let_in(&parts, body, stranger).await {
             Ok(answer) => answer,
             Err(refused) => {
                 tracing::info!(%refused, "a request was not let in");
+                self.refusals.note(&refused, &parts);
                 refused.answer()
             }
         }
     }
 
-    async fn let_in(&self, request: Request<Incoming>) -> Result<Answer, Refused> {
-        let (parts, body) = request.into_parts();
-        let caller = self.names.admit(&parts, &self.admitted)?;
+    async fn let_in(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        stranger: &Rc<Stranger>,
+    ) -> Result<Answer, Refused> {
+        let caller = self.names.admit(parts, &self.admitted)?;
+        self.strangers.know(stranger);
         let Way { served, prefix, to } = self.way(parts.uri.path()).ok_or(Refused::Path)?;
         let headers = &parts.headers;
         match (to, &parts.method) {

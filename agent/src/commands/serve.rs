@@ -7,7 +7,7 @@ use crate::audit::segment::Segment;
 use crate::cli::{ClientAuth, ServeArgs};
 use crate::door::credential::{Admitted, Credential, CredentialError};
 use crate::door::served::{Bounds, Keeping, Served};
-use crate::door::{Door, Names};
+use crate::door::{Door, Names, Refusals};
 use crate::out::{Exit, Out};
 use crate::transport::target::{Target, UnknownTarget};
 use platform::Layout;
@@ -18,8 +18,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
-use tokio::task::LocalSet;
 use uuid::Uuid;
 
 /// Why there is no door.
@@ -43,14 +43,14 @@ enum ServeError {
 }
 
 pub fn run(args: ServeArgs, layout: &Layout, out: Out) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
             out.problem(&ServeError::System(error));
             return Exit::Failed;
         }
     };
-    match LocalSet::new().block_on(&runtime, serve(args, layout.clone(), out)) {
+    match runtime.block_on(serve(args, layout.clone(), out)) {
         Ok(()) => Exit::Done,
         Err(error) => {
             out.problem(&error);
@@ -88,6 +88,11 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
     };
     let trial = args.policy.as_ref().map(|_| Rc::new(Segment::of_trial(&layout, Uuid::now_v7())));
     let (rules, in_force) = watch::channel(Rc::new(ruleset));
+    let name = args.name.unwrap_or_default();
+    let refusals = match &trial {
+        Some(segment) => Refusals::of_trial(Rc::clone(segment), &member, target.identity(), &name),
+        None => Refusals::handed_over(&layout, target.identity(), &name),
+    };
     let keeping = Keeping {
         layout: layout.clone(),
         signal: Rc::clone(&signal),
@@ -97,7 +102,7 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
         trial: trial.clone(),
         bounds: Bounds { conversations: args.sessions.into(), idle: Duration::from_secs(args.idle.into()) },
     };
-    let served = Served::new(args.name.unwrap_or_default(), target, Rc::new(keeping));
+    let served = Served::new(name, target, Rc::new(keeping));
     let listening = |source| ServeError::Listen { address: args.listen, source };
     let listener = TcpListener::bind(args.listen).await.map_err(listening)?;
     let address = listener.local_addr().map_err(listening)?;
@@ -106,7 +111,7 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
         Some((credential, _)) => Admitted::holders([("client", credential)]),
         None => Admitted::Anybody,
     };
-    let door = Door::new(Names::new(address, args.host), admitted);
+    let door = Door::new(Names::new(address, args.host), admitted, refusals);
     door.serve("", served);
     let follow = async {
         loop {
@@ -115,7 +120,7 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
     };
     tokio::select! {
         () = shutdown.requested() => {}
-        () = Rc::clone(&door).open(listener, None) => {}
+        () = Rc::clone(&door).open(vec![listener], None) => {}
         () = follow => {}
     }
     door.end().await;

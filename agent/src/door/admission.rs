@@ -3,10 +3,13 @@
 
 use crate::door::answer::Refused;
 use crate::door::credential::{Admitted, Caller};
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
 use hyper::http::request::Parts;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use url::{Host, Url};
+
+/// By which a browser says who made it ask: `none` is whoever sits before it.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Under which names the door may be spoken to.
 #[derive(Debug, Clone)]
@@ -45,7 +48,10 @@ impl Names {
     pub fn admit(&self, parts: &Parts, admitted: &Admitted) -> Result<Caller, Refused> {
         self.check_host(parts)?;
         self.check_origin(&parts.headers)?;
-        admitted.caller(bearer(&parts.headers)).ok_or(Refused::Credential)
+        let nothing_shown =
+            parts.headers.get_all(AUTHORIZATION).iter().all(|value| value.as_bytes().trim_ascii().is_empty());
+        let refused = if nothing_shown { Refused::NoCredential } else { Refused::Credential };
+        admitted.caller(bearer(&parts.headers)).ok_or(refused)
     }
 
     fn check_host(&self, parts: &Parts) -> Result<(), Refused> {
@@ -56,8 +62,13 @@ impl Names {
             return Err(Refused::Host);
         }
         for name in names {
+            let name = name?;
+            // Most clients name the address; a URL's grammar reads it as no other.
+            if name.parse::<SocketAddrV4>().is_ok_and(|named| self.is_our_address(IpAddr::V4(*named.ip()))) {
+                continue;
+            }
             // A scheme, so that a port is read as one.
-            let url = Url::parse(&format!("http://{}/", name?)).map_err(|_| Refused::Host)?;
+            let url = Url::parse(&format!("http://{name}/")).map_err(|_| Refused::Host)?;
             let plain = url.username().is_empty() && url.password().is_none() && url.path() == "/";
             if !plain || !url.host().is_some_and(|host| self.is_ours(&host.to_owned())) {
                 return Err(Refused::Host);
@@ -69,6 +80,10 @@ impl Names {
     /// Programs send none. A page of our own origin would be one that we served, and we serve none; but
     /// clients inside a browser's engine send it.
     fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        // An image or a script of another page is asked for without an origin.
+        if headers.get_all(FETCH_SITE).iter().any(|site| site != "same-origin" && site != "none") {
+            return Err(Refused::Origin);
+        }
         let Some(origin) = only(headers, &ORIGIN).map_err(|_| Refused::Origin)? else { return Ok(()) };
         let origin =
             origin.to_str().ok().and_then(|origin| Url::parse(origin).ok()).ok_or(Refused::Origin)?;
@@ -82,7 +97,7 @@ impl Names {
 /// Two of them would be read differently by somebody.
 fn only<'a>(
     headers: &'a HeaderMap,
-    name: &hyper::header::HeaderName,
+    name: &HeaderName,
 ) -> Result<Option<&'a hyper::header::HeaderValue>, Refused> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

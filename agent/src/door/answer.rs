@@ -1,5 +1,6 @@
 //! The HTTP answers of the door itself: refusals before anything is judged, and the bodies of the rest.
 
+use crate::door::credential::Caller;
 use crate::door::events::Events;
 use bytes::Bytes;
 use http_body_util::{Either, Full};
@@ -33,6 +34,11 @@ pub enum Refused {
     #[error(
         "a credential is needed here: send the one that `portreeve` gave you as `Authorization: Bearer …`"
     )]
+    NoCredential,
+    /// One was shown. Its client reads the same: nobody learns how far off it was.
+    #[error(
+        "a credential is needed here: send the one that `portreeve` gave you as `Authorization: Bearer …`"
+    )]
     Credential,
     #[error("nothing is served at this path")]
     Path,
@@ -40,6 +46,9 @@ pub enum Refused {
     Method(&'static str),
     #[error("this session is not known here (any more); initialize a new one")]
     Session,
+    /// To everybody but its owner it does not exist. Who they are is for the record alone.
+    #[error("this session is not known here (any more); initialize a new one")]
+    OthersSession { owner: Caller, by: Caller },
     #[error("the header Mcp-Session-Id is missing: initialize first, and send what it answers")]
     NoSession,
     #[error("the client has to accept {0}")]
@@ -68,8 +77,8 @@ impl Refused {
     fn status(&self) -> StatusCode {
         match self {
             Self::Host | Self::Origin => StatusCode::FORBIDDEN,
-            Self::Credential => StatusCode::UNAUTHORIZED,
-            Self::Path | Self::Session => StatusCode::NOT_FOUND,
+            Self::NoCredential | Self::Credential => StatusCode::UNAUTHORIZED,
+            Self::Path | Self::Session | Self::OthersSession { .. } => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Accept(_) => StatusCode::NOT_ACCEPTABLE,
             Self::Content => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -84,12 +93,15 @@ impl Refused {
     }
 
     pub fn answer(&self) -> Answer {
-        let code = if *self == Self::Session { NO_SESSION } else { NOT_TAKEN };
+        let code = match self {
+            Self::Session | Self::OthersSession { .. } => NO_SESSION,
+            _ => NOT_TAKEN,
+        };
         let mut answer = error(self.status(), None, code, &self.to_string(), None);
         let headers = answer.headers_mut();
         match self {
             Self::Method(allowed) => drop(headers.insert(ALLOW, HeaderValue::from_static(allowed))),
-            Self::Credential => {
+            Self::NoCredential | Self::Credential => {
                 drop(
                     headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"portreeve\"")),
                 );

@@ -84,9 +84,13 @@ impl Served {
     /// # Errors
     /// There is none (any more).
     pub fn session(&self, id: &str, of: &Caller) -> Result<Rc<Conversation>, Refused> {
-        let sessions = self.sessions.borrow();
-        let session = sessions.get(id).filter(|session| session.of == *of && !session.conversation.is_over());
-        session.map(|session| Rc::clone(&session.conversation)).ok_or(Refused::Session)
+        match self.sessions.borrow().get(id).filter(|session| !session.conversation.is_over()) {
+            Some(session) if session.of == *of => Ok(Rc::clone(&session.conversation)),
+            Some(Session { of: owner, .. }) => {
+                Err(Refused::OthersSession { owner: owner.clone(), by: of.clone() })
+            }
+            None => Err(Refused::Session),
+        }
     }
 
     /// Ends a session; the id is nobody's any more.

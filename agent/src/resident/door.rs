@@ -14,7 +14,7 @@ use crate::active_policy::{ActivePolicy, InForce, PolicySignal};
 use crate::clients::Home;
 use crate::door::credential::{Admitted, Caller};
 use crate::door::served::{Bounds, Keeping, Served};
-use crate::door::{Door, Names};
+use crate::door::{Door, Names, Refusals};
 use crate::steward::Guard;
 use crate::sync::PolicyState;
 use certificate::CertificateError;
@@ -23,17 +23,20 @@ use notice::{Notice, Offered};
 use platform::Layout;
 use platform::files::{self, FileError};
 use platform::layout::Kind;
-use policy::DoorSettings;
+use policy::{DoorSettings, ServerIdentity};
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{oneshot, watch};
-use tokio::task::{AbortHandle, LocalSet};
+use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 const LOOK: Duration = Duration::from_secs(1);
+const FREE_PORTS_TRIED: usize = 8;
 const BOUNDS: Bounds = Bounds { conversations: 64, idle: Duration::from_secs(3600) };
 
 /// Why the door stays shut.
@@ -42,7 +45,7 @@ pub enum DoorError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error("no port of loopback can be listened on: {0}")]
-    Listen(#[from] std::io::Error),
+    Listen(#[from] io::Error),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
 }
@@ -65,9 +68,9 @@ impl DoorKeeper {
         let (stop, stopped) = oneshot::channel();
         let layout = layout.clone();
         let thread = std::thread::Builder::new().name("door".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             match runtime {
-                Ok(runtime) => LocalSet::new().block_on(&runtime, keep(layout, home, policy, stopped)),
+                Ok(runtime) => runtime.block_on(keep(layout, home, policy, stopped)),
                 Err(error) => tracing::error!(%error, "door.thread"),
             }
         });
@@ -153,10 +156,14 @@ impl Opened {
     async fn open(layout: &Layout, settings: DoorSettings) -> Result<Self, DoorError> {
         files::private_folder(&folder(layout))?;
         let tls = settings.https.then(|| certificate::acceptor(layout)).transpose()?;
-        let listener = listen(layout).await?;
-        let address = listener.local_addr()?;
-        let door = Door::new(Names::new(address, Vec::new()), Admitted::holders([]));
-        let accepting = tokio::task::spawn_local(Rc::clone(&door).open(listener, tls)).abort_handle();
+        let listening = listen(layout).await?;
+        let address = listening.address;
+        // What they ask for is not known to be a server of ours: they dialled the door.
+        let dialled = ServerIdentity::from_canonical(format!("http://{address}/"));
+        let refusals = Refusals::handed_over(layout, dialled, "");
+        let door = Door::new(Names::new(address, Vec::new()), Admitted::holders([]), refusals);
+        let accepting =
+            tokio::task::spawn_local(Rc::clone(&door).open(listening.listeners, tls)).abort_handle();
         tracing::info!(%address, settings.https, "door.open");
         Ok(Self { settings, door, address, accepting, served: BTreeMap::new(), told: None })
     }
@@ -257,21 +264,55 @@ async fn govern(layout: &Layout, offer: &Offer) -> Governed {
     Governed { offer: offer.clone(), served, following: following.abort_handle() }
 }
 
+struct Listening {
+    /// That of IPv4, which clients are told.
+    address: SocketAddr,
+    listeners: Vec<TcpListener>,
+}
+
 /// The port of last time, where it is free.
-async fn listen(layout: &Layout) -> Result<TcpListener, DoorError> {
+async fn listen(layout: &Layout) -> Result<Listening, DoorError> {
     let path = folder(layout).join("port");
     let last: Option<u16> = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
     if let Some(port) = last {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-            Ok(listener) => return Ok(listener),
+        match listen_on(port).await {
+            Ok((listening, is_alone)) => {
+                if !is_alone {
+                    tracing::warn!(
+                        port,
+                        "door.port: another program has it at [::1]; clients have to say 127.0.0.1"
+                    );
+                }
+                return Ok(listening);
+            }
             Err(error) => {
                 tracing::warn!(%error, port, "door.port: taken by another program, so another is used");
             }
         }
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    files::replace_private(&path, listener.local_addr()?.port().to_string().as_bytes())?;
-    Ok(listener)
+    let (mut listening, mut is_alone) = listen_on(0).await?;
+    for _ in 1..FREE_PORTS_TRIED {
+        if is_alone {
+            break;
+        }
+        (listening, is_alone) = listen_on(0).await?;
+    }
+    files::replace_private(&path, listening.address.port().to_string().as_bytes())?;
+    Ok(listening)
+}
+
+/// Loopback of both families, where the machine has both: a client that says `localhost` may mean either,
+/// and whoever held the other one would be shown its credential. `false` where somebody does.
+async fn listen_on(port: u16) -> io::Result<(Listening, bool)> {
+    let fourth = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let address = fourth.local_addr()?;
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await {
+        Ok(sixth) => Ok((Listening { address, listeners: vec![fourth, sixth] }, true)),
+        Err(error) => {
+            let is_alone = error.kind() != io::ErrorKind::AddrInUse;
+            Ok((Listening { address, listeners: vec![fourth] }, is_alone))
+        }
+    }
 }
 
 /// Where what the door remembers is kept, for its user alone.

@@ -15,6 +15,8 @@ mod sessions;
 #[cfg(test)]
 mod stateless;
 #[cfg(test)]
+mod strangers;
+#[cfg(test)]
 mod web_client;
 #[cfg(test)]
 mod world;

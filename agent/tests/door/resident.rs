@@ -225,6 +225,74 @@ async fn the_port_stays_when_the_resident_starts_again() {
     assert_eq!(machine.server(), before);
 }
 
+/// Whoever else held `[::1]` would be shown the credentials of clients that say `localhost`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn attack_another_user_listens_at_the_other_loopback_address() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return; // There is no other one.
+    }
+    let mut machine = Machine::new(&policy("enabled = true")).await;
+    machine.start_resident();
+    let mut door = machine.door("desktop");
+    let port = door.address.rsplit_once(':').unwrap().1.to_owned();
+    let other = format!("[::1]:{port}");
+    assert!(std::net::TcpListener::bind(&other).is_err(), "it is the door's own");
+    door.address = other;
+    let session = door.session();
+    assert!(text_of(&session.call("echo", &json!({"n": 1})).json()).contains(r#""n":1"#));
+    let unknown = [("Authorization", "Bearer nobodys")];
+    assert_eq!(door.request("POST", "/mcp", &unknown, &initialize("2025-11-25")).status, 401);
+    assert_eq!(door.request("GET", "/mcp", &[("Host", "[::2]:80")], "").status, 403);
+    machine.end_resident();
+
+    // Where somebody has it before the resident starts, its port stays, for those who say 127.0.0.1.
+    let _squatter = std::net::TcpListener::bind(&door.address).unwrap();
+    machine.start_resident();
+    assert!(machine.server()["url"].as_str().unwrap().contains(&format!("127.0.0.1:{port}/")));
+}
+
+/// The machine's log, as far as it is not upstream; here nobody takes it.
+fn logged(machine: &Machine) -> Vec<Value> {
+    let Ok(log) = rusqlite::Connection::open(machine.layout.spool()) else { return Vec::new() };
+    let Ok(mut found) = log.prepare("SELECT json FROM record ORDER BY seq") else { return Vec::new() };
+    let lines = found.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+}
+
+fn of_door(machine: &Machine, code: &str) -> Vec<Value> {
+    logged(machine).into_iter().filter(|record| record["code"] == code).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn attack_a_credential_is_guessed_at_the_residents_door_and_nobody_hears_of_it() {
+    let mut machine = Machine::new(&policy("enabled = true")).await;
+    machine.start_resident();
+    let (door, other) = (machine.door("desktop"), machine.door("other"));
+    let session = door.session();
+    let guess = [("Authorization", "Bearer prv_guessed-by-somebody")];
+    for _ in 0..5 {
+        assert_eq!(door.request("POST", "/mcp", &guess, &initialize("2025-11-25")).status, 401);
+    }
+    assert_eq!(door.request("GET", "/mcp", &[("Origin", "https://evil.example")], "").status, 403);
+    assert_eq!(other.request("GET", "/mcp", &session.headers(), "").status, 404);
+    eventually("they are in the machine's log", || {
+        ["door-credential", "door-origin", "door-others-session"]
+            .iter()
+            .all(|code| of_door(&machine, code).len() == 1)
+    });
+    let stolen = of_door(&machine, "door-others-session")[0].clone();
+    let message = stolen["message"].as_str().unwrap();
+    assert!(message.contains("`desktop`") && message.contains("`other` asked"), "{message}");
+    assert_eq!((&stolen["member"], &stolen["device"]), (&json!("alice@acme.example"), &json!("device-1")));
+    assert!(stolen["server"]["identity"].as_str().unwrap().contains(&door.address), "{stolen}");
+    let id = session.id.clone();
+    machine.end_resident();
+    machine.start_resident();
+    eventually("what was counted is told too", || of_door(&machine, "door-credential").len() == 2);
+    let all = serde_json::to_string(&logged(&machine)).unwrap();
+    assert!(all.contains(" more within ") && !all.contains("guessed-by-somebody") && !all.contains(&id));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_door_is_shut_where_policy_says_so() {
     let mut machine = Machine::new(&policy("enabled = false")).await;

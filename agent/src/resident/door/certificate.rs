@@ -10,6 +10,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
@@ -94,13 +95,14 @@ fn make() -> Result<Made, rcgen::Error> {
         permitted_subtrees: vec![
             GeneralSubtree::DnsName("localhost".to_owned()),
             GeneralSubtree::IpAddress(CidrSubnet::V4([127, 0, 0, 0], [255, 0, 0, 0])),
+            GeneralSubtree::IpAddress(CidrSubnet::V6(Ipv6Addr::LOCALHOST.octets(), [255; 16])),
         ],
         excluded_subtrees: Vec::new(),
     });
     (authority.not_before, authority.not_after) = (from, until);
     let authority_key = KeyPair::generate()?;
     let authority_certificate = authority.self_signed(&authority_key)?;
-    let mut own = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+    let mut own = CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(str::to_owned))?;
     own.distinguished_name = named("Portreeve door");
     (own.not_before, own.not_after) = (from, until);
     let key = KeyPair::generate()?;
