@@ -68,11 +68,16 @@ impl Ground {
 
     /// Lets everything pass to the server that is guarded next.
     fn allow(&self, server: &[String]) {
-        let identity = match server {
+        self.allow_each(&[server]);
+    }
+
+    /// Lets everything pass to each of these.
+    fn allow_each(&self, servers: &[&[String]]) {
+        let identities = servers.iter().map(|server| match server {
             [url] if url.starts_with("http") => url.clone(),
             command => policy_identity(command),
-        };
-        let policy = harness::stage::allow_all(&identity);
+        });
+        let policy = harness::stage::allow_all(&identities.collect::<Vec<_>>().join("\", \""));
         std::fs::write(self.folder.path().join("policy.toml"), policy).unwrap();
     }
 
@@ -97,17 +102,17 @@ impl Ground {
         Session::spawn(Command::new(&words[0]).args(&words[1..]).env("HOME", &self.machine.home)).unwrap()
     }
 
-    /// What a client of the SDKs says it met, by key.
-    fn client(&self, program: &str, mode: &str, server: &[String]) -> Map<String, Value> {
+    /// A client of the SDKs, about to be started.
+    fn client_of(&self, program: &str, mode: &str, server: &[String]) -> Command {
         let runner = if program == "client.py" { &self.python } else { &self.node };
         let mut command = Command::new(runner);
         command.arg(self.fixture(program)).arg(mode).args(server).env("HOME", &self.machine.home);
-        let done = command.stderr(Stdio::null()).stdin(Stdio::null()).output().unwrap();
-        let said = String::from_utf8_lossy(&done.stdout).into_owned();
-        let lines = said.lines().filter_map(|line| serde_json::from_str::<Map<_, _>>(line).ok());
-        let all: Map<String, Value> = lines.flatten().collect();
-        assert!(!all.is_empty(), "{program} {mode} {server:?} said nothing: {said}");
-        all
+        command
+    }
+
+    /// What a client of the SDKs says it met, by key.
+    fn client(&self, program: &str, mode: &str, server: &[String]) -> Map<String, Value> {
+        met(self.client_of(program, mode, server))
     }
 
     fn guarded_client(&self, program: &str, mode: &str, server: &[String]) -> Map<String, Value> {
@@ -125,6 +130,16 @@ impl Ground {
         let records = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap());
         records.filter(|record| record["kind"] == kind).collect()
     }
+}
+
+/// What a client of the SDKs says it met, by key.
+fn met(mut client: Command) -> Map<String, Value> {
+    let done = client.stderr(Stdio::null()).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    let lines = said.lines().filter_map(|line| serde_json::from_str::<Map<_, _>>(line).ok());
+    let all: Map<String, Value> = lines.flatten().collect();
+    assert!(!all.is_empty(), "{client:?} said nothing: {said}");
+    all
 }
 
 /// As policy names a program run by its path.
@@ -331,24 +346,34 @@ fn a_client_that_asks_first_and_takes_nothing_else_is_told_the_same_as_directly(
 fn ends_that_agree_are_left_alone() {
     let Some(ground) = Ground::make() else { return };
     let time = vec![tools::pypi_program("mcp-server-time").unwrap().display().to_string()];
-    for (server, modes) in [
-        (ground.modern_server(), vec![("client.mjs", "2026-07-28")]),
-        (ground.everything(), vec![("client.mjs", "auto")]),
-        (time, vec![("client.py", "2026-07-28"), ("client.py", "legacy")]),
-    ] {
-        for (program, mode) in modes {
-            let mut direct = ground.client(program, mode, &server);
-            let mut guarded = ground.guarded_client(program, mode, &server);
-            for seen in [&mut direct, &mut guarded] {
-                // The time of day is not the same for both; and where a server knows no subscriptions, the
-                // guard does, since policy may change what is listed.
-                // When a server logs is its own affair.
-                for what in ["get_current_time", "listening", "log"] {
-                    seen.remove(what);
-                }
+    let (modern, everything) = (ground.modern_server(), ground.everything());
+    ground.allow_each(&[&modern, &everything, &time]);
+    let pairs = [
+        (&modern, "client.mjs", "2026-07-28"),
+        (&everything, "client.mjs", "auto"),
+        (&time, "client.py", "2026-07-28"),
+        (&time, "client.py", "legacy"),
+    ];
+    // The SDKs take seconds to start and to leave, and wait for most of them: all do so at once.
+    let met_by = |server: &[String], program, mode| {
+        let client = ground.client_of(program, mode, server);
+        std::thread::spawn(move || met(client))
+    };
+    let clients = pairs.map(|(server, program, mode)| {
+        (met_by(server, program, mode), met_by(&ground.guarding(server), program, mode))
+    });
+    for ((server, program, mode), (direct, guarded)) in pairs.into_iter().zip(clients) {
+        let [direct, guarded] = [direct, guarded].map(|client| {
+            let mut seen = client.join().unwrap();
+            // The time of day is not the same for both; and where a server knows no subscriptions, the
+            // guard does, since policy may change what is listed.
+            // When a server logs is its own affair.
+            for what in ["get_current_time", "listening", "log"] {
+                seen.remove(what);
             }
-            assert_eq!(direct, guarded, "{program} {mode} {server:?}");
-            assert!(!direct.contains_key("failed"), "{direct:?}");
-        }
+            seen
+        });
+        assert_eq!(direct, guarded, "{program} {mode} {server:?}");
+        assert!(!direct.contains_key("failed"), "{direct:?}");
     }
 }
