@@ -41,7 +41,7 @@ struct Arguments {
     /// Rounds; the figures are the medians over them.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Two short rounds: within three minutes once everything is built and installed.
+    /// Two short rounds: five minutes with the peers, two without, once everything is built and installed.
     #[arg(long)]
     quick: bool,
     /// Only contestants whose way and name contain one of these (as in `stdio→stdio`, `HTTP→`, `shield`). Direct and
