@@ -63,6 +63,10 @@ impl Names {
         }
         for name in names {
             let name = name?;
+            // A reader of URLs drops tabs.
+            if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(Refused::Host);
+            }
             // Most clients name the address; a URL's grammar reads it as no other.
             if name.parse::<SocketAddrV4>().is_ok_and(|named| self.is_our_address(IpAddr::V4(*named.ip()))) {
                 continue;
@@ -140,6 +144,8 @@ mod tests {
             assert!(admitted("127.0.0.1:80", "/mcp", &[("host", host)]).is_ok(), "{host}");
         }
         for host in [
+            "[::\t1]",
+            "local\thost",
             "evil.example",
             "localhost.evil.example",
             "127.0.0.1.nip.io",
