@@ -19,6 +19,7 @@ use mcp::{Line, reply};
 use policy::Ruleset;
 use std::cell::{RefCell, RefMut};
 use std::convert::Infallible;
+use std::iter::{from_fn, once};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
@@ -30,6 +31,10 @@ use tokio::time::{sleep, timeout};
 const ANSWER_GRACE: Duration = Duration::from_secs(10);
 /// What a client that does not read may cost at the end.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// What one read brought is judged, recorded and sent together, up to so many messages: the others wait
+/// no longer than those take.
+const MOST_TOGETHER: usize = 64;
 
 /// Why the conversation is over.
 #[derive(Debug)]
@@ -115,9 +120,12 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
                 }
                 Heard::End => return,
             };
-            let judged = self.judge(|session, rules, now| session.from_client(line, rules, now));
-            let recorded = self.record(judged);
-            if self.release(recorded, Occasion::Said).await.is_err() {
+            let lines = once(line).chain(from_fn(|| client.ready())).take(MOST_TOGETHER);
+            let judged =
+                lines.map(|line| self.judge(|session, rules, now| session.from_client(line, rules, now)));
+            let recorded = self.record(judged.collect());
+            let released = recorded.into_iter().map(|recorded| (recorded, Occasion::Said));
+            if self.release(released).await.is_err() {
                 return;
             }
         }
@@ -126,7 +134,7 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
     /// Everything the server says, until one of both is gone.
     pub async fn server_to_client(&self, server: &mut Inlet) -> Ending {
         loop {
-            let (line, came) = match server.next().await {
+            let line = match server.next().await {
                 Arrival::Line(line, came) => (line, came),
                 Arrival::HalfLine(bytes) => {
                     self.desk().cut_short(bytes, false);
@@ -138,9 +146,14 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
                 },
                 Arrival::Gone(gone) => return Ending::ServerLeft(gone),
             };
-            let judged = self.judge(|session, rules, now| session.from_server(line, rules, now));
+            let lines = once(line).chain(from_fn(|| server.ready())).take(MOST_TOGETHER);
+            let judged = lines.map(|(line, came)| {
+                (self.judge(|session, rules, now| session.from_server(line, rules, now)), came)
+            });
+            let (judged, came): (_, Vec<_>) = judged.unzip();
             let recorded = self.record(judged);
-            if self.release(recorded, Occasion::Heard(&came)).await.is_err() {
+            let released = recorded.into_iter().zip(came.iter().map(Occasion::Heard));
+            if self.release(released).await.is_err() {
                 return Ending::ClientLeft;
             }
             self.heard.notify_one();
@@ -149,19 +162,17 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
 
     /// A new server takes the old one's place: what that one had not answered is answered for it.
     async fn close_open(&self, why: &str) -> Result<(), Unread> {
-        for judged in self.judge(|session, _, now| session.server_gone(why, now)) {
-            let recorded = self.record(judged);
-            self.release(recorded, Occasion::Guard).await?;
-        }
+        let recorded = self.record(self.judge(|session, _, now| session.server_gone(why, now)));
+        self.release(by_guard(recorded)).await?;
         self.heard.notify_one();
         Ok(())
     }
 
     /// Sends what was released, and then closes the server's input.
     async fn send(&self) -> Infallible {
-        while let Some(message) = self.unsent.next().await {
-            let bytes = message.len();
-            self.to_server.lock().await.send(message).await;
+        while let Some(messages) = self.unsent.next().await {
+            let bytes = messages.iter().map(|message| message.len()).sum();
+            self.to_server.lock().await.send_all(messages).await;
             self.unsent.sent(bytes);
         }
         self.to_server.lock().await.close();
@@ -189,27 +200,20 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
 
     /// What the client may see may be something else now: it is told where that is so.
     pub async fn show_again(&self) {
-        for judged in self.judge(Session::policy_changed) {
-            let recorded = self.record(judged);
-            // A client that is gone is noticed by its own loop.
-            let _ = self.release(recorded, Occasion::Guard).await;
-        }
+        let recorded = self.record(self.judge(Session::policy_changed));
+        // A client that is gone is noticed by its own loop.
+        let _ = self.release(by_guard(recorded)).await;
     }
 
     /// Closes what is still open, first in the record and then towards the client, and signs off.
     pub async fn finish(&self, ending: &Ending) {
         let why = ending.sentence();
-        let open = self.judge(|session, _, now| session.server_gone(why, now));
-        let recorded: Vec<_> = open.into_iter().map(|judged| self.record(judged)).collect();
+        let recorded = self.record(self.judge(|session, _, now| session.server_gone(why, now)));
         self.desk().recorder.note(What::Stopped { why: why.to_owned() });
-        let told = async {
-            for answer in recorded {
-                // A client that is gone needs no answer.
-                let _ = self.release(answer, Occasion::Guard).await;
-            }
-        };
-        if timeout(LAST_WORDS, told).await.is_err() {
-            tracing::debug!("the client did not read its last answers");
+        match timeout(LAST_WORDS, self.release(by_guard(recorded))).await {
+            // A client that is gone needs no answer.
+            Ok(Ok(()) | Err(Unread)) => {}
+            Err(_) => tracing::debug!("the client did not read its last answers"),
         }
     }
 
@@ -219,28 +223,35 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
         judge(session, rules, now)
     }
 
-    fn record(&self, judged: Judged) -> Recorded {
+    /// What was judged together is recorded by one write.
+    fn record(&self, judged: Vec<Judged>) -> Vec<Recorded> {
         let Desk { session, recorder, .. } = &mut *self.desk();
         if let Some((name, version)) = session.client() {
             recorder.know_client(name, version);
         }
-        let recorded = judged.record(recorder);
+        let recorded = Judged::record_together(judged, recorder);
         recorder.keep_pins();
         recorded
     }
 
-    async fn release(&self, recorded: Recorded, occasion: Occasion<'_>) -> Result<(), Unread> {
-        for release in recorded.releases() {
-            match release {
-                Release::ToServer(message) => match self.unsent.put(message).await {
-                    Ok(()) => {}
-                    Err(full) => self.give_back(full).await?,
-                },
-                Release::ToClient(message) => self.to_client.tell(message, occasion).await?,
-                Release::Nothing => {}
+    async fn release(&self, recorded: impl Iterator<Item = (Recorded, Occasion<'_>)>) -> Result<(), Unread> {
+        let mut to_client = Vec::new();
+        for (recorded, occasion) in recorded {
+            for release in recorded.releases() {
+                match release {
+                    Release::ToServer(message) => match self.unsent.put(message).await {
+                        Ok(()) => {}
+                        Err(full) => self.give_back(full).await?,
+                    },
+                    Release::ToClient(message) => to_client.push((message, occasion)),
+                    Release::EachToClient(messages) => {
+                        to_client.extend(messages.into_iter().map(|message| (message, occasion)));
+                    }
+                    Release::Nothing => {}
+                }
             }
         }
-        Ok(())
+        self.to_client.tell_all(to_client).await
     }
 
     /// A request that could not be sent is answered in the server's place, and judged as its answer.
@@ -250,7 +261,8 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
         for id in asked_by(&full.message) {
             let answer = Line::Whole(reply::error(Some(&id), NOT_THERE, &why, None));
             let judged = self.judge(|session, rules, now| session.from_server(answer, rules, now));
-            for release in self.record(judged).releases() {
+            let releases = self.record(vec![judged]).into_iter().flat_map(Recorded::releases);
+            for release in releases {
                 if let Release::ToClient(message) = release {
                     self.to_client.tell(message, Occasion::Said).await?;
                 }
@@ -259,10 +271,20 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
         Ok(())
     }
 
+    /// Records what is no message.
+    pub fn note(&self, what: What) {
+        self.desk().recorder.note(what);
+    }
+
     /// Never held across a wait: both loops run on one thread and take turns at waits only.
     fn desk(&self) -> RefMut<'_, Desk> {
         self.desk.borrow_mut()
     }
+}
+
+/// What nobody asked for just now.
+fn by_guard<'o>(recorded: Vec<Recorded>) -> impl Iterator<Item = (Recorded, Occasion<'o>)> {
+    recorded.into_iter().map(|recorded| (recorded, Occasion::Guard))
 }
 
 impl Desk {

@@ -19,7 +19,7 @@ pub mod stdio;
 pub mod target;
 
 use crate::transport::absent::Absent;
-use mcp::{Id, Line};
+use mcp::{Id, Line, Payload};
 use tokio::sync::mpsc;
 
 /// Messages read from a server and not yet judged; small, so that a slow client reaches the server.
@@ -95,13 +95,27 @@ pub enum Inlet {
 impl Outlet {
     /// Sends one message. A server that cannot take it says so at its [`Inlet`]: by its end, or by
     /// an error answer.
-    pub async fn send(&mut self, message: Vec<u8>) {
+    pub async fn send(&mut self, message: Payload) {
         match self {
-            Self::Pipe(outlet) => outlet.send(message).await,
+            Self::Pipe(outlet) => outlet.send(message.into_bytes()).await,
             Self::Http(outlet) => outlet.send(message).await,
             Self::Sse(outlet) => outlet.send(message).await,
             Self::Absent(absent) => absent.send(message).await,
             Self::Bridged(outlet) => outlet.send(message).await,
+        }
+    }
+
+    /// Sends messages that are there together, in their order.
+    pub async fn send_all(&mut self, messages: Vec<Payload>) {
+        match self {
+            Self::Pipe(outlet) => {
+                outlet.send_all(messages.into_iter().map(Payload::into_bytes).collect()).await;
+            }
+            other => {
+                for message in messages {
+                    other.send(message).await;
+                }
+            }
         }
     }
 
@@ -135,6 +149,14 @@ impl Inlet {
             Self::Remote(inbox) => inbox.next().await.unwrap_or_else(|| closed(0)),
             Self::Channel { arrivals, exit } => arrivals.recv().await.unwrap_or_else(|| closed(*exit)),
             Self::Bridged(inlet) => inlet.next().await,
+        }
+    }
+
+    /// The next line, where it came together with the last.
+    pub fn ready(&mut self) -> Option<(Line, Came)> {
+        match self {
+            Self::Pipe(server) => server.ready().map(|line| (line, Came::Together)),
+            Self::Remote(_) | Self::Channel { .. } | Self::Bridged(_) => None,
         }
     }
 

@@ -54,18 +54,21 @@
 
 use crate::entry::Entry;
 use crate::refusal::{self, Addressee};
+use mcp::Payload;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where entries go before anything leaves. Implemented by the agent's spool; a receipt means that
-/// the entry survives the death of this process.
+/// the entries survive the death of this process.
 pub trait Audit {
+    /// Keeps all of these, or none of them.
+    ///
     /// # Errors
-    /// The entry could not be kept; what it is about must not leave then.
-    fn enter(&mut self, entry: &Entry) -> Result<Receipt, Unrecordable>;
+    /// They could not be kept; what they are about must not leave then.
+    fn enter(&mut self, entries: &[&Entry]) -> Result<Receipt, Unrecordable>;
 }
 
-/// Proof that an entry was kept. Made in one place outside tests: the spool.
+/// Proof that entries were kept. Made in one place outside tests: the spool.
 #[derive(Debug)]
 #[must_use]
 pub struct Receipt {
@@ -73,7 +76,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The caller asserts that the entry it was given is kept.
+    /// The caller asserts that the entries it was given are kept.
     pub fn assertion() -> Self {
         Self { _private: () }
     }
@@ -100,6 +103,8 @@ enum Parts {
         batch: mcp::Batch,
         from_client: bool,
     },
+    /// What the client is told of several of its requests, each by a message of its own.
+    Apart(Vec<Part>),
 }
 
 /// One message's judgement.
@@ -121,11 +126,13 @@ pub struct Recorded {
     second: Release,
 }
 
-/// What a transport does now. Bytes are one message each (or, in 2025-03-26, one batch), without a newline.
+/// What a transport does now. A payload is one message (or, in 2025-03-26, one batch), without a newline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Release {
-    ToServer(Vec<u8>),
-    ToClient(Vec<u8>),
+    ToServer(Payload),
+    ToClient(Payload),
+    /// Several answers that belong to one line, each a message of its own.
+    EachToClient(Vec<Payload>),
     /// Nothing leaves (a notification that was refused, a line that was not a message).
     Nothing,
 }
@@ -179,10 +186,15 @@ impl Judged {
         Self { parts: Parts::Batch { parts, batch, from_client } }
     }
 
+    /// Answers to the client that do not go as one array.
+    pub(crate) fn apart(judged: Vec<Self>) -> Self {
+        Self { parts: Parts::Apart(judged.into_iter().flat_map(Self::into_parts).collect()) }
+    }
+
     fn into_parts(self) -> Vec<Part> {
         match self.parts {
             Parts::One(part) => vec![part],
-            Parts::Batch { parts, .. } => parts,
+            Parts::Batch { parts, .. } | Parts::Apart(parts) => parts,
         }
     }
 
@@ -219,17 +231,13 @@ impl Judged {
 
     /// All that will be recorded: mostly none or one, two where a broken answer also ends a call.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        let parts = match &self.parts {
-            Parts::One(part) => std::slice::from_ref(part),
-            Parts::Batch { parts, .. } => parts,
-        };
-        parts.iter().flat_map(|part| &part.entries)
+        self.parts().iter().flat_map(|part| &part.entries)
     }
 
     pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
         let parts = match &mut self.parts {
             Parts::One(part) => std::slice::from_mut(part),
-            Parts::Batch { parts, .. } => parts,
+            Parts::Batch { parts, .. } | Parts::Apart(parts) => parts,
         };
         parts.iter_mut().flat_map(|part| &mut part.entries)
     }
@@ -237,29 +245,56 @@ impl Judged {
     /// Puts the entry on record. Where that fails, what would have left is replaced by an error to
     /// the client that says so: a call does not leave, a result is withheld.
     pub fn record(self, audit: &mut dyn Audit) -> Recorded {
+        self.recorded(|part| part.record(audit))
+    }
+
+    /// Puts what was judged one after the other on record together, which costs one write. Where that fails,
+    /// each is tried on its own, so that only what cannot be kept is held back.
+    pub fn record_together(judged: Vec<Self>, audit: &mut dyn Audit) -> Vec<Recorded> {
+        let entries: Vec<&Entry> = judged.iter().flat_map(Self::parts).flat_map(Part::to_enter).collect();
+        let kept = entries.is_empty() || audit.enter(&entries).is_ok();
+        let record = |one: Self| if kept { one.recorded(|part| part.release) } else { one.record(audit) };
+        judged.into_iter().map(record).collect()
+    }
+
+    fn parts(&self) -> &[Part] {
+        match &self.parts {
+            Parts::One(part) => std::slice::from_ref(part),
+            Parts::Batch { parts, .. } | Parts::Apart(parts) => parts,
+        }
+    }
+
+    fn recorded(self, mut record: impl FnMut(Part) -> Release) -> Recorded {
         match self.parts {
-            Parts::One(part) => Recorded { first: part.record(audit), second: Release::Nothing },
+            Parts::One(part) => Recorded { first: record(part), second: Release::Nothing },
             Parts::Batch { parts, batch, from_client } => {
-                let releases = parts.into_iter().map(|part| part.record(audit)).collect();
+                let releases = parts.into_iter().map(record).collect();
                 Recorded::of_batch(releases, batch, from_client)
             }
+            Parts::Apart(parts) => Recorded::apart(parts.into_iter().map(record)),
         }
     }
 }
 
 impl Part {
+    fn to_enter(&self) -> impl Iterator<Item = &Entry> {
+        let end = self.end.as_deref().filter(|(_, sending)| !sending.was_held_back());
+        self.entries.iter().chain(end.map(|(entry, _)| entry))
+    }
+
     fn record(self, audit: &mut dyn Audit) -> Release {
-        let end = self.end.filter(|end| !end.1.was_held_back()).map(|end| end.0);
-        let kept = self.entries.iter().chain(&end).try_for_each(|entry| {
-            let Receipt { .. } = audit.enter(entry)?;
-            Ok(())
-        });
-        if let Some(sending) = self.sending.filter(|_| kept.is_err()) {
-            sending.hold_back();
+        let entries: Vec<&Entry> = self.to_enter().collect();
+        if entries.is_empty() {
+            return self.release;
         }
-        match kept {
-            Ok(()) => self.release,
-            Err(why) => self.otherwise.release(self.release, &why),
+        match audit.enter(&entries) {
+            Ok(Receipt { .. }) => self.release,
+            Err(why) => {
+                if let Some(sending) = &self.sending {
+                    sending.hold_back();
+                }
+                self.otherwise.release(self.release, &why)
+            }
         }
     }
 }
@@ -269,9 +304,9 @@ impl Otherwise {
         match (self, release) {
             (Self::Same, Release::ToClient(bytes)) => Release::ToClient(bytes),
             (Self::Same | Self::Nothing, _) => Release::Nothing,
-            (Self::NotSent(to), _) => Release::ToClient(refusal::not_recorded(&to, why)),
-            (Self::Withheld(to), _) => Release::ToClient(refusal::withheld(&to, why)),
-            (Self::Unanswered(to), _) => Release::ToServer(refusal::unanswered(&to, why)),
+            (Self::NotSent(to), _) => Release::ToClient(refusal::not_recorded(&to, why).into()),
+            (Self::Withheld(to), _) => Release::ToClient(refusal::withheld(&to, why).into()),
+            (Self::Unanswered(to), _) => Release::ToServer(refusal::unanswered(&to, why).into()),
         }
     }
 }
@@ -283,15 +318,27 @@ impl Recorded {
         [self.first, self.second]
     }
 
+    fn apart(releases: impl Iterator<Item = Release>) -> Self {
+        let told: Vec<Payload> = releases
+            .filter_map(|release| match release {
+                Release::ToClient(message) => Some(message),
+                _ => None,
+            })
+            .collect();
+        let first = if told.is_empty() { Release::Nothing } else { Release::EachToClient(told) };
+        Self { first, second: Release::Nothing }
+    }
+
     /// What goes on goes as one array, and what comes back too. A batch of which nothing was held back
     /// or changed goes on as it came.
     fn of_batch(releases: Vec<Release>, batch: mcp::Batch, from_client: bool) -> Self {
         let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
         for release in releases {
             match release {
-                Release::ToServer(bytes) => to_server.push(bytes),
-                Release::ToClient(bytes) => to_client.push(bytes),
-                Release::Nothing => {}
+                Release::ToServer(message) => to_server.push(message.into_bytes()),
+                Release::ToClient(message) => to_client.push(message.into_bytes()),
+                // No message of a batch is an array itself.
+                Release::EachToClient(_) | Release::Nothing => {}
             }
         }
         let on = if from_client { &to_server } else { &to_client };
@@ -302,8 +349,8 @@ impl Recorded {
             *(if from_client { &mut server_bytes } else { &mut client_bytes }) = Some(batch.into_bytes());
         }
         Self {
-            first: server_bytes.map_or(Release::Nothing, Release::ToServer),
-            second: client_bytes.map_or(Release::Nothing, Release::ToClient),
+            first: server_bytes.map_or(Release::Nothing, |bytes| Release::ToServer(bytes.into())),
+            second: client_bytes.map_or(Release::Nothing, |bytes| Release::ToClient(bytes.into())),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! [`client`] and [`server`] take a side's lines apart; what a line is about is judged in a room of its
 //! own: [`calls`] (tools, resources, prompts), [`methods`] (everything else), [`lists`], [`subscriptions`],
 //! [`client_features`] (what the server asks), [`definitions`], [`tasks`], [`batches`], [`unreadable`]. Before all of that,
-//! [`redacted`] takes out of a message what policy says must not pass.
+//! [`redacted`] takes out of a message what policy says must not pass; [`taken_out`] counts that.
 
 mod batches;
 mod calls;
@@ -16,6 +16,7 @@ mod methods;
 mod redacted;
 mod server;
 mod subscriptions;
+mod taken_out;
 mod tasks;
 mod unreadable;
 mod waiting;
@@ -29,6 +30,7 @@ use lists::Shown;
 use mcp::Changes;
 use policy::{Decision, Feature, Outcome, Request, Ruleset, ServerIdentity};
 use std::time::Duration;
+use taken_out::TakenOut;
 use tasks::Tasks;
 use time::OffsetDateTime;
 use waiting::{Call, Open, Waiting};
@@ -76,6 +78,7 @@ pub struct Session {
     definitions: Definitions,
     /// Lines of the server's that were dropped.
     noise: u64,
+    taken_out: TakenOut,
     /// Policy lets the member do nothing with this server, so it was never started.
     not_started: bool,
 }
@@ -97,6 +100,7 @@ impl Session {
             client_tasks: Tasks::default(),
             definitions: Definitions::default(),
             noise: 0,
+            taken_out: TakenOut::default(),
             not_started: false,
         }
     }
@@ -159,7 +163,7 @@ impl Session {
         open.sort_by_key(|(_, open)| open.call().map(|call| call.number));
         let lost = open.into_iter().map(|(id, open)| {
             let to = open.addressee(id);
-            let release = Release::ToClient(refusal::server_gone(&to, why));
+            let release = Release::ToClient(refusal::server_gone(&to, why).into());
             match open.outcome(Fate::Lost, 0, now) {
                 Some(entry) => Judged::entered(entry, release, Otherwise::Withheld(to)),
                 None => Judged::pass(release),
@@ -168,8 +172,8 @@ impl Session {
         let mut unanswered = self.asked_client.drain();
         unanswered.sort_by_key(|(_, open)| open.call().map(|call| call.number));
         let unanswered = unanswered.into_iter().filter_map(|(_, open)| open.outcome(Fate::Lost, 0, now));
-        lost.chain(unanswered.map(|entry| Judged::entered(entry, Release::Nothing, Otherwise::Nothing)))
-            .collect()
+        let noted = unanswered.chain(self.taken_out.rest());
+        lost.chain(noted.map(|entry| Judged::entered(entry, Release::Nothing, Otherwise::Nothing))).collect()
     }
 
     /// Does the server owe the client an answer? A subscription stays open for as long as it is wanted.

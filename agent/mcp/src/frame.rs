@@ -1,5 +1,6 @@
 //! Newline framing of the stdio transport (MCP, "Transports: stdio"): bytes in, lines out, bounded.
 
+use crate::message::Message;
 use std::collections::VecDeque;
 
 /// The longest message taken, in bytes, in either direction.
@@ -16,6 +17,22 @@ pub enum Line {
     /// A line longer than the limit, dropped but for its first and last kilobyte, to find an id in: some
     /// peers write it first, some last.
     Oversize { head: Vec<u8>, tail: Vec<u8>, bytes: usize },
+    /// A message that was read already: over HTTP each comes framed, and whoever took it had to look at it.
+    Read(Box<Message>),
+}
+
+impl Line {
+    /// The message in it; where there is none, the line.
+    ///
+    /// # Errors
+    /// See [`Message::parse`], or it was too long.
+    pub fn message(self) -> Result<Message, Self> {
+        match self {
+            Self::Read(message) => Ok(*message),
+            Self::Whole(bytes) => Message::parse_or_return(bytes).map_err(|(_, bytes)| Self::Whole(bytes)),
+            Self::Oversize { .. } => Err(self),
+        }
+    }
 }
 
 /// Splits on 0x0A only: other line separators may stand raw inside JSON strings. Memory is bounded

@@ -68,7 +68,7 @@ pub enum Kind {
 }
 
 /// A message that passed the strict scan. Holds the original bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     text: String,
     kind: Kind,
@@ -79,7 +79,7 @@ pub struct Message {
 }
 
 /// Where the parts of an answer stand in its text.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Answer {
     result: Option<Range<usize>>,
     error: Option<Range<usize>>,

@@ -62,7 +62,7 @@ pub enum Subject<'a> {
 }
 
 /// The owned form that a message keeps.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     about: About,
     pub(crate) tool_use_id: Option<String>,
@@ -70,7 +70,7 @@ pub(crate) struct Asked {
     pub(crate) client_info: Option<(String, String)>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum About {
     ToolCall {
         name: String,

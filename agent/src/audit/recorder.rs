@@ -13,6 +13,9 @@ use std::rc::Rc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// Room for the lines of one write is kept up to here.
+const LINES_KEPT: usize = 16 * 1024;
+
 /// Writes the records of one run.
 pub struct Recorder {
     segment: Rc<Segment>,
@@ -22,6 +25,8 @@ pub struct Recorder {
     /// Where no resident follows the record, pins are kept here, and follow from these.
     pins: Option<Pins>,
     unpinned: Vec<Record>,
+    /// Lines on their way to the segment.
+    lines: Vec<u8>,
 }
 
 impl Recorder {
@@ -39,7 +44,7 @@ impl Recorder {
             server: Server { identity: identity.as_str().to_owned(), entry, catalogue: None },
             what: What::Started { policy_version: 0 },
         };
-        Self { segment, identity, record, pins: None, unpinned: Vec::new() }
+        Self { segment, identity, record, pins: None, unpinned: Vec::new(), lines: Vec::new() }
     }
 
     /// Whom this machine is enrolled for. A claim: the resident stamps its own.
@@ -80,35 +85,48 @@ impl Recorder {
         self.record.server.catalogue = rules.server_name(&self.identity).map(str::to_owned);
     }
 
-    /// Appends one record; its number is used only if it was kept.
+    /// Appends these records by one write; their numbers are used only if they were kept.
     ///
     /// # Errors
-    /// See [`Unkept`].
-    pub fn keep(&mut self, what: What) -> Result<(), Unkept> {
+    /// See [`Unkept`]. None of them was kept then.
+    pub fn keep(&mut self, all: impl IntoIterator<Item = What>) -> Result<(), Unkept> {
+        let (seq, unpinned) = (self.record.seq, self.unpinned.len());
         self.record.time_ms = unix_ms(OffsetDateTime::now_utc());
-        self.record.what = what;
-        self.record.seq += 1;
-        self.record.id = id(self.record.run, self.record.time_ms, self.record.seq);
-        let kept = line(&self.record).and_then(|line| self.segment.append(&line));
+        self.lines.clear();
+        let written = all.into_iter().try_for_each(|what| self.write(what));
+        let kept = written.and_then(|()| self.segment.append(&self.lines));
         if kept.is_err() {
-            self.record.seq -= 1;
-        } else if self.pins.is_some() && matches!(self.record.what, What::Definition(_)) {
-            self.unpinned.push(self.record.clone());
+            self.record.seq = seq;
+            self.unpinned.truncate(unpinned);
         }
+        self.lines.shrink_to(LINES_KEPT);
         kept
     }
 
-    /// As [`Recorder::keep`], for what nothing waits for.
+    fn write(&mut self, what: What) -> Result<(), Unkept> {
+        self.record.what = what;
+        self.record.seq += 1;
+        self.record.id = id(self.record.run, self.record.time_ms, self.record.seq);
+        serde_json::to_writer(&mut self.lines, &self.record)
+            .map_err(|error| Unkept::Shape(error.to_string()))?;
+        self.lines.push(b'\n');
+        if self.pins.is_some() && matches!(self.record.what, What::Definition(_)) {
+            self.unpinned.push(self.record.clone());
+        }
+        Ok(())
+    }
+
+    /// As [`Recorder::keep`], of one record that nothing waits for.
     pub fn note(&mut self, what: What) {
-        if let Err(error) = self.keep(what) {
+        if let Err(error) = self.keep([what]) {
             tracing::warn!(%error, "a record was not kept");
         }
     }
 }
 
 impl Audit for Recorder {
-    fn enter(&mut self, entry: &Entry) -> Result<Receipt, Unrecordable> {
-        match self.keep(what(entry)) {
+    fn enter(&mut self, entries: &[&Entry]) -> Result<Receipt, Unrecordable> {
+        match self.keep(entries.iter().copied().map(what)) {
             Ok(()) => Ok(Receipt::assertion()),
             Err(unkept) => {
                 tracing::error!(%unkept, "a record was not kept, so what it is about does not leave");
@@ -116,12 +134,6 @@ impl Audit for Recorder {
             }
         }
     }
-}
-
-fn line(record: &Record) -> Result<Vec<u8>, Unkept> {
-    let mut line = serde_json::to_vec(record).map_err(|error| Unkept::Shape(error.to_string()))?;
-    line.push(b'\n');
-    Ok(line)
 }
 
 /// A UUIDv7 whose random part is its run's, counted on: unique, and without asking the system for
@@ -169,6 +181,9 @@ fn what(entry: &Entry) -> What {
         },
         EntryKind::Listed { shown, hidden } => What::Listed { method, shown, hidden },
         EntryKind::Malformed { code, message, from_client } => What::Malformed { code, message, from_client },
+        EntryKind::Redacted { messages, from_client } => {
+            What::Redacted { method, from_client, messages, redacted: entry.redacted }
+        }
         EntryKind::Definition { sighting, policy_version } => definition::what(*sighting, policy_version),
     }
 }

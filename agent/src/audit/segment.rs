@@ -1,5 +1,6 @@
-//! The guard's own stretch of the audit log: one file, one record a line, one `write(2)` a record.
-//! What was written here survives the guard; the resident takes it over, or sweeps it up later.
+//! The guard's own stretch of the audit log: one file, one record a line, one `write(2)` for all that was
+//! judged together. What was written here survives the guard; the resident takes it over, or sweeps it up
+//! later.
 //!
 //! The file is locked for as long as its guard lives: a segment that can be locked is a dead guard's.
 
@@ -75,17 +76,17 @@ impl Segment {
         &self.path
     }
 
-    /// Appends one line (with its newline): whole, or not at all.
+    /// Appends lines (with their newlines): all of them whole, or none at all.
     ///
     /// # Errors
     /// See [`Unkept`]. A later record may succeed: a full disk is emptied, a folder is made.
-    pub fn append(&self, line: &[u8]) -> Result<(), Unkept> {
+    pub fn append(&self, lines: &[u8]) -> Result<(), Unkept> {
         let mut slot = self.file.borrow_mut();
         let mut written = match slot.take() {
             Some(written) => written,
             None => self.open()?,
         };
-        let outcome = written.append(line);
+        let outcome = written.append(lines);
         *slot = Some(written);
         outcome.map_err(|source| unkept(&self.path, source))?;
         self.grown.notify_one();
@@ -200,9 +201,9 @@ impl Written {
         Ok(Self { file, bytes })
     }
 
-    fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        let outcome = match self.file.write(line) {
-            Ok(bytes) if bytes == line.len() => {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let outcome = match self.file.write(lines) {
+            Ok(bytes) if bytes == lines.len() => {
                 self.bytes += bytes as u64;
                 return Ok(());
             }

@@ -3,7 +3,7 @@
 
 use crate::transport::Came;
 use crate::transport::lines::{LineReader, LineWriter, Read};
-use mcp::Line;
+use mcp::{Line, Payload};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 
@@ -41,12 +41,26 @@ pub enum Occasion<'a> {
 pub trait FromClient {
     /// What the client says next. Asked for only once what it said before is judged and released.
     async fn next(&mut self) -> Heard;
+
+    /// What came together with that, and is judged together with it.
+    fn ready(&mut self) -> Option<Line> {
+        None
+    }
 }
 
 pub trait ToClient {
     /// # Errors
     /// The client is gone for good.
-    async fn tell(&self, message: Vec<u8>, occasion: Occasion<'_>) -> Result<(), Unread>;
+    async fn tell(&self, message: Payload, occasion: Occasion<'_>) -> Result<(), Unread>;
+
+    /// # Errors
+    /// The client is gone for good.
+    async fn tell_all(&self, messages: Vec<(Payload, Occasion<'_>)>) -> Result<(), Unread> {
+        for (message, occasion) in messages {
+            self.tell(message, occasion).await?;
+        }
+        Ok(())
+    }
 }
 
 impl<R: AsyncRead + Unpin> FromClient for LineReader<R> {
@@ -57,10 +71,22 @@ impl<R: AsyncRead + Unpin> FromClient for LineReader<R> {
             Read::End => Heard::End,
         }
     }
+
+    fn ready(&mut self) -> Option<Line> {
+        Self::ready(self)
+    }
 }
 
 impl<W: AsyncWrite + Unpin> ToClient for Mutex<LineWriter<W>> {
-    async fn tell(&self, message: Vec<u8>, _: Occasion<'_>) -> Result<(), Unread> {
-        self.lock().await.send(message).await.map_err(|_| Unread)
+    async fn tell(&self, message: Payload, _: Occasion<'_>) -> Result<(), Unread> {
+        self.lock().await.send(message.into_bytes()).await.map_err(|_| Unread)
+    }
+
+    async fn tell_all(&self, messages: Vec<(Payload, Occasion<'_>)>) -> Result<(), Unread> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let messages = messages.into_iter().map(|(message, _)| message.into_bytes());
+        self.lock().await.send_all(messages).await.map_err(|_| Unread)
     }
 }

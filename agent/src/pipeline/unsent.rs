@@ -1,8 +1,8 @@
 //! Released messages that the server has not taken: bounded in bytes, so that a server that does not read
 //! slows its client down, and bounded in time, so that it cannot hide the client's end from us.
 
+use mcp::Payload;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -14,8 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 pub struct Unsent {
-    messages: RefCell<VecDeque<Vec<u8>>>,
-    /// Of these messages and the one that is being sent.
+    messages: RefCell<Vec<Payload>>,
+    /// Of these messages and those that are being sent.
     bytes: Cell<usize>,
     closed: Cell<bool>,
     /// Waited in vain; nothing was taken since.
@@ -28,7 +28,7 @@ pub struct Unsent {
 #[derive(Debug, thiserror::Error)]
 #[error("the server does not read its input: {bytes} bytes wait for it, so this message was not sent")]
 pub struct Full {
-    pub message: Vec<u8>,
+    pub message: Payload,
     bytes: usize,
 }
 
@@ -37,7 +37,7 @@ impl Unsent {
     ///
     /// # Errors
     /// The server takes nothing.
-    pub async fn put(&self, message: Vec<u8>) -> Result<(), Full> {
+    pub async fn put(&self, message: Payload) -> Result<(), Full> {
         while self.bytes.get() > 0 && self.bytes.get() + message.len() > MAX_BYTES {
             if self.stuck.get() || timeout(PATIENCE, self.went.notified()).await.is_err() {
                 self.stuck.set(true);
@@ -45,23 +45,26 @@ impl Unsent {
             }
         }
         self.bytes.set(self.bytes.get() + message.len());
-        self.messages.borrow_mut().push_back(message);
+        self.messages.borrow_mut().push(message);
         self.came.notify_one();
         Ok(())
     }
 
-    /// The next message, to be [`Self::sent`]; `None` once closed and empty.
-    pub async fn next(&self) -> Option<Vec<u8>> {
+    /// Every message that waits, to be [`Self::sent`]; `None` once closed and empty.
+    pub async fn next(&self) -> Option<Vec<Payload>> {
         loop {
-            let next = self.messages.borrow_mut().pop_front();
-            if next.is_some() || self.closed.get() {
-                return next;
+            let waiting = std::mem::take(&mut *self.messages.borrow_mut());
+            if !waiting.is_empty() {
+                return Some(waiting);
+            }
+            if self.closed.get() {
+                return None;
             }
             self.came.notified().await;
         }
     }
 
-    /// The server has taken a message of this many bytes.
+    /// The server has taken so many bytes of messages.
     pub fn sent(&self, bytes: usize) {
         self.bytes.set(self.bytes.get() - bytes);
         self.stuck.set(false);
@@ -89,26 +92,27 @@ mod tests {
     #[tokio::test]
     async fn what_waits_is_counted_until_it_was_sent() {
         let unsent = Unsent::default();
-        unsent.put(vec![0; MAX_BYTES - 1]).await.unwrap();
-        let message = unsent.next().await.unwrap();
+        unsent.put(vec![0; MAX_BYTES - 1].into()).await.unwrap();
+        let taken = unsent.next().await.unwrap();
         // Taken, and not sent: no room yet.
-        let more = unsent.put(vec![0; 2]);
+        let more = unsent.put(vec![0; 2].into());
         tokio::pin!(more);
         assert!(futures_util::poll!(&mut more).is_pending());
-        unsent.sent(message.len());
+        unsent.sent(taken.iter().map(|message| message.len()).sum());
         more.await.unwrap();
+        unsent.put(b"[]".to_vec().into()).await.unwrap();
         unsent.close();
-        assert_eq!(unsent.next().await.map(|message| message.len()), Some(2));
+        assert_eq!(unsent.next().await, Some(vec![vec![0; 2].into(), b"[]".to_vec().into()]));
         assert_eq!(unsent.next().await, None);
     }
 
     #[tokio::test]
     async fn a_server_that_takes_nothing_is_waited_for_once() {
         let unsent = Unsent::default();
-        unsent.put(vec![0; MAX_BYTES]).await.unwrap();
+        unsent.put(vec![0; MAX_BYTES].into()).await.unwrap();
         unsent.stuck.set(true);
-        let full = unsent.put(b"{}".to_vec()).await.unwrap_err();
+        let full = unsent.put(b"{}".to_vec().into()).await.unwrap_err();
         assert!(full.to_string().contains("67108864 bytes wait"), "{full}");
-        assert_eq!(full.message, b"{}");
+        assert_eq!(full.message.bytes(), b"{}");
     }
 }

@@ -1,4 +1,5 @@
-//! Newline framing over any byte stream, bounded in memory: one read is many lines, one message is one write.
+//! Newline framing over any byte stream, bounded in memory: one read is many lines, and messages that are
+//! there together are one write.
 
 use mcp::{Line, Splitter, frame::MAX_MESSAGE_BYTES};
 use std::io;
@@ -33,6 +34,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             splitter: Some(Splitter::new(max_bytes)),
             chunk: vec![0; CHUNK_BYTES].into_boxed_slice(),
         }
+    }
+
+    /// The next line of what was read already.
+    pub fn ready(&mut self) -> Option<Line> {
+        self.splitter.as_mut()?.next_line()
     }
 
     /// The next line. A stream that fails has ended.
@@ -70,9 +76,28 @@ impl<W: AsyncWrite + Unpin> LineWriter<W> {
     ///
     /// # Errors
     /// The reader is gone.
-    pub async fn send(&mut self, mut message: Vec<u8>) -> io::Result<()> {
-        message.push(b'\n');
-        self.to.write_all(&message).await?;
+    pub async fn send(&mut self, message: Vec<u8>) -> io::Result<()> {
+        self.send_all([message]).await
+    }
+
+    /// Writes messages, each with its newline, by as few writes as a pipe takes them in.
+    ///
+    /// # Errors
+    /// The reader is gone.
+    pub async fn send_all(&mut self, messages: impl IntoIterator<Item = Vec<u8>>) -> io::Result<()> {
+        let mut together = Vec::new();
+        for message in messages {
+            if together.is_empty() {
+                together = message;
+            } else if together.len() + message.len() < CHUNK_BYTES {
+                together.extend_from_slice(&message);
+            } else {
+                self.to.write_all(&together).await?;
+                together = message;
+            }
+            together.push(b'\n');
+        }
+        self.to.write_all(&together).await?;
         self.to.flush().await
     }
 }

@@ -110,8 +110,26 @@ impl Outlet {
         if self.life.is_down() {
             return self.send_to_a_new_one(message).await;
         }
+        self.write([message]).await;
+    }
+
+    /// Sends messages that are there together, by one write where that can be.
+    pub async fn send_all(&mut self, messages: Vec<Vec<u8>>) {
+        if self.life.is_down() || messages.len() == 1 {
+            for message in messages {
+                self.send(message).await;
+            }
+            return;
+        }
+        for message in &messages {
+            self.life.hear(message);
+        }
+        self.write(messages).await;
+    }
+
+    async fn write(&mut self, messages: impl IntoIterator<Item = Vec<u8>>) {
         if let Some(stdin) = &mut self.stdin
-            && let Err(error) = stdin.send(message).await
+            && let Err(error) = stdin.send_all(messages).await
         {
             tracing::debug!(%error, "the server reads no more");
             self.stdin = None;
@@ -155,6 +173,12 @@ impl Server {
         }
     }
 
+    /// The next line of what was read already, where nothing is to be learnt of it.
+    pub fn ready(&mut self) -> Option<Line> {
+        let plain = self.life.is_known() && self.heard.is_empty() && self.swallowed.is_empty();
+        self.running.as_mut().filter(|_| plain)?.lines.ready()
+    }
+
     fn swallow(&mut self, line: &Line) -> bool {
         let Line::Whole(bytes) = line else { return false };
         let before = self.swallowed.len();
@@ -176,8 +200,7 @@ impl Server {
             }
             Death::OfThisOne => {
                 tracing::warn!("{}; the next call starts it again", gone.why);
-                self.standing.error(&gone.why);
-                self.standing.tell(|facts| facts.process = None);
+                self.standing.ended(&gone.why, Some(gone.exit));
                 Arrival::Lost(gone.why)
             }
             Death::TooOften(times) => {

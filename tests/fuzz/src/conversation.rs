@@ -34,7 +34,7 @@ static RULES: LazyLock<Ruleset> = LazyLock::new(|| {
 struct Book;
 
 impl Audit for Book {
-    fn enter(&mut self, _: &Entry) -> Result<Receipt, Unrecordable> {
+    fn enter(&mut self, _: &[&Entry]) -> Result<Receipt, Unrecordable> {
         Ok(Receipt::assertion())
     }
 }
@@ -82,6 +82,9 @@ fn check(release: &Release) {
                     assert!(!refused.contains(&method.as_str()), "reached the client: {method}");
                 }
             }
+        }
+        Release::EachToClient(messages) => {
+            messages.iter().for_each(|message| check(&Release::ToClient(message.clone())));
         }
         Release::Nothing => {}
     }

@@ -125,12 +125,12 @@ impl Session {
         if decision.outcome() == Outcome::Refused {
             let answer = self.refusal(&to, ask, named.as_ref(), decision);
             let imitation = self.imitation(named.as_ref(), ask);
-            return Judged::entered(entry, Release::ToClient(answer), Otherwise::NotSent(to)).and(imitation);
+            return Judged::entered(entry, Release::ToClient(answer.into()), Otherwise::NotSent(to)).and(imitation);
         }
         let sending = Sending::default();
         let call = self.call(&entry, named, sending.clone());
         self.open(ask, waiting, to.what.clone(), Some(call));
-        Judged::entered(entry, Release::ToServer(message.into_bytes()), Otherwise::NotSent(to)).with(sending)
+        Judged::entered(entry, Release::ToServer(message.into()), Otherwise::NotSent(to)).with(sending)
     }
 
     /// The latest entry, as an open call remembers it.
@@ -221,7 +221,7 @@ impl Session {
         self.remember_task(&message, open);
         let entry = open.outcome(fate, message.bytes().len(), now);
         let entry = entry.map(|entry| Entry { round: round(&message), ..entry });
-        let release = Release::ToClient(message.into_bytes());
+        let release = Release::ToClient(message.into());
         match entry {
             Some(entry) => Judged::entered(entry, release, Otherwise::Withheld(open.addressee(id))),
             None => Judged::pass(release),

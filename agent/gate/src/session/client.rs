@@ -2,10 +2,11 @@
 //! pass and are remembered.
 
 use super::calls::Ask;
-use super::{Now, Session, Waiting, malformed_entry, redacted};
+use super::{Now, Session, Waiting, malformed_entry};
 use crate::entry::{Entry, Fate};
 use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::Answered;
+use crate::redaction::Way;
 use crate::refusal::{Era, Named, shorten};
 use mcp::salvage::salvage_ends;
 use mcp::{Id, Kind, Line, Malformed, Message, Subject};
@@ -15,6 +16,7 @@ impl Session {
     pub(super) fn judge_client_line(&mut self, line: Line, rules: &Ruleset, now: Now) -> Judged {
         match line {
             Line::Oversize { head, tail, bytes } => self.refuse_oversize(&salvage_ends(&head, &tail), bytes),
+            Line::Read(message) => self.judge_client_message(message.on_one_line(), rules, now),
             Line::Whole(bytes) => match Message::parse_or_return(bytes) {
                 Ok(message) => self.judge_client_message(message.on_one_line(), rules, now),
                 Err((Malformed::Batch, bytes)) if self.batches => self.judge_client_batch(bytes, rules, now),
@@ -24,19 +26,16 @@ impl Session {
     }
 
     pub(super) fn judge_client_message(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
-        match self.redact_from_client(message, rules, now) {
-            Ok((message, places)) => redacted::count(self.judge_redacted(message, rules, now), places),
-            Err(refused) => *refused,
-        }
+        self.judge_redacted(message, Way::ToServer, (rules, now), Self::judge_said)
     }
 
-    fn judge_redacted(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
+    fn judge_said(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
         match message.kind().clone() {
             Kind::Request { id, method } => self.judge_request(message, &Ask { id, method, rules, now }),
             Kind::Notification { method } => self.judge_notification(message, &method, rules, now),
             Kind::Response { id } => self.pass_answer(message, &id, Fate::Ok, now),
             Kind::Error { id: Some(id), .. } => self.pass_answer(message, &id, Fate::Error, now),
-            Kind::Error { id: None, .. } => Judged::pass(Release::ToServer(message.into_bytes())),
+            Kind::Error { id: None, .. } => Judged::pass(Release::ToServer(message.into())),
         }
     }
 
@@ -92,11 +91,11 @@ impl Session {
     fn judge_notification(&mut self, message: Message, method: &str, rules: &Ruleset, now: Now) -> Judged {
         if let Subject::Cancelled { request: Some(id) } = message.subject() {
             let ended = self.cancel(id, now);
-            return Judged::pass(Release::ToServer(message.into_bytes())).ending(ended);
+            return Judged::pass(Release::ToServer(message.into())).ending(ended);
         }
         match self.refused_notification(&message, method, rules, now) {
             Some(entry) => Judged::entered(entry, Release::Nothing, Otherwise::Nothing),
-            None => Judged::pass(Release::ToServer(message.into_bytes())),
+            None => Judged::pass(Release::ToServer(message.into())),
         }
     }
 

@@ -1,10 +1,11 @@
 //! What the server says: answers close what they answer, requests and notifications find their room.
 
 use super::client_features::Inputs;
-use super::{Now, Open, Session, Waiting, redacted};
+use super::{Now, Open, Session, Waiting};
 use crate::entry::{Entry, Fate};
 use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::Answered;
+use crate::redaction::Way;
 use mcp::salvage::{salvage, salvage_ends};
 use mcp::{Id, Kind, Line, Malformed, Message, Subject, edit};
 use policy::{Feature, Ruleset};
@@ -22,9 +23,11 @@ impl Session {
                 let why = crate::refusal::oversize_sentence(bytes);
                 self.drop_unreadable("oversize", &why, salvage_ends(&head, &tail), bytes, now)
             }
+            Line::Read(message) => self.judge_server_message(message.on_one_line(), rules, now),
             Line::Whole(bytes) => match Message::parse_or_return(bytes) {
                 Ok(message) => self.judge_server_message(message.on_one_line(), rules, now),
                 Err((Malformed::Batch, bytes)) if self.batches => self.judge_server_batch(bytes, rules, now),
+                Err((why @ Malformed::Batch, bytes)) => self.drop_server_batch(&why, bytes, now),
                 Err((why, bytes)) => {
                     self.drop_unreadable(why.code(), &why.to_string(), salvage(&bytes), bytes.len(), now)
                 }
@@ -33,10 +36,7 @@ impl Session {
     }
 
     pub(super) fn judge_server_message(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
-        match self.redact_from_server(message, rules, now) {
-            Ok((message, places)) => redacted::count(self.judge_heard(message, rules, now), places),
-            Err(withheld) => *withheld,
-        }
+        self.judge_redacted(message, Way::ToClient, (rules, now), Self::judge_heard)
     }
 
     fn judge_heard(&mut self, message: Message, rules: &Ruleset, now: Now) -> Judged {
@@ -45,7 +45,7 @@ impl Session {
             Kind::Notification { .. } => self.pass_server_notification(message, rules, now),
             Kind::Response { id } => self.judge_answer(message, id, None, rules, now),
             Kind::Error { id: Some(id), code } => self.judge_answer(message, id, Some(code), rules, now),
-            Kind::Error { id: None, .. } => Judged::pass(Release::ToClient(message.into_bytes())),
+            Kind::Error { id: None, .. } => Judged::pass(Release::ToClient(message.into())),
         }
     }
 
@@ -72,7 +72,7 @@ impl Session {
                 let outcome = open.outcome(Fate::Error, message.bytes().len(), now);
                 let to = open.addressee(id);
                 let entries = entries.into_iter().chain(outcome);
-                return Judged::pass(Release::ToClient(answer)).and(entries).or(Otherwise::Withheld(to));
+                return Judged::pass(Release::ToClient(answer.into())).and(entries).or(Otherwise::Withheld(to));
             }
         };
         self.pass_or_filter(message, id, open, error, rules, now).and(asked)
@@ -111,7 +111,7 @@ impl Session {
         let (message, defined) = self.look_at_greeting(method, message, rules);
         let announced = edit::announce_changes(message);
         self.has_lists = announced.has;
-        Judged::pass(Release::ToClient(announced.bytes)).and(defined)
+        Judged::pass(Release::ToClient(announced.bytes.into())).and(defined)
     }
 
     /// Takes the open request that the server answers. What it owes no answer to stays.
@@ -126,7 +126,7 @@ impl Session {
         match message.subject() {
             Subject::Cancelled { request: Some(id) } => {
                 let ended = self.end_by_server(id, now);
-                Judged::pass(Release::ToClient(message.into_bytes())).ending(ended)
+                Judged::pass(Release::ToClient(message.into())).ending(ended)
             }
             Subject::Acknowledged { listen: Some(id) } => {
                 let id = id.clone();
@@ -136,7 +136,7 @@ impl Session {
             Subject::Updated { uri } if !rules.visible(&self.question(Feature::Resource, uri, None, now)) => {
                 self.drop_noise("resource-refused", "the server told of a resource that policy does not show")
             }
-            _ => Judged::pass(Release::ToClient(message.into_bytes())),
+            _ => Judged::pass(Release::ToClient(message.into())),
         }
     }
 

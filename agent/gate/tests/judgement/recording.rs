@@ -64,6 +64,39 @@ fn a_held_back_call_is_not_lost_when_the_server_dies() {
 }
 
 #[test]
+fn what_came_together_is_recorded_by_one_write() {
+    let mut stage = Stage::new();
+    let calls: Vec<String> = (1..=3).map(|id| call(id, "read_file", "{}")).collect();
+    let ping = r#"{"jsonrpc":"2.0","id":4,"method":"ping"}"#;
+    let releases = stage.client_together(&[&calls[0], &calls[1], ping, &calls[2]]);
+    assert_eq!(releases, [&calls[0], &calls[1], ping, &calls[2]].map(|text| to_server(text)));
+    assert_eq!((stage.book.writes, stage.book.entries.len()), (1, 3));
+}
+
+#[test]
+fn of_what_came_together_only_that_is_held_back_which_cannot_be_recorded() {
+    let mut stage = Stage::new();
+    stage.book.room = Some(2);
+    let calls: Vec<String> = (1..=3).map(|id| call(id, "read_file", "{}")).collect();
+    let releases = stage.client_together(&calls.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(releases[..2], [to_server(&calls[0]), to_server(&calls[1])]);
+    assert_eq!(error(&releases[2], &json!(3)).0, -32003);
+    assert_eq!(stage.book.entries.len(), 2, "each stands on record once");
+    assert_eq!(stage.server(&result(3, "{}")), Release::Nothing, "it was never sent");
+}
+
+#[test]
+fn a_call_that_came_with_its_cancellation_ends_on_record_only_where_it_began() {
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    for (room, kept) in [(None, 2), (Some(0), 0)] {
+        let mut stage = Stage::new();
+        stage.book.room = room;
+        let _ = stage.client_together(&[&call(1, "read_file", "{}"), cancel]);
+        assert_eq!(stage.book.entries.len(), kept);
+    }
+}
+
+#[test]
 fn secrets_are_masked_in_the_record_and_only_there() {
     let mut stage = Stage::new();
     let text = call(

@@ -2,7 +2,7 @@
 //! that keeps every entry. Speaks raw JSON text and reads answers with plain serde_json, so that the
 //! oracle is not our own grammar.
 
-use gate::{Audit, Entry, EntryKind, Facts, Judged, Now, Receipt, Release, Session, Unrecordable};
+use gate::{Audit, Entry, EntryKind, Facts, Judged, Now, Receipt, Recorded, Release, Session, Unrecordable};
 use mcp::{Line, Splitter};
 use policy::{Document, Ruleset, ServerIdentity, Standing};
 use serde_json::Value;
@@ -106,14 +106,21 @@ pub struct Book {
     pub entries: Vec<Entry>,
     /// Why nothing more can be written, once that is so.
     pub full: Option<&'static str>,
+    /// Entries that still fit, where that is not every one.
+    pub room: Option<usize>,
+    pub writes: usize,
 }
 
 impl Audit for Book {
-    fn enter(&mut self, entry: &Entry) -> Result<Receipt, Unrecordable> {
+    fn enter(&mut self, entries: &[&Entry]) -> Result<Receipt, Unrecordable> {
         if let Some(why) = self.full {
             return Err(Unrecordable(why.to_owned()));
         }
-        self.entries.push(entry.clone());
+        if let Some(room) = &mut self.room {
+            *room = room.checked_sub(entries.len()).ok_or(Unrecordable("no room".to_owned()))?;
+        }
+        self.writes += 1;
+        self.entries.extend(entries.iter().map(|entry| (*entry).clone()));
         Ok(Receipt::assertion())
     }
 }
@@ -158,6 +165,18 @@ impl Stage {
     pub fn client_line(&mut self, line: Line) -> Release {
         let judged = self.session.from_client(line, &self.rules, self.now());
         self.only(judged)
+    }
+
+    /// Lines that came by one read.
+    pub fn client_together(&mut self, texts: &[&str]) -> Vec<Release> {
+        let now = self.now();
+        let judge = |text: &&str| {
+            let line = Line::Whole(text.as_bytes().to_vec());
+            self.session.from_client(line, &self.rules, now)
+        };
+        let judged = texts.iter().map(judge).collect();
+        let recorded = Judged::record_together(judged, &mut self.book);
+        recorded.into_iter().flat_map(Recorded::releases).filter(|one| *one != Release::Nothing).collect()
     }
 
     pub fn server(&mut self, text: &str) -> Release {
@@ -254,11 +273,11 @@ pub fn result(id: u64, result: &str) -> String {
 }
 
 pub fn to_server(text: &str) -> Release {
-    Release::ToServer(text.as_bytes().to_vec())
+    Release::ToServer(text.as_bytes().to_vec().into())
 }
 
 pub fn to_client(text: &str) -> Release {
-    Release::ToClient(text.as_bytes().to_vec())
+    Release::ToClient(text.as_bytes().to_vec().into())
 }
 
 /// Recorded arguments.

@@ -185,13 +185,9 @@ impl LegacyServer {
 
     pub(super) fn server_says(&mut self, line: Line, with: Option<&Id>, out: &mut Out) {
         let client = with.and_then(|id| self.client_id(id));
-        let bytes = match line {
-            Line::Whole(bytes) => bytes,
-            Line::Oversize { .. } => return self.unreadable(line, client.as_ref(), out),
-        };
-        let message = match Message::parse_or_return(bytes) {
+        let message = match line.message() {
             Ok(message) => message,
-            Err((_, bytes)) => return self.unreadable(Line::Whole(bytes), client.as_ref(), out),
+            Err(line) => return self.unreadable(line, client.as_ref(), out),
         };
         match message.kind().clone() {
             Kind::Response { id } | Kind::Error { id: Some(id), .. } => self.answered(message, &id, out),
@@ -303,6 +299,7 @@ impl LegacyServer {
     fn unreadable(&mut self, line: Line, client: Option<&Id>, out: &mut Out) {
         let found = match &line {
             Line::Whole(bytes) => salvage(bytes),
+            Line::Read(message) => salvage(message.bytes()),
             Line::Oversize { head, tail, .. } => salvage_ends(head, tail),
         };
         let asked = found.id.filter(|_| !found.has_method).and_then(|id| {

@@ -152,16 +152,9 @@ impl ModernServer {
     pub(super) fn server_says(&mut self, line: Line, with: Option<&Id>, out: &mut Out) {
         let with = with.map(|id| self.rounds.client_id(id));
         let with = with.filter(|id| !out.is_for_server(id));
-        let bytes = match line {
-            Line::Whole(bytes) => bytes,
-            Line::Oversize { .. } => return out.pass(self.rounds.found_again(line), with.as_ref()),
-        };
-        let message = match Message::parse_or_return(bytes) {
+        let message = match line.message() {
             Ok(message) => message,
-            Err((_, bytes)) => {
-                let line = self.rounds.found_again(Line::Whole(bytes));
-                return out.pass(line, with.as_ref());
-            }
+            Err(line) => return out.pass(self.rounds.found_again(line), with.as_ref()),
         };
         match message.kind().clone() {
             Kind::Response { id } | Kind::Error { id: Some(id), .. } => {

@@ -112,16 +112,15 @@ impl Opening {
     }
 
     pub(super) fn server_says(&mut self, line: Line, with: Option<&Id>, out: &mut Out) -> Turn {
-        let Line::Whole(bytes) = line else {
-            out.pass(line, with);
-            return Turn::Stay;
-        };
-        let Ok(message) = Message::parse(bytes.clone()) else {
-            out.pass(Line::Whole(bytes), with);
-            return Turn::Stay;
+        let message = match line.message() {
+            Ok(message) => message,
+            Err(line) => {
+                out.pass(line, with);
+                return Turn::Stay;
+            }
         };
         let (Kind::Response { id } | Kind::Error { id: Some(id), .. }) = message.kind() else {
-            out.tell_client(bytes, with);
+            out.tell_client(message.into_bytes(), with);
             return Turn::Stay;
         };
         if self.doubt.as_ref().is_some_and(|doubt| doubt.probe == *id) {
@@ -139,13 +138,13 @@ impl Opening {
                 }
                 Found::Modern | Found::Foreign => self.agreed(),
             };
-            out.tell_client(bytes, with);
+            out.tell_client(message.into_bytes(), with);
             return turn;
         }
         if let Some(request) = self.asked.remove(id) {
             return self.answered(request, message, out);
         }
-        out.tell_client(bytes, with);
+        out.tell_client(message.into_bytes(), with);
         Turn::Stay
     }
 

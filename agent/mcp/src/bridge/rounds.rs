@@ -216,6 +216,7 @@ impl Rounds {
     pub(super) fn found_again(&mut self, line: Line) -> Line {
         let found = match &line {
             Line::Whole(bytes) => salvage(bytes),
+            Line::Read(message) => salvage(message.bytes()),
             Line::Oversize { head, tail, .. } => salvage_ends(head, tail),
         };
         let Some(id) = found.id.filter(|_| !found.has_method) else { return line };

@@ -48,6 +48,7 @@ impl Ends {
             match step {
                 Step::ToServer(bytes) => self.server.push(read(&bytes)),
                 Step::ToClient { line: Line::Whole(bytes), .. } => self.client.push(read(&bytes)),
+                Step::ToClient { line: Line::Read(message), .. } => self.client.push(read(message.bytes())),
                 Step::ToClient { line: Line::Oversize { .. }, .. } => self.client.push(json!("oversize")),
             }
         }
