@@ -13,7 +13,7 @@
 mod control;
 mod definition;
 
-use crate::record::{Fate, Record, What};
+use crate::record::{Fate, Phase, Record, What};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -91,6 +91,8 @@ fn activity_of(what: &What) -> (u32, &'static str) {
         What::Listed { .. } => (READ, "Read"),
         What::Definition(it) => definition::activity(it),
         What::Malformed { .. } => (OTHER, "Reject"),
+        What::Redacted { .. } => (OTHER, "Redact"),
+        What::Restart { .. } => (OTHER, "Restart"),
     }
 }
 
@@ -99,6 +101,7 @@ fn severity(what: &What) -> (u32, &'static str) {
     match what {
         What::Call { decision: policy::Outcome::Refused | policy::Outcome::WouldRefuse, .. } => (2, "Low"),
         What::Malformed { .. } => (3, "Medium"),
+        What::Restart { phase: Phase::Ended, .. } => (2, "Low"),
         What::Definition(it) => definition::severity(it),
         _ => (1, "Informational"),
     }
@@ -148,6 +151,8 @@ fn code(what: &What) -> &'static str {
         What::Listed { .. } => "listed",
         What::Malformed { .. } => "malformed",
         What::Definition(_) => "definition",
+        What::Redacted { .. } => "redacted",
+        What::Restart { .. } => "restart",
     }
 }
 
@@ -213,9 +218,13 @@ fn operation(what: &What) -> &str {
     match what {
         What::Started { .. } => "start",
         What::Stopped { .. } => "stop",
-        What::Call { method, .. } | What::Outcome { method, .. } | What::Listed { method, .. } => method,
+        What::Call { method, .. }
+        | What::Outcome { method, .. }
+        | What::Listed { method, .. }
+        | What::Redacted { method, .. } => method,
         What::Malformed { .. } => "unreadable",
         What::Definition(_) => "define",
+        What::Restart { .. } => "restart",
     }
 }
 
@@ -257,7 +266,16 @@ fn outcome(what: &What) -> Map<String, Value> {
             "status_id": 2, "status": "Failure", "status_code": code, "status_detail": message
         }),
         What::Stopped { why } => json!({ "status_id": 1, "status": "Success", "status_detail": why }),
-        What::Started { .. } | What::Listed { .. } => json!({ "status_id": 1, "status": "Success" }),
+        What::Restart { phase: Phase::Ended, why, exit } => json!({
+            "status_id": 2, "status": "Failure", "status_code": exit.map_or("ended".to_owned(), |exit| exit.to_string()),
+            "status_detail": why
+        }),
+        What::Restart { phase: Phase::BegunAnew, why, .. } => {
+            json!({ "status_id": 1, "status": "Success", "status_detail": why })
+        }
+        What::Started { .. } | What::Listed { .. } | What::Redacted { .. } => {
+            json!({ "status_id": 1, "status": "Success" })
+        }
         What::Definition(it) => definition::status(it),
     })
 }
@@ -308,6 +326,15 @@ fn unmapped(record: &Record, place: Option<Place<'_>>) -> Value {
         }
         What::Malformed { from_client, .. } => put("from_client", json!(from_client)),
         What::Definition(it) => definition::unmapped(it, &mut put),
+        What::Redacted { from_client, messages, redacted, .. } => {
+            put("from_client", json!(from_client));
+            put("messages", json!(messages));
+            put("redacted", json!(redacted));
+        }
+        What::Restart { phase, exit, .. } => {
+            put("phase", json!(phase));
+            put("exit", json!(exit));
+        }
         What::Started { .. } | What::Stopped { .. } => {}
     }
     Value::Object(rest)
@@ -336,6 +363,12 @@ fn message(record: &Record) -> String {
         }
         What::Malformed { message, .. } => format!("a message was refused as unreadable: {message}"),
         What::Definition(it) => definition::message(it, server),
+        What::Redacted { method, from_client, messages, redacted } => {
+            let from = if *from_client { "the client" } else { server };
+            format!("policy took something out of {messages} {method} of {from}, in {redacted} places")
+        }
+        What::Restart { phase: Phase::Ended, why, .. } => format!("{server} is gone: {why}"),
+        What::Restart { phase: Phase::BegunAnew, why, .. } => format!("{server} is back: {why}"),
     }
 }
 

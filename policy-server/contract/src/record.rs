@@ -126,6 +126,35 @@ pub enum What {
     },
     /// A server defined something new, or otherwise than before.
     Definition(Box<Definition>),
+    /// Policy took something out of messages that are no call and no answer to one (progress, logging):
+    /// told of the first of a method at once, of the others by their number.
+    Redacted {
+        method: String,
+        from_client: bool,
+        /// How many since the last record of this method.
+        messages: u64,
+        /// In how many places of them.
+        redacted: u64,
+    },
+    /// The server's process or session ended under a conversation that goes on.
+    Restart {
+        phase: Phase,
+        /// A sentence.
+        why: String,
+        /// What a process exited with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exit: Option<u8>,
+    },
+}
+
+/// Where a restart stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The old one is gone; what it had not answered is lost.
+    Ended,
+    /// A new one has taken its place.
+    BegunAnew,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]

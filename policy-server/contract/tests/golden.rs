@@ -6,8 +6,8 @@
 use contract::enrolment::{ApiProblem, EnrolReply, EnrolRequest, Machine, ManagedProfile, RenewRequest};
 use contract::ocsf::{Place, activity};
 use contract::record::{
-    Batch, Client, Definition, DefinitionChange, DefinitionFlag, Durable, Fate, Happened, Part, Record,
-    START, Server, What,
+    Batch, Client, Definition, DefinitionChange, DefinitionFlag, Durable, Fate, Happened, Part, Phase,
+    Record, START, Server, What,
 };
 use contract::report::{
     Coverage, CoveredServer, DeviceReport, Finding, PolicyRefused, ReportReply, Severity, StreamEvent,
@@ -114,6 +114,32 @@ fn every_kind() -> Vec<(&'static str, What)> {
         ),
         ("definition-new", definition(Happened::New, false)),
         ("definition-held", definition(Happened::Changed, true)),
+        ("definition-approved", definition(Happened::Approved, false)),
+        (
+            "redacted",
+            What::Redacted {
+                method: "notifications/message".to_owned(),
+                from_client: false,
+                messages: 40,
+                redacted: 41,
+            },
+        ),
+        (
+            "restart-ended",
+            What::Restart {
+                phase: Phase::Ended,
+                why: "the server `files` ended (exit status: 3)".to_owned(),
+                exit: Some(3),
+            },
+        ),
+        (
+            "restart-begun-anew",
+            What::Restart {
+                phase: Phase::BegunAnew,
+                why: "a new process took up the conversation".to_owned(),
+                exit: None,
+            },
+        ),
     ]
 }
 

@@ -22,9 +22,14 @@ pub async fn tell(app: &App, device: &Device, records: &[&str]) -> Result<(), St
         };
         let server = short(&server.identity);
         let subject = format!("{server}: {}", short(&it.subject()));
-        if it.event == Happened::Restored {
-            app.store.resolve_alert(&device.id, DEFINITION_CHANGED, &subject).await?;
-            continue;
+        match it.event {
+            // Whoever approved it there is on record; signs of poison stay for somebody else to look at.
+            Happened::Restored | Happened::Approved => {
+                app.store.resolve_alert(&device.id, DEFINITION_CHANGED, &subject).await?;
+                continue;
+            }
+            Happened::Forgotten => continue,
+            Happened::New | Happened::Changed => {}
         }
         for (code, severity) in alerts(&it) {
             let detail = detail(code, &it, &server, &device.machine.hostname);

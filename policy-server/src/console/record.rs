@@ -118,6 +118,8 @@ fn kind_name(kind: &str) -> &'static str {
         "listed" => "list shown",
         "malformed" => "malformed message",
         "definition" => "definition",
+        "redacted" => "something taken out",
+        "restart" => "server restarted",
         _ => "other",
     }
 }

@@ -31,7 +31,10 @@ pub(super) fn decision(what: &What) -> Map<String, Value> {
             "action_id": 99, "action": "Filtered", "disposition_id": 7, "disposition": "Custom Action"
         }),
         What::Definition(it) => super::definition::control(it),
-        What::Listed { .. } | What::Outcome { .. } | What::Stopped { .. } => json!({}),
+        What::Redacted { .. } => json!({
+            "action_id": 4, "action": "Modified", "disposition_id": 11, "disposition": "Corrected"
+        }),
+        What::Listed { .. } | What::Outcome { .. } | What::Stopped { .. } | What::Restart { .. } => json!({}),
     })
 }
 

@@ -10,10 +10,16 @@ pub(super) fn activity(it: &Definition) -> (u32, &'static str) {
         Happened::New => (READ, "Read"),
         Happened::Changed => (UPDATE, "Update"),
         Happened::Restored => (OTHER, "Restore"),
+        Happened::Approved => (OTHER, "Approve"),
+        Happened::Forgotten => (OTHER, "Forget"),
     }
 }
 
 pub(super) fn severity(it: &Definition) -> (u32, &'static str) {
+    // Trust that a developer gave is for somebody to look at now and then.
+    if matches!(it.event, Happened::Approved | Happened::Forgotten) {
+        return (2, "Low");
+    }
     match (it.is_poisoned(), needs_a_look(it)) {
         (true, true) => (4, "High"),
         (false, true) => (3, "Medium"),
@@ -23,7 +29,8 @@ pub(super) fn severity(it: &Definition) -> (u32, &'static str) {
 
 /// Not for the author of the policy, who approved this very one.
 fn needs_a_look(it: &Definition) -> bool {
-    !it.approved && (it.held || it.event == Happened::Changed || !it.flags.is_empty())
+    let by_somebody = matches!(it.event, Happened::Approved | Happened::Forgotten);
+    !by_somebody && !it.approved && (it.held || it.event == Happened::Changed || !it.flags.is_empty())
 }
 
 pub(super) fn status(it: &Definition) -> Value {

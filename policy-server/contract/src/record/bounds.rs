@@ -27,15 +27,16 @@ impl Record {
         }
         let of_kind: &[(&str, u64)] = match &self.what {
             What::Started { policy_version } => &[("policy_version", *policy_version)],
-            What::Call { call, policy_version, .. } => {
-                &[("call", *call), ("policy_version", *policy_version)]
+            What::Call { call, policy_version, redacted, .. } => {
+                &[("call", *call), ("policy_version", *policy_version), ("redacted", *redacted)]
             }
-            What::Outcome { call, duration_us, bytes, .. } => {
-                &[("call", *call), ("duration_us", *duration_us), ("bytes", *bytes)]
+            What::Outcome { call, duration_us, bytes, redacted, .. } => {
+                &[("call", *call), ("duration_us", *duration_us), ("bytes", *bytes), ("redacted", *redacted)]
             }
+            What::Redacted { messages, redacted, .. } => &[("messages", *messages), ("redacted", *redacted)],
             What::Listed { shown, hidden, .. } => &[("shown", *shown), ("hidden", *hidden)],
             What::Definition(it) => &[("policy_version", it.policy_version)],
-            What::Stopped { .. } | What::Malformed { .. } => &[],
+            What::Stopped { .. } | What::Malformed { .. } | What::Restart { .. } => &[],
         };
         let mut numbers = [("seq", self.seq)].into_iter().chain(of_kind.iter().copied());
         match numbers.find(|(_, number)| *number > LARGEST) {

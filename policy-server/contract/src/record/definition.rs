@@ -62,6 +62,10 @@ pub enum Happened {
     Changed,
     /// What was pinned, after another was held.
     Restored,
+    /// Somebody on the device approved what was held there; who is the record's `os_user`.
+    Approved,
+    /// Somebody on the device had it forgotten: what is seen next is trusted as at first sight.
+    Forgotten,
 }
 
 /// A sign that a definition is poisoned.
@@ -128,6 +132,8 @@ impl fmt::Display for Happened {
             Self::New => "new",
             Self::Changed => "changed",
             Self::Restored => "restored",
+            Self::Approved => "approved on the device",
+            Self::Forgotten => "forgotten on the device",
         })
     }
 }

@@ -4,7 +4,7 @@
 //! buffered value has lost the bytes that `arguments` must keep.
 
 use super::{
-    Client, Definition, DefinitionChange, DefinitionFlag, Fate, Happened, Part, Record, Server, What,
+    Client, Definition, DefinitionChange, DefinitionFlag, Fate, Happened, Part, Phase, Record, Server, What,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -54,6 +54,9 @@ pub(super) struct Line {
     flags: Option<Vec<DefinitionFlag>>,
     changes: Option<Vec<DefinitionChange>>,
     definition: Option<Box<RawValue>>,
+    messages: Option<u64>,
+    phase: Option<Phase>,
+    exit: Option<u8>,
 }
 
 /// Why a line is no record.
@@ -127,6 +130,13 @@ impl TryFrom<Line> for Record {
                 definition: line.definition,
                 policy_version: need!(line, policy_version),
             })),
+            "redacted" => What::Redacted {
+                method: need!(line, method),
+                from_client: need!(line, from_client),
+                messages: need!(line, messages),
+                redacted: need!(line, redacted),
+            },
+            "restart" => What::Restart { phase: need!(line, phase), why: need!(line, why), exit: line.exit },
             _ => return Err(Unreadable::Kind(line.kind)),
         };
         Ok(Self {
@@ -231,6 +241,14 @@ mod tests {
                 definition: None,
                 policy_version: 7,
             })),
+            What::Redacted {
+                method: "notifications/message".to_owned(),
+                from_client: false,
+                messages: 2,
+                redacted: 3,
+            },
+            What::Restart { phase: Phase::Ended, why: "it fell".to_owned(), exit: Some(3) },
+            What::Restart { phase: Phase::BegunAnew, why: "a new session".to_owned(), exit: None },
         ];
         for kind in kinds {
             let written = serde_json::to_string(&record(kind)).expect("a record is JSON");

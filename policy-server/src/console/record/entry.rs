@@ -10,7 +10,7 @@ use crate::console::words;
 use crate::store::records::RecordRow;
 use askama::Template;
 use axum::response::Response;
-use contract::record::{Definition, Record, What};
+use contract::record::{Definition, Happened, Phase, Record, What};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -104,8 +104,23 @@ impl EntryPage {
                 self.facts.push(("Hidden by policy", words::grouped(hidden)));
             }
             What::Definition(it) => self.tell_definition(*it),
+            What::Redacted { method, from_client, messages, redacted } => {
+                self.method = method;
+                self.facts.push(("From", side(from_client)));
+                self.facts.push(("Messages", words::grouped(messages)));
+                self.tell_redacted(redacted);
+            }
+            What::Restart { phase, why, exit } => {
+                let what = match phase {
+                    Phase::Ended => "the server is gone; what it had not answered is lost",
+                    Phase::BegunAnew => "a new one has taken its place",
+                };
+                self.facts.push(("What happened", what.to_owned()));
+                self.facts.push(("Why", why));
+                self.facts.extend(exit.map(|exit| ("Exit code", exit.to_string())));
+            }
             What::Malformed { code, message, from_client } => {
-                self.facts.push(("From", if from_client { "the client" } else { "the server" }.to_owned()));
+                self.facts.push(("From", side(from_client)));
                 self.facts.push(("Code", code));
                 self.facts.push(("What was wrong", message));
             }
@@ -125,6 +140,9 @@ impl EntryPage {
         if it.approved {
             self.facts.push(("Approved", "by the policy".to_owned()));
         }
+        if matches!(it.event, Happened::Approved | Happened::Forgotten) {
+            self.facts.push(("By", self.os_user.clone()));
+        }
         for flag in it.flags {
             self.facts.push(("Sign", format!("{} {}: {}", flag.sign, flag.member, flag.excerpt)));
         }
@@ -143,6 +161,10 @@ impl EntryPage {
             self.facts.push(("Taken out by policy", format!("in {} {word}", words::grouped(places))));
         }
     }
+}
+
+fn side(from_client: bool) -> String {
+    if from_client { "the client" } else { "the server" }.to_owned()
 }
 
 async fn outcome(visit: &Visit, record: &Record) -> Result<Option<Outcome>, Problem> {

@@ -49,7 +49,7 @@ struct RecordPage {
 
 const DECISIONS: [(&str, &str); 4] =
     [("", "any"), ("allowed", "allowed"), ("refused", "refused"), ("would-refuse", "would be refused")];
-const KINDS: [(&str, &str); 8] = [
+const KINDS: [(&str, &str); 10] = [
     ("", "calls"),
     ("any", "everything"),
     ("started", "guard started"),
@@ -58,6 +58,8 @@ const KINDS: [(&str, &str); 8] = [
     ("listed", "lists shown"),
     ("malformed", "malformed messages"),
     ("definition", "definitions"),
+    ("redacted", "things taken out of other messages"),
+    ("restart", "restarts of servers"),
 ];
 
 pub async fn show(visit: Visit, Asked(search): Asked<Search>) -> Result<Response, Problem> {
