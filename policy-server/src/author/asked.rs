@@ -67,7 +67,10 @@ pub fn recorded(
     let text = |name: &str| Some(arguments?.get(name)?.as_str()?.to_owned());
     match method {
         "tools/call" => Some((Feature::Tool, tool?.to_owned(), arguments.cloned())),
-        "resources/read" | "resources/subscribe" => Some((Feature::Resource, text("uri")?, None)),
+        // Of a subscription of 2026-07-28, each resource has a record of its own.
+        "resources/read" | "resources/subscribe" | "subscriptions/listen" => {
+            Some((Feature::Resource, text("uri")?, None))
+        }
         "prompts/get" => Some((
             Feature::Prompt,
             text("name")?,
@@ -102,6 +105,7 @@ mod tests {
         for (method, tool, feature, name) in [
             ("tools/call", Some("t"), Feature::Tool, "t"),
             ("resources/read", None, Feature::Resource, "file:///x"),
+            ("subscriptions/listen", None, Feature::Resource, "file:///x"),
             ("prompts/get", None, Feature::Prompt, "p"),
             ("sampling/createMessage", None, Feature::Client, "sampling"),
         ] {
@@ -111,5 +115,7 @@ mod tests {
         assert_eq!(recorded("prompts/get", None, Some(&arguments)).unwrap().2, Some(json!({"a": 1})));
         assert!(recorded("tasks/result", Some("t"), Some(&arguments)).is_none());
         assert!(recorded("resources/read", None, None).is_none());
+        // Refused as a whole, before any resource of it was judged.
+        assert!(recorded("subscriptions/listen", None, Some(&json!({"notifications": {}}))).is_none());
     }
 }

@@ -73,21 +73,30 @@ impl Compiled {
     }
 
     pub fn visible(&self, subject: &Subject<'_>) -> bool {
+        self.is_shown(subject, |server, roles| {
+            let candidates = self.index.candidates(server, roles, subject.feature, subject.name);
+            let some = |effect, unconditional: bool| {
+                let mut rules = candidates.iter().map(|number| &self.grants[*number]);
+                rules.any(|rule| rule.effect == effect && !(unconditional && rule.conditional.is_some()))
+            };
+            let allowed = some(Effect::Allow, false) || subject.feature == Feature::Method;
+            allowed && !some(Effect::Deny, true)
+        })
+    }
+
+    /// Where access has ended nothing is, in monitor mode everything; else the grants say it, of the server
+    /// for these roles.
+    pub(super) fn is_shown(
+        &self,
+        subject: &Subject<'_>,
+        by_grants: impl FnOnce(usize, &[usize]) -> bool,
+    ) -> bool {
         if self.standing(subject).is_some() {
             return false;
         }
         let roles = self.members.roles(&subject.member);
-        if self.mode(subject.server, &roles) == Mode::Monitor {
-            return true;
-        }
-        let Some(server) = subject.server else { return false };
-        let candidates = self.index.candidates(server, &roles, subject.feature, subject.name);
-        let some = |effect, unconditional: bool| {
-            let mut rules = candidates.iter().map(|number| &self.grants[*number]);
-            rules.any(|rule| rule.effect == effect && !(unconditional && rule.conditional.is_some()))
-        };
-        let allowed = some(Effect::Allow, false) || subject.feature == Feature::Method;
-        allowed && !some(Effect::Deny, true)
+        let is_monitored = self.mode(subject.server, &roles) == Mode::Monitor;
+        is_monitored || subject.server.is_some_and(|server| by_grants(server, &roles))
     }
 
     /// Access that has ended, in every mode and whatever the grants say.

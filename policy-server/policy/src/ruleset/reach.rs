@@ -99,27 +99,21 @@ impl Compiled {
 
     /// Could some of the names be allowed that a template (`file:///{path}`) stands for?
     fn template_visible(&self, subject: &Subject<'_>) -> bool {
-        if self.standing(subject).is_some() {
-            return false;
-        }
-        let roles = self.members.roles(&subject.member);
-        if self.mode(subject.server, &roles) == Mode::Monitor {
-            return true;
-        }
-        let Some(server) = subject.server else { return false };
-        let names = Pattern::of_template(subject.name);
-        let spoken = self.index.spoken(server, &roles, subject.feature);
-        let rule = |grant: &usize| &self.grants[*grant];
-        let allowed = spoken.iter().any(|(allowed, grant)| {
-            rule(grant).effect == Effect::Allow && Pattern::new(allowed).meets(&names)
-        });
-        let denied = spoken.iter().any(|(denied, grant)| {
-            let rule = rule(grant);
-            rule.effect == Effect::Deny
-                && rule.conditional.is_none()
-                && Pattern::new(denied).matches(names.as_str())
-        });
-        allowed && !denied
+        self.is_shown(subject, |server, roles| {
+            let names = Pattern::of_template(subject.name);
+            let spoken = self.index.spoken(server, roles, subject.feature);
+            let rule = |grant: &usize| &self.grants[*grant];
+            let allowed = spoken.iter().any(|(allowed, grant)| {
+                rule(grant).effect == Effect::Allow && Pattern::new(allowed).meets(&names)
+            });
+            let denied = spoken.iter().any(|(denied, grant)| {
+                let rule = rule(grant);
+                rule.effect == Effect::Deny
+                    && rule.conditional.is_none()
+                    && Pattern::new(denied).matches(names.as_str())
+            });
+            allowed && !denied
+        })
     }
 }
 
