@@ -10,6 +10,7 @@
 //! | `metadata/timestamp.json`, `snapshot.json`, `targets.json` | the other roles, without version in the name (`consistent_snapshot` is false) |
 //! | `targets/policy.toml`, `targets/standing.json` | what it is all for |
 
+mod again;
 mod rejection;
 mod transport;
 mod trusted;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use time::OffsetDateTime;
+use tough::schema::Targets;
 use tough::{ExpirationEnforcement, IntoVec, Limits, Repository, RepositoryLoader, TargetName};
 use transport::InMemory;
 use trusted::Trusted;
@@ -124,7 +126,7 @@ pub async fn verify(bytes: &[u8], anchor: &Anchor, trusted: &Path) -> Result<Pas
     let policy_toml = read_policy(&repository).await?;
     let standing = read_target(&repository, STANDING_TARGET).await?;
     // 7. Whose policy it is, in which format, and not an older one than was seen.
-    let policy_version = check_facts(&repository, anchor)?;
+    let policy_version = check_facts(&repository.targets().signed, anchor)?;
     trusted.check_floor(&repository, policy_version)?;
     // 8. The standing list is understood. (The policy's own text is compiled by the caller.)
     let standing = parse_standing(&standing)?;
@@ -138,10 +140,19 @@ pub async fn verify(bytes: &[u8], anchor: &Anchor, trusted: &Path) -> Result<Pas
 /// # Errors
 /// The first step that failed.
 pub async fn verify_again(bytes: &[u8], anchor: &Anchor) -> Result<Verified, Rejection> {
-    let repository = load(&InMemory::new(parse(bytes)?), &anchor.root, None).await?;
+    let bundle = parse(bytes)?;
+    match again::read(&bundle, anchor, OffsetDateTime::now_utc()) {
+        Some(verified) => Ok(verified),
+        None => verify_by_library(bundle, anchor).await,
+    }
+}
+
+/// The same by the library's own client, which has a word for everything that is wrong.
+async fn verify_by_library(bundle: Bundle, anchor: &Anchor) -> Result<Verified, Rejection> {
+    let repository = load(&InMemory::new(bundle), &anchor.root, None).await?;
     let policy_toml = read_policy(&repository).await?;
     let standing = read_target(&repository, STANDING_TARGET).await?;
-    let policy_version = check_facts(&repository, anchor)?;
+    let policy_version = check_facts(&repository.targets().signed, anchor)?;
     let standing = parse_standing(&standing)?;
     Ok(Verified { policy_version, policy_toml, standing, expires: earliest_expiry(&repository) })
 }
@@ -183,7 +194,7 @@ async fn load(
 async fn foreign(files: &InMemory, anchor: &Anchor) -> Option<Rejection> {
     let own_root = files.get(FIRST_ROOT)?;
     let repository = load(files, own_root, None).await.ok()?;
-    match check_facts(&repository, anchor) {
+    match check_facts(&repository.targets().signed, anchor) {
         Err(foreign @ Rejection::ForeignOrganisation { .. }) => Some(foreign),
         _ => None,
     }
@@ -210,9 +221,9 @@ async fn read_target(repository: &Repository, name: &str) -> Result<String, Reje
 }
 
 /// Step 7, but for the floor.
-fn check_facts(repository: &Repository, anchor: &Anchor) -> Result<u64, Rejection> {
-    let policy = facts_of(repository, POLICY_TARGET)?;
-    let standing = facts_of(repository, STANDING_TARGET)?;
+fn check_facts(targets: &Targets, anchor: &Anchor) -> Result<u64, Rejection> {
+    let policy = facts_of(targets, POLICY_TARGET)?;
+    let standing = facts_of(targets, STANDING_TARGET)?;
     for facts in [&policy, &standing] {
         if facts.organisation != anchor.organisation {
             return Err(Rejection::ForeignOrganisation {
@@ -233,8 +244,8 @@ fn check_facts(repository: &Repository, anchor: &Anchor) -> Result<u64, Rejectio
     Ok(policy.policy_version)
 }
 
-fn facts_of(repository: &Repository, name: &str) -> Result<TargetFacts, Rejection> {
-    let target = repository.targets().signed.targets.iter().find(|(found, _)| found.raw() == name);
+fn facts_of(targets: &Targets, name: &str) -> Result<TargetFacts, Rejection> {
+    let target = targets.targets.iter().find(|(found, _)| found.raw() == name);
     let custom = target.map(|(_, target)| target.custom.clone().into_iter().collect()).unwrap_or_default();
     serde_json::from_value(serde_json::Value::Object(custom))
         .map_err(|error| Rejection::Malformed(format!("what is said of {name}: {error}")))
@@ -246,12 +257,16 @@ fn parse_standing(text: &str) -> Result<Standing, Rejection> {
 }
 
 fn earliest_expiry(repository: &Repository) -> OffsetDateTime {
-    let seconds = [
+    earliest([
         repository.root().signed.expires.as_second(),
         repository.timestamp().signed.expires.as_second(),
         repository.snapshot().signed.expires.as_second(),
         repository.targets().signed.expires.as_second(),
-    ];
+    ])
+}
+
+/// Of times in seconds; one that is no time has passed.
+fn earliest(seconds: [i64; 4]) -> OffsetDateTime {
     let earliest = seconds.into_iter().min().unwrap_or_default();
     OffsetDateTime::from_unix_timestamp(earliest).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
