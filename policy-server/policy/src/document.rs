@@ -8,6 +8,7 @@ mod advice;
 mod cedar_text;
 mod check;
 mod diff;
+mod excerpt;
 mod nearest;
 mod parse;
 mod place;

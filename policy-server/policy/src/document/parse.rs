@@ -6,13 +6,15 @@ mod scope;
 mod test;
 
 use super::check;
+use super::excerpt::Tables;
 use super::reader::{Reader, Section, entries, kind};
-use super::{Defaults, Document, MAX_DOCUMENT_BYTES, Place, Role, Server};
+use super::{Defaults, Document, Grant, MAX_DOCUMENT_BYTES, Place, Role, Server, Test};
 use crate::decision::Mode;
 use crate::identity::ServerIdentity;
 use crate::matcher::{MemberPattern, ServerMatcher};
 use crate::problem::Problem;
-use crate::ruleset::{DefinitionsMode, DoorSettings};
+use crate::redaction::Redaction;
+use crate::ruleset::{DefinitionsMode, DoorSettings, server_among};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -30,6 +32,21 @@ pub(super) struct Named<T> {
     pub rule: Option<Spanned<String>>,
 }
 
+/// What there is one of, or what has a name.
+struct Head {
+    defaults: Defaults,
+    door: DoorSettings,
+    servers: Vec<Server>,
+    roles: Vec<Role>,
+}
+
+/// What stands in lists of tables.
+struct Lists {
+    grants: Vec<Named<Grant>>,
+    redactions: Vec<Named<Redaction>>,
+    tests: Vec<Named<Test>>,
+}
+
 /// With a server, what is said of others is left unread: their grants and redactions, and the tests.
 pub(super) fn document(text: &str, only: Option<&ServerIdentity>) -> Result<Document, Vec<Problem>> {
     if text.len() > MAX_DOCUMENT_BYTES {
@@ -38,6 +55,13 @@ pub(super) fn document(text: &str, only: Option<&ServerIdentity>) -> Result<Docu
         let help = "name many tools by one pattern, and many members by one role".to_owned();
         return Err(vec![Problem { line: 1, column: 1, message, help }]);
     }
+    match only.and_then(|identity| part(text, identity)) {
+        Some(document) => Ok(document),
+        None => whole(text, only),
+    }
+}
+
+fn whole(text: &str, only: Option<&ServerIdentity>) -> Result<Document, Vec<Problem>> {
     let (root, faults) = DeTable::parse_recoverable(text);
     let mut reader = Reader::new(text);
     if !faults.is_empty() {
@@ -51,29 +75,82 @@ pub(super) fn document(text: &str, only: Option<&ServerIdentity>) -> Result<Docu
         }
         return Err(reader.into_problems().unwrap_or_default());
     }
-    let root = Section { table: root.get_ref(), what: "the document".to_owned(), span: 0..0 };
+    let root = section(&root);
     reader.only(&root, &["defaults", "door", "servers", "roles", "grants", "redact", "tests"]);
-    let defaults = defaults(&mut reader, &root);
-    let door = door(&mut reader, &root);
-    let servers = named(&mut reader, &root, "servers", "server", server);
-    let roles = named(&mut reader, &root, "roles", "role", role);
-    let concerned = only.map(|identity| crate::ruleset::server_among(&servers, identity).unwrap_or_default());
-    let is_read = |table: &DeTable<'_>| concerned.is_none_or(|server| names_server(table, server));
-    let grants = listed(&mut reader, &root, "grants", "grant", is_read, grant::read);
-    let redactions = listed(&mut reader, &root, "redact", "redaction", is_read, redact::read);
-    let tests = listed(&mut reader, &root, "tests", "test", |_| only.is_none(), test::read);
-    check::names(&mut reader, &servers, &roles, &grants, &tests);
-    check::redactions(&mut reader, &servers, &roles, &redactions);
-    let document = Document {
-        defaults,
-        door,
-        servers,
-        roles,
-        grants: grants.into_iter().map(|named| named.item).collect(),
-        redactions: redactions.into_iter().map(|named| named.item).collect(),
-        tests: tests.into_iter().map(|named| named.item).collect(),
+    let head = head(&mut reader, &root);
+    let concerned = only.map(|identity| server_among(&head.servers, identity).unwrap_or_default());
+    let lists = lists(&mut reader, &root, concerned);
+    joined(reader, head, lists)
+}
+
+/// The same without reading most of a large document; `None` where that does not do.
+fn part(text: &str, identity: &ServerIdentity) -> Option<Document> {
+    let tables = Tables::of(text)?;
+    let excerpt = tables.head();
+    let (root, faults) = DeTable::parse_recoverable(&excerpt.text);
+    let root = section(faults.is_empty().then_some(&root)?);
+    let mut reader = Reader::of(&excerpt);
+    reader.only(&root, &["defaults", "door", "servers", "roles"]);
+    let head = head(&mut reader, &root);
+    reader.into_problems().is_none().then_some(())?;
+
+    let Some(server) = server_among(&head.servers, identity) else {
+        return Some(Document::of(
+            head,
+            Lists { grants: Vec::new(), redactions: Vec::new(), tests: Vec::new() },
+        ));
     };
-    reader.into_problems().map_or(Ok(document), Err)
+    let excerpt = tables.lists_of(server);
+    let (root, faults) = DeTable::parse_recoverable(&excerpt.text);
+    let root = section(faults.is_empty().then_some(&root)?);
+    let mut reader = Reader::of(&excerpt);
+    reader.only(&root, &["grants", "redact"]);
+    let lists = lists(&mut reader, &root, Some(server));
+    joined(reader, head, lists).ok()
+}
+
+fn section<'t>(root: &'t Spanned<DeTable<'t>>) -> Section<'t> {
+    Section { table: root.get_ref(), what: "the document".to_owned(), span: 0..0 }
+}
+
+fn head(reader: &mut Reader<'_>, root: &Section<'_>) -> Head {
+    Head {
+        defaults: defaults(reader, root),
+        door: door(reader, root),
+        servers: named(reader, root, "servers", "server", server),
+        roles: named(reader, root, "roles", "role", role),
+    }
+}
+
+/// With a server, its own; with an empty name, nobody's.
+fn lists(reader: &mut Reader<'_>, root: &Section<'_>, only: Option<&str>) -> Lists {
+    let is_read = |table: &DeTable<'_>| only.is_none_or(|server| names_server(table, server));
+    Lists {
+        grants: listed(reader, root, "grants", "grant", is_read, grant::read),
+        redactions: listed(reader, root, "redact", "redaction", is_read, redact::read),
+        tests: listed(reader, root, "tests", "test", |_| only.is_none(), test::read),
+    }
+}
+
+fn joined(mut reader: Reader<'_>, head: Head, lists: Lists) -> Result<Document, Vec<Problem>> {
+    check::names(&mut reader, &head.servers, &head.roles, &lists.grants, &lists.tests);
+    check::redactions(&mut reader, &head.servers, &head.roles, &lists.redactions);
+    reader.into_problems().map_or(Ok(Document::of(head, lists)), Err)
+}
+
+impl Document {
+    fn of(head: Head, lists: Lists) -> Self {
+        let Head { defaults, door, servers, roles } = head;
+        Self {
+            defaults,
+            door,
+            servers,
+            roles,
+            grants: lists.grants.into_iter().map(|named| named.item).collect(),
+            redactions: lists.redactions.into_iter().map(|named| named.item).collect(),
+            tests: lists.tests.into_iter().map(|named| named.item).collect(),
+        }
+    }
 }
 
 /// `[grants]` where `[[grants]]` is meant: told once, at the first. Is there any?
@@ -267,3 +344,6 @@ fn each<T>(
 fn plain(texts: &[Spanned<String>]) -> Vec<String> {
     texts.iter().map(|text| text.get_ref().clone()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,12 +14,19 @@ pub(crate) struct Lines<'t> {
     text: &'t str,
     /// Where each line begins.
     starts: Vec<usize>,
+    /// From which offset on so many lines of the document are left out.
+    left_out: &'t [(usize, usize)],
 }
 
 impl<'t> Lines<'t> {
     pub fn of(text: &'t str) -> Self {
         let newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
-        Self { text, starts: std::iter::once(0).chain(newlines).collect() }
+        Self { text, starts: std::iter::once(0).chain(newlines).collect(), left_out: &[] }
+    }
+
+    /// Of an excerpt.
+    pub fn without(self, left_out: &'t [(usize, usize)]) -> Self {
+        Self { left_out, ..self }
     }
 
     pub fn text(&self) -> &'t str {
@@ -30,7 +37,10 @@ impl<'t> Lines<'t> {
         let line = self.starts.partition_point(|start| *start <= offset);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
         let before = self.text.get(start..offset).unwrap_or_default();
-        Place { line, column: 1 + before.chars().count() }
+        let cuts = self.left_out.partition_point(|(from, _)| *from <= offset);
+        let left_out =
+            cuts.checked_sub(1).and_then(|cut| self.left_out.get(cut)).map_or(0, |(_, lines)| *lines);
+        Place { line: line + left_out, column: 1 + before.chars().count() }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! serde's derive would stop at the first fault and could not say which key was meant.
 
+use super::excerpt::Excerpt;
 use super::nearest::nearest_or_all;
 use super::place::{Lines, Place};
 use crate::problem::Problem;
@@ -24,6 +25,11 @@ pub(super) struct Reader<'t> {
 impl<'t> Reader<'t> {
     pub fn new(text: &'t str) -> Self {
         Self { lines: Lines::of(text), problems: Vec::new() }
+    }
+
+    /// Places are those in the whole document.
+    pub fn of(excerpt: &'t Excerpt) -> Self {
+        Self { lines: Lines::of(&excerpt.text).without(&excerpt.left_out), problems: Vec::new() }
     }
 
     pub fn text(&self) -> &'t str {
