@@ -39,6 +39,9 @@ pub enum EntryKind {
     Listed { shown: u64, hidden: u64 },
     /// A message that was refused before it could be judged, and why: stable code and sentence.
     Malformed { code: String, message: String, from_client: bool },
+    /// Something was taken out of messages that have no entry of their own (progress, logging): so many of
+    /// this method since the last entry about it, and in [`Entry::redacted`] in how many places.
+    Redacted { messages: u64, from_client: bool },
     /// The server defined something new, or otherwise than before.
     Definition { sighting: Box<crate::definitions::Sighting>, policy_version: u64 },
 }

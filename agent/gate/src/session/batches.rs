@@ -1,4 +1,5 @@
-//! Batches, in the one revision that has them: each message is judged as if it came alone.
+//! Batches, in the one revision that has them: each message is judged as if it came alone. In every other
+//! revision an array is dropped, and what it answers is ended.
 
 use super::{Now, Session};
 use crate::judged::Judged;
@@ -33,6 +34,25 @@ impl Session {
         });
         let judged = judged.collect();
         Judged::batch(judged, batch, false)
+    }
+
+    /// An array where none was agreed: nothing in it reaches the client, and what it would have answered is
+    /// answered with an error, each by a message of its own, as the client knows no arrays.
+    pub(super) fn drop_server_batch(&mut self, why: &Malformed, bytes: Vec<u8>, now: Now) -> Judged {
+        let batch = match Batch::parse(bytes) {
+            Ok(batch) => batch,
+            Err((why, bytes)) => {
+                return self.drop_unreadable(why.code(), &why.to_string(), salvage(&bytes), bytes.len(), now);
+            }
+        };
+        let count = batch.len();
+        let word = if count == 1 { "message" } else { "messages" };
+        let noise = self.drop_noise(why.code(), &format!("{why}; this one holds {count} {word}"));
+        let ended = batch.messages().filter_map(|bytes| {
+            let sentence = "it came in an array, and no batches were agreed with this server";
+            self.end_unreadable(sentence, &salvage(bytes), bytes.len(), now)
+        });
+        Judged::apart(ended.chain([noise]).collect())
     }
 }
 

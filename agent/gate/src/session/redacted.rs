@@ -28,37 +28,44 @@ enum Belongs {
 }
 
 impl Session {
-    /// The client's message without what policy takes out of it, and how much that was; or what became of
-    /// it instead.
-    pub(super) fn redact_from_client(
+    /// Judges a message as it is without what policy takes out of it, and puts on record in how many places
+    /// something was; or says what became of it instead.
+    pub(super) fn judge_redacted(
         &mut self,
         message: Message,
-        rules: &Ruleset,
-        now: Now,
-    ) -> Result<(Message, u64), Box<Judged>> {
+        way: Way,
+        (rules, now): (&Ruleset, Now),
+        judge: impl FnOnce(&mut Self, Message, &Ruleset, Now) -> Judged,
+    ) -> Judged {
         if !rules.redacts() {
-            return Ok((message, 0));
+            return judge(self, message, rules, now);
         }
-        let belongs = self.client_message_belongs(&message);
+        let belongs = self.belongs(&message, way);
         let redactions = self.redactions(&belongs, rules, now);
-        redaction::message(message, &redactions, Way::ToServer)
-            .map_err(|withheld| Box::new(self.refuse_unredacted(*withheld, belongs, rules, now)))
+        match redaction::message(message, &redactions, way) {
+            Ok((message, 0)) => judge(self, message, rules, now),
+            Ok((message, places)) => {
+                let method = method_of(&message).to_owned();
+                let judged = judge(self, message, rules, now);
+                self.count(judged, &method, way, places)
+            }
+            Err(withheld) => match way {
+                Way::ToServer => self.refuse_unredacted(*withheld, belongs, rules, now),
+                Way::ToClient => self.withhold_unredacted(&withheld, now),
+            },
+        }
     }
 
-    /// The same for the server's message.
-    pub(super) fn redact_from_server(
-        &mut self,
-        message: Message,
-        rules: &Ruleset,
-        now: Now,
-    ) -> Result<(Message, u64), Box<Judged>> {
-        if !rules.redacts() {
-            return Ok((message, 0));
+    /// On the entry of the call, or of its end; of what has none, by an entry of its own.
+    fn count(&mut self, mut judged: Judged, method: &str, way: Way, places: u64) -> Judged {
+        let counts =
+            |entry: &&mut Entry| matches!(entry.kind, EntryKind::Call { .. } | EntryKind::Outcome { .. });
+        let mut is_counted = false;
+        if let Some(entry) = judged.entries_mut().find(counts) {
+            entry.redacted = places;
+            is_counted = true;
         }
-        let belongs = self.server_message_belongs(&message);
-        let redactions = self.redactions(&belongs, rules, now);
-        redaction::message(message, &redactions, Way::ToClient)
-            .map_err(|withheld| Box::new(self.withhold_unredacted(&withheld, now)))
+        if is_counted { judged } else { judged.and(self.taken_out.note(method, way, places)) }
     }
 
     fn redactions<'r>(&self, belongs: &Belongs, rules: &'r Ruleset, now: Now) -> Vec<&'r Redaction> {
@@ -69,44 +76,41 @@ impl Session {
         }
     }
 
-    fn client_message_belongs(&self, message: &Message) -> Belongs {
-        match message.kind() {
-            Kind::Request { method, .. } | Kind::Notification { method } if redaction::is_whole(method) => {
+    fn belongs(&self, message: &Message, way: Way) -> Belongs {
+        match (message.kind(), way) {
+            (Kind::Request { method, .. } | Kind::Notification { method }, _)
+                if redaction::is_whole(method) =>
+            {
                 Belongs::Nobody
             }
-            // It answers what the server asked inside an answer, which another rule may speak of.
-            Kind::Request { .. } if message.params().is_some_and(|it| it.contains("inputResponses")) => {
-                Belongs::Unknown
-            }
-            Kind::Request { method, .. } => match message.subject() {
-                Subject::ToolCall { name, .. } => Belongs::To(Named::new(Feature::Tool, name)),
-                Subject::Prompt { name, .. } | Subject::Completion { prompt: Some(name), .. } => {
-                    Belongs::To(Named::new(Feature::Prompt, name))
-                }
-                Subject::Resource { uri } | Subject::Completion { resource: Some(uri), .. } => {
-                    Belongs::To(Named::new(Feature::Resource, uri))
-                }
-                Subject::Task { id: Some(id) } => known(self.server_tasks.maker(id)),
-                _ => Belongs::To(Named::new(Feature::Method, method)),
-            },
-            Kind::Response { id } | Kind::Error { id: Some(id), .. } => {
+            (Kind::Request { method, .. }, Way::ToServer) => self.client_request_belongs(message, method),
+            (Kind::Request { method, .. }, Way::ToClient) => feature(method)
+                .map_or(Belongs::Unknown, |feature| Belongs::To(Named::new(Feature::Client, feature))),
+            (Kind::Response { id } | Kind::Error { id: Some(id), .. }, Way::ToServer) => {
                 belongs(self.asked_client.get(id), false)
             }
-            Kind::Notification { .. } | Kind::Error { id: None, .. } => Belongs::Unknown,
+            (Kind::Response { .. }, Way::ToClient) if message.input_requests().is_some() => Belongs::Unknown,
+            (Kind::Response { id }, Way::ToClient) => belongs(self.asked_server.get(id), true),
+            (Kind::Error { id: Some(id), .. }, Way::ToClient) => belongs(self.asked_server.get(id), false),
+            (Kind::Notification { .. } | Kind::Error { id: None, .. }, _) => Belongs::Unknown,
         }
     }
 
-    fn server_message_belongs(&self, message: &Message) -> Belongs {
-        match message.kind() {
-            Kind::Request { method, .. } | Kind::Notification { method } if redaction::is_whole(method) => {
-                Belongs::Nobody
+    fn client_request_belongs(&self, message: &Message, method: &str) -> Belongs {
+        // It answers what the server asked inside an answer, which another rule may speak of.
+        if message.params().is_some_and(|it| it.contains("inputResponses")) {
+            return Belongs::Unknown;
+        }
+        match message.subject() {
+            Subject::ToolCall { name, .. } => Belongs::To(Named::new(Feature::Tool, name)),
+            Subject::Prompt { name, .. } | Subject::Completion { prompt: Some(name), .. } => {
+                Belongs::To(Named::new(Feature::Prompt, name))
             }
-            Kind::Request { method, .. } => feature(method)
-                .map_or(Belongs::Unknown, |feature| Belongs::To(Named::new(Feature::Client, feature))),
-            Kind::Notification { .. } | Kind::Error { id: None, .. } => Belongs::Unknown,
-            Kind::Response { .. } if message.input_requests().is_some() => Belongs::Unknown,
-            Kind::Response { id } => belongs(self.asked_server.get(id), true),
-            Kind::Error { id: Some(id), .. } => belongs(self.asked_server.get(id), false),
+            Subject::Resource { uri } | Subject::Completion { resource: Some(uri), .. } => {
+                Belongs::To(Named::new(Feature::Resource, uri))
+            }
+            Subject::Task { id: Some(id) } => known(self.server_tasks.maker(id)),
+            _ => Belongs::To(Named::new(Feature::Method, method)),
         }
     }
 
@@ -147,7 +151,7 @@ impl Session {
         };
         let to = open.addressee(id.clone());
         let outcome = open.outcome(Fate::Error, 0, now);
-        Judged::pass(Release::ToServer(refusal::not_asked(&to)))
+        Judged::pass(Release::ToServer(refusal::not_asked(&to).into()))
             .and(outcome.into_iter().chain([entry]))
             .or(Otherwise::Unanswered(to))
     }
@@ -156,7 +160,7 @@ impl Session {
     fn withhold_unredacted(&mut self, Withheld { message, why }: &Withheld, now: Now) -> Judged {
         if let Kind::Request { id, .. } = message.kind() {
             let noise = self.noise_entry(RULE, &why.to_string());
-            return Judged::pass(Release::ToServer(refusal::server_not_heard(id))).and(noise);
+            return Judged::pass(Release::ToServer(refusal::server_not_heard(id).into())).and(noise);
         }
         let bytes = message.bytes();
         self.drop_unreadable(RULE, &why.to_string(), salvage(bytes), bytes.len(), now)
@@ -188,14 +192,11 @@ fn refusal_of(why: Blocked) -> Decision {
     }
 }
 
-/// Puts on record in how many places something was taken out.
-pub(super) fn count(mut judged: Judged, places: u64) -> Judged {
-    let counts =
-        |entry: &&mut Entry| matches!(entry.kind, EntryKind::Call { .. } | EntryKind::Outcome { .. });
-    if places > 0
-        && let Some(entry) = judged.entries_mut().find(counts)
-    {
-        entry.redacted = places;
+/// For the record: answers have none of their own.
+fn method_of(message: &Message) -> &str {
+    match message.kind() {
+        Kind::Request { method, .. } | Kind::Notification { method } => method,
+        Kind::Response { .. } => "(result)",
+        Kind::Error { .. } => "(error)",
     }
-    judged
 }

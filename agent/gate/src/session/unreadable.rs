@@ -16,7 +16,7 @@ impl Session {
     pub(super) fn refuse_malformed(&self, why: &Malformed, bytes: &[u8]) -> Judged {
         let found = salvage(bytes);
         let release = if is_answerable(&found, why) {
-            Release::ToClient(refusal::malformed(self.answerable_id(&found), why))
+            Release::ToClient(refusal::malformed(self.answerable_id(&found), why).into())
         } else {
             Release::Nothing
         };
@@ -27,7 +27,7 @@ impl Session {
         let release = if found.is_answer {
             Release::Nothing
         } else {
-            Release::ToClient(refusal::oversize(self.answerable_id(found), bytes))
+            Release::ToClient(refusal::oversize(self.answerable_id(found), bytes).into())
         };
         let entry = malformed_entry("oversize", &refusal::oversize_sentence(bytes), true);
         Judged::entered(entry, release, Otherwise::Same)
@@ -45,7 +45,7 @@ impl Session {
             Clash::TooMany => ("too-many-open", "too many requests are open at once"),
         };
         let entry = malformed_entry(code, why, true);
-        Judged::entered(entry, Release::ToClient(refusal::unadmitted(why, code)), Otherwise::Same)
+        Judged::entered(entry, Release::ToClient(refusal::unadmitted(why, code).into()), Otherwise::Same)
     }
 
     /// A line that is no message never reaches the client. Where it was the answer to an open request,
@@ -58,19 +58,28 @@ impl Session {
         bytes: usize,
         now: Now,
     ) -> Judged {
-        let answered = found.id.filter(|_| !found.has_method);
-        let open = answered.and_then(|id| match self.take_open(&id) {
-            Answered::Open(open) => Some((id, open)),
-            Answered::Late | Answered::Unasked => None,
-        });
-        let Some((id, open)) = open else { return self.drop_noise(code, why) };
-        let to = open.addressee(id);
-        let answer = Release::ToClient(refusal::unreadable_answer(&to, why));
-        let noise = self.noise_entry(code, why);
-        match open.outcome(Fate::Error, bytes, now) {
-            Some(entry) => Judged::entered(entry, answer, Otherwise::Withheld(to)).and(noise),
-            None => Judged::pass(answer).and(noise),
+        match self.end_unreadable(why, &found, bytes, now) {
+            Some(ended) => ended.and(self.noise_entry(code, why)),
+            None => self.drop_noise(code, why),
         }
+    }
+
+    /// The end of the open request that something answers which cannot be passed on.
+    pub(super) fn end_unreadable(
+        &mut self,
+        why: &str,
+        found: &Salvaged,
+        bytes: usize,
+        now: Now,
+    ) -> Option<Judged> {
+        let id = found.id.as_ref().filter(|_| !found.has_method)?;
+        let Answered::Open(open) = self.take_open(id) else { return None };
+        let to = open.addressee(id.clone());
+        let answer = Release::ToClient(refusal::unreadable_answer(&to, why).into());
+        Some(match open.outcome(Fate::Error, bytes, now) {
+            Some(entry) => Judged::entered(entry, answer, Otherwise::Withheld(to)),
+            None => Judged::pass(answer),
+        })
     }
 
     pub(super) fn drop_noise(&mut self, code: &str, why: &str) -> Judged {

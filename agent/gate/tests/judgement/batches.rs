@@ -98,6 +98,45 @@ fn a_part_that_cannot_be_recorded_is_held_back_and_the_rest_is_not() {
 }
 
 /// One of the things that may stand in a batch.
+#[test]
+fn attack_an_array_where_none_was_agreed_leaves_no_call_open() {
+    let mut stage = settled("2025-11-25");
+    for id in [2, 3, 4] {
+        let _ = stage.client(&call(id, "read_file", "{}"));
+    }
+    let asked = r#"{"jsonrpc":"2.0","id":"s1","method":"roots/list"}"#;
+    let array = format!("[{},{asked},{},{}]", result(2, "{}"), result(99, "{}"), result(4, "{}"));
+    let [Release::EachToClient(answers), Release::Nothing] = stage.server_batch(&array) else {
+        panic!("not answered one by one")
+    };
+    let answers: Vec<Value> = answers.iter().map(|bytes| serde_json::from_slice(bytes).unwrap()).collect();
+    let ids: Vec<&Value> = answers.iter().map(|answer| &answer["id"]).collect();
+    assert_eq!(ids, [2, 4]);
+    for answer in &answers {
+        assert!(answer["error"]["message"].as_str().unwrap().contains("no batches were agreed"), "{answer}");
+    }
+    assert_eq!(stage.malformed(), ["batch"]);
+    let EntryKind::Malformed { message, from_client, .. } = &stage.last().kind else { panic!("no record") };
+    assert!(message.contains("this one holds 4 messages") && !from_client, "{message}");
+    let errors = stage
+        .book
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.kind, EntryKind::Outcome { fate: gate::Fate::Error, .. }));
+    assert_eq!(errors.count(), 2);
+    // The third is still open, and the ids of the others are free.
+    assert_eq!(stage.server(&result(3, "{}")), crate::stage::to_client(&result(3, "{}")));
+    assert!(matches!(stage.client(&call(2, "read_file", "{}")), Release::ToServer(_)));
+}
+
+#[test]
+fn an_array_that_answers_nothing_reaches_nobody_and_is_on_record() {
+    let mut stage = settled("2025-06-18");
+    let told = stage.server_batch(r#"[{"jsonrpc":"2.0","method":"notifications/message","params":{}}]"#);
+    assert_eq!(told, [Release::Nothing, Release::Nothing]);
+    assert_eq!(stage.malformed(), ["batch"]);
+}
+
 fn part() -> impl Strategy<Value = String> {
     let id = 0u64..4;
     prop_oneof![
@@ -115,7 +154,7 @@ fn part() -> impl Strategy<Value = String> {
 fn told(release: &Release) -> Vec<Value> {
     match release {
         Release::ToServer(bytes) | Release::ToClient(bytes) => serde_json::from_slice(bytes).unwrap(),
-        Release::Nothing => Vec::new(),
+        Release::EachToClient(_) | Release::Nothing => Vec::new(),
     }
 }
 
@@ -134,7 +173,7 @@ proptest! {
             match if from_client { alone.client(part) } else { alone.server(part) } {
                 Release::ToServer(bytes) => to_server.push(serde_json::from_slice::<Value>(&bytes).unwrap()),
                 Release::ToClient(bytes) => to_client.push(serde_json::from_slice::<Value>(&bytes).unwrap()),
-                Release::Nothing => {}
+                Release::EachToClient(_) | Release::Nothing => {}
             }
         }
         prop_assert_eq!(told(&left[0]), to_server);

@@ -33,12 +33,12 @@ fn stage() -> Stage {
 
 fn to_server(release: Release) -> String {
     let Release::ToServer(bytes) = release else { panic!("not to the server: {release:?}") };
-    String::from_utf8(bytes).unwrap()
+    String::from_utf8(bytes.into_bytes()).unwrap()
 }
 
 fn to_client(release: Release) -> String {
     let Release::ToClient(bytes) = release else { panic!("not to the client: {release:?}") };
-    String::from_utf8(bytes).unwrap()
+    String::from_utf8(bytes.into_bytes()).unwrap()
 }
 
 /// Nothing on record says it.
@@ -130,6 +130,10 @@ fn notices_questions_and_their_answers_are_redacted() {
         r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":{"password":"p","text":"hunter2"}}}"#,
     ));
     assert!(notice.contains(r#"{"password":"[redacted]","text":"[redacted]"}"#), "{notice}");
+    let EntryKind::Redacted { messages: 1, from_client: false } = stage.last().kind else {
+        panic!("it left no record: {:?}", stage.book.entries)
+    };
+    assert_eq!((stage.last().method.as_str(), stage.last().redacted), ("notifications/message", 2));
     let question = to_client(stage.server(
         r#"{"jsonrpc":"2.0","id":"s1","method":"elicitation/create","params":{"message":"Is it hunter2?","requestedSchema":{"type":"object"}}}"#,
     ));
@@ -147,6 +151,33 @@ fn notices_questions_and_their_answers_are_redacted() {
         stage.client(r#"{"jsonrpc":"2.0","id":"s2","result":{"action":"accept","content":{"hunter2":"p"}}}"#),
     );
     assert!(told.contains("\"error\"") && !told.contains("hunter2"), "{told}");
+    assert_unsaid(&stage, "hunter2");
+}
+
+#[test]
+fn attack_a_flood_of_notices_with_secrets_neither_fills_the_record_nor_hides_in_it() {
+    let mut stage = stage();
+    for _ in 0..100 {
+        let _ = stage.server(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1,"message":"hunter2"}}"#);
+        let _ = stage.client(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1,"message":"hunter2"}}"#);
+    }
+    let _ = stage.server(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1,"message":"well"}}"#);
+    let counted = |stage: &Stage, client: bool| {
+        let told = stage.book.entries.iter().filter_map(|entry| match entry.kind {
+            EntryKind::Redacted { messages, from_client } if from_client == client => {
+                Some((messages, entry.redacted))
+            }
+            _ => None,
+        });
+        told.fold((0, 0, 0), |(entries, sum, places), (messages, redacted)| {
+            (entries + 1, sum + messages, places + redacted)
+        })
+    };
+    assert_eq!(counted(&stage, false), (7, 64, 64));
+    let _ = stage.server_dies("it left");
+    for client in [false, true] {
+        assert_eq!(counted(&stage, client), (8, 100, 100), "the rest is told at the end");
+    }
     assert_unsaid(&stage, "hunter2");
 }
 
