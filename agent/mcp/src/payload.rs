@@ -47,7 +47,6 @@ impl Payload {
             Self::Bytes(bytes) => bytes,
         }
     }
-
 }
 
 impl Deref for Payload {
@@ -100,7 +99,10 @@ mod tests {
     #[test]
     fn what_was_read_is_what_came_byte_for_byte() {
         let text = br#" {"jsonrpc":"2.0","id":1.0,"x":1} "#.to_vec();
-        assert!(matches!(Payload::read(text.clone()), Payload::Bytes(bytes) if bytes == text), "no id is 1.0");
+        assert!(
+            matches!(Payload::read(text.clone()), Payload::Bytes(bytes) if bytes == text),
+            "no id is 1.0"
+        );
         let text = b" {\"jsonrpc\":\"2.0\",\r\"id\":1,\"method\":\"m\",\"x\":1.0} ".to_vec();
         let payload = Payload::read(text.clone());
         assert!(matches!(payload, Payload::Read(_)));

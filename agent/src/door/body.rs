@@ -52,6 +52,7 @@ impl Bodies {
             if bytes.len() + data.len() > SMALL_BYTES && room.is_none() {
                 // It is never closed.
                 room = Arc::clone(&self.0).acquire_owned().await.ok();
+                bytes.reserve_exact(announced.unwrap_or(0).saturating_sub(bytes.len()));
             }
             bytes.extend_from_slice(&data);
         }

@@ -13,7 +13,7 @@ use crate::door::told::{About, Told};
 use crate::pipeline::client::{FromClient, Heard, Occasion, ToClient, Unread};
 use crate::transport::http::params::ParamHeaders;
 use hyper::HeaderMap;
-use mcp::{Id, Line};
+use mcp::{Id, Line, Payload};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -102,7 +102,7 @@ impl Conversation {
         let (stream, ticket, pieces) = self.streams().open(&mut posted);
         let attached = Attached { conversation: Rc::clone(self), stream, ticket, pieces };
         self.flush().await;
-        let heard = Heard::Line(Line::Whole(posted.bytes));
+        let heard = Heard::Line(posted.payload.into());
         self.say.send(Said { heard, stream: Some(stream) }).await.map_err(|_| Over)?;
         Ok(attached)
     }
@@ -222,25 +222,25 @@ impl Conversation {
     pub fn mismatch(&self, headers: &HeaderMap, posted: &Posted) -> Option<String> {
         let [call] = posted.requests() else { return None };
         let tool = call.name.as_deref().filter(|_| call.method == "tools/call")?;
-        param_headers::disagreement(&self.params.borrow(), tool, &posted.bytes, headers)
+        param_headers::disagreement(&self.params.borrow(), tool, &posted.payload, headers)
     }
 
     /// Clients name the version that was agreed on; what they may be sent depends on it.
     fn learn(&self, told: &Told) {
         if self.manner == Manner::Shared && self.streams().lists_tools(&told.about) {
-            self.params.borrow_mut().learn(&told.bytes);
+            self.params.borrow_mut().learn(&told.payload);
         }
         let About::Answer(ids) = &told.about else { return };
         let is_it = |id: &Id| ids.contains(id);
         if self.initialize.borrow().as_ref().is_some_and(is_it) {
             *self.initialize.borrow_mut() = None;
-            *self.version.borrow_mut() = agreed_version(&told.bytes);
+            *self.version.borrow_mut() = agreed_version(&told.payload);
         }
     }
 }
 
 impl ToClient for Rc<Conversation> {
-    async fn tell(&self, message: Vec<u8>, occasion: Occasion<'_>) -> Result<(), Unread> {
+    async fn tell(&self, message: Payload, occasion: Occasion<'_>) -> Result<(), Unread> {
         let told = Told::read(message);
         self.learn(&told);
         self.deliver(told, occasion).await;

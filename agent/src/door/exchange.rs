@@ -13,14 +13,14 @@ use tokio::time::timeout;
 /// A request that takes longer is answered by events, so that its client hears that we live.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// `status` is that of a plain answer.
+/// `status` is that of a plain answer; where that is an error, by its code.
 ///
 /// # Errors
 /// The message is not taken.
 pub async fn exchange(
     conversation: &Rc<Conversation>,
     posted: Posted,
-    status: impl FnOnce(&[u8]) -> StatusCode,
+    status: impl FnOnce(Option<i64>) -> StatusCode,
 ) -> Result<Answer, Refused> {
     let unreadable = matches!(posted.shape, Shape::Unreadable);
     let mut attached = conversation.post(posted).await.map_err(|_| Refused::Session)?;
@@ -30,7 +30,7 @@ pub async fn exchange(
         Ok(Some(Piece::Nothing)) if unreadable => Err(Refused::Bad("its body is no message")),
         Ok(Some(Piece::Nothing)) => Ok(answer::empty(StatusCode::ACCEPTED)),
         Ok(Some(Piece::Message(message))) if message.alone => {
-            let status = if unreadable { StatusCode::BAD_REQUEST } else { status(&message.bytes) };
+            let status = if unreadable { StatusCode::BAD_REQUEST } else { status(message.code) };
             Ok(answer::json(status, message.bytes))
         }
         Ok(Some(Piece::Message(message))) => Ok(by_events(attached, Some(message))),

@@ -1,13 +1,14 @@
 //! One POST, read as far as HTTP has to know of it: what will be answered, and in which era.
 //!
-//! Judges nothing: the bytes go to the gate as they came.
+//! Judges nothing: what was read here is what the gate judges, and its bytes are what goes on.
 
-use mcp::{Id, Kind, Message, Subject};
+use crate::transport::outgoing::named_by;
+use mcp::{Id, Kind, Message, Payload, Subject};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub struct Posted {
-    pub bytes: Vec<u8>,
+    pub payload: Payload,
     pub shape: Shape,
     pub is_batch: bool,
     /// It is a `notifications/cancelled`.
@@ -48,21 +49,21 @@ impl Posted {
     pub fn read(bytes: Vec<u8>) -> Self {
         let is_batch = bytes.trim_ascii_start().first() == Some(&b'[');
         let posted =
-            |bytes, shape| Self { bytes, shape, is_batch, cancels: false, version: None, client: None };
+            |payload, shape| Self { payload, shape, is_batch, cancels: false, version: None, client: None };
         if is_batch {
             let shape = batch(&bytes).unwrap_or(Shape::Unreadable);
-            return posted(bytes, shape);
+            return posted(bytes.into(), shape);
         }
-        match Message::parse_or_return(bytes) {
-            Ok(message) => {
+        match Payload::read(bytes) {
+            Payload::Read(message) => {
                 let shape = shape_of(&message);
                 let cancels = matches!(message.subject(), Subject::Cancelled { .. });
                 let version = message.protocol_version().map(str::to_owned);
                 let client =
                     message.client_info().map(|(name, version)| (name.to_owned(), version.to_owned()));
-                Self { cancels, version, client, ..posted(message.into_bytes(), shape) }
+                Self { cancels, version, client, ..posted(Payload::Read(message), shape) }
             }
-            Err((_, bytes)) => posted(bytes, Shape::Unreadable),
+            unread @ Payload::Bytes(_) => posted(unread, Shape::Unreadable),
         }
     }
 
@@ -121,32 +122,11 @@ fn asked(message: &Message, id: &Id, method: &str) -> Asked {
         id: id.clone(),
         method: method.to_owned(),
         token: meta.progress_token.and_then(|token| Id::from_json(token.get())),
-        name: named_by(method, params),
+        name: named_by(method, message).map(str::to_owned),
         version: message.protocol_version().map(str::to_owned),
         has_capabilities: meta.capabilities.is_some(),
         wants_log: meta.log_level.is_some(),
     }
-}
-
-/// The member of `params` that names what the method is about.
-fn named_by(method: &str, params: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Params<'a> {
-        #[serde(borrow)]
-        name: Option<&'a RawValue>,
-        #[serde(borrow)]
-        uri: Option<&'a RawValue>,
-        #[serde(borrow, rename = "taskId")]
-        task_id: Option<&'a RawValue>,
-    }
-    let params: Params<'_> = serde_json::from_str(params).ok()?;
-    let named = match method {
-        "tools/call" | "prompts/get" => params.name,
-        "resources/read" => params.uri,
-        "tasks/get" | "tasks/update" | "tasks/cancel" => params.task_id,
-        _ => None,
-    };
-    serde_json::from_str(named?.get()).ok()
 }
 
 #[derive(Default, Deserialize)]

@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
-use mcp::{Id, Kind, Message, reply};
+use mcp::{Id, reply};
 use serde_json::value::{RawValue, to_raw_value};
 use std::rc::Rc;
 
@@ -63,7 +63,7 @@ pub async fn post(
                 conversation.note_refused("header-mismatch", disagreement.why.clone()).await;
                 return Ok(disagreement.answer(asked.first().map(|asked| &asked.id)));
             }
-            exchange(&conversation, posted, |body| status_of(body, discovers)).await
+            exchange(&conversation, posted, |code| status_of(code, discovers)).await
         }
         Shape::Answers => Err(Refused::Bad("2026-07-28 knows no answers of a client's")),
         // Closing the response is the cancellation. This one could name another client's request.
@@ -175,15 +175,11 @@ impl Disagreement {
 
 /// The status that an answer has on HTTP. A server that knows no discovery is of an older era, which its
 /// clients tell from a 400.
-fn status_of(body: &[u8], discovers: bool) -> StatusCode {
-    let code = match Message::parse(body.to_vec()).as_ref().map(Message::kind) {
-        Ok(Kind::Error { code, .. }) => *code,
-        _ => return StatusCode::OK,
-    };
-    match code {
-        HEADER_MISMATCH | MISSING_CAPABILITY | UNSUPPORTED_VERSION => StatusCode::BAD_REQUEST,
-        METHOD_NOT_FOUND if discovers => StatusCode::BAD_REQUEST,
-        METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
+fn status_of(error: Option<i64>, discovers: bool) -> StatusCode {
+    match error {
+        Some(HEADER_MISMATCH | MISSING_CAPABILITY | UNSUPPORTED_VERSION) => StatusCode::BAD_REQUEST,
+        Some(METHOD_NOT_FOUND) if discovers => StatusCode::BAD_REQUEST,
+        Some(METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
         _ => StatusCode::OK,
     }
 }
@@ -191,6 +187,7 @@ fn status_of(body: &[u8], discovers: bool) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::door::told::Told;
     use hyper::header::HeaderValue;
 
     const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"größe","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
@@ -251,9 +248,10 @@ mod tests {
             (-32022, true, 400),
             (40300, false, 200),
         ] {
-            let body = reply::error(Id::from_json("1").as_ref(), code, "x", None);
-            assert_eq!(status_of(&body, discovers), status, "{code}");
+            let told = Told::read(reply::error(Id::from_json("1").as_ref(), code, "x", None));
+            assert_eq!(status_of(told.code, discovers), status, "{code}");
         }
-        assert_eq!(status_of(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#, true), StatusCode::OK);
+        let result = Told::read(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#.to_vec());
+        assert_eq!(status_of(result.code, true), StatusCode::OK);
     }
 }

@@ -1,12 +1,14 @@
 //! A message for the client, read as far as it takes to find the response that carries it.
 
-use mcp::{Id, Kind, Message};
+use mcp::{Id, Kind, Message, Payload};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub struct Told {
-    pub bytes: Vec<u8>,
+    pub payload: Payload,
     pub about: About,
+    /// Of an error.
+    pub code: Option<i64>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -24,13 +26,18 @@ pub enum About {
 }
 
 impl Told {
-    pub fn read(bytes: Vec<u8>) -> Self {
-        match Message::parse_or_return(bytes) {
+    pub fn read(payload: impl Into<Payload>) -> Self {
+        match payload.into().message() {
             Ok(message) => {
-                let about = about(&message);
-                Self { about, bytes: message.into_bytes() }
+                let code = match message.kind() {
+                    Kind::Error { code, .. } => Some(*code),
+                    _ => None,
+                };
+                Self { about: about(&message), code, payload: Payload::Read(message) }
             }
-            Err((_, bytes)) => Self { about: batch(&bytes).unwrap_or(About::Other), bytes },
+            Err((_, bytes)) => {
+                Self { about: batch(&bytes).unwrap_or(About::Other), code: None, payload: bytes.into() }
+            }
         }
     }
 }

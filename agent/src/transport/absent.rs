@@ -6,7 +6,7 @@
 use crate::transport::failure::NOT_THERE;
 use crate::transport::outgoing::Outgoing;
 use crate::transport::{Arrival, Came, Inlet, Outlet, WAITING_ANSWERS};
-use mcp::{Line, reply};
+use mcp::{Line, Payload, reply};
 use tokio::sync::mpsc;
 
 pub struct Absent {
@@ -22,7 +22,7 @@ pub fn server(why: String, exit: u8) -> (Outlet, Inlet) {
 }
 
 impl Absent {
-    pub async fn send(&mut self, message: Vec<u8>) {
+    pub async fn send(&mut self, message: Payload) {
         let (Some(id), Some(answers)) = (Outgoing::read(message).id, &self.answers) else { return };
         let line = Line::Whole(reply::error(Some(&id), NOT_THERE, &self.why, None));
         // The receiver outlives us: both are dropped by the same owner.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// A message of up to this many bytes is small.
-const SMALL_BYTES: usize = 256 * 1024;
+pub const SMALL_BYTES: usize = 256 * 1024;
 /// Long messages held at once: one for the client, and one that comes meanwhile.
 const LONG_MESSAGES: usize = 2;
 

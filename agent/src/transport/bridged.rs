@@ -5,7 +5,7 @@
 
 use crate::transport::{Arrival, Came};
 use mcp::bridge::{Bridge, Step};
-use mcp::{Id, Line};
+use mcp::{Id, Line, Payload};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -58,11 +58,11 @@ pub fn over((outlet, inlet): (super::Outlet, super::Inlet)) -> (super::Outlet, s
 }
 
 impl Outlet {
-    pub async fn send(&mut self, message: Vec<u8>) {
+    pub async fn send(&mut self, message: Payload) {
         if self.0.agreed.get() {
             return Box::pin(self.0.to.lock().await.send(message)).await;
         }
-        let steps = self.0.bridge.borrow_mut().client_says(message);
+        let steps = self.0.bridge.borrow_mut().client_says(message.into_bytes());
         self.0.put(steps, None);
         self.0.tell_server().await;
     }
@@ -144,7 +144,7 @@ impl Shared {
         let mut to = self.to.lock().await;
         loop {
             let Some(message) = self.for_server.borrow_mut().pop_front() else { break };
-            Box::pin(to.send(message)).await;
+            Box::pin(to.send(message.into())).await;
         }
         if self.closed.get() {
             to.close();

@@ -4,6 +4,7 @@
 use crate::transport::arrivals::{Arrivals, Room};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use mcp::Payload;
 use mcp::frame::MAX_MESSAGE_BYTES;
 use sse_stream::{Sse, SseByteStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,21 +80,28 @@ impl Since {
     }
 }
 
-/// An event's data as one line: line breaks in it stand between JSON tokens, where a space means the same.
-pub fn one_line(mut message: Vec<u8>) -> Vec<u8> {
-    for byte in &mut message {
-        if matches!(byte, b'\n' | b'\r') {
-            *byte = b' ';
+/// What a body or an event holds, on one line: line breaks in it stand between JSON tokens, where a space
+/// means the same. Read here, once; what cannot be read goes on as it is, for the gate to say why.
+pub fn payload(bytes: Vec<u8>) -> Payload {
+    match Payload::read(bytes) {
+        Payload::Read(message) => message.on_one_line().into(),
+        Payload::Bytes(mut bytes) if memchr::memchr2(b'\n', b'\r', &bytes).is_some() => {
+            for byte in &mut bytes {
+                if matches!(byte, b'\n' | b'\r') {
+                    *byte = b' ';
+                }
+            }
+            Payload::read(bytes)
         }
+        unread => unread,
     }
-    message
 }
 
 /// Is this event a message of the protocol (and not a comment, a priming event, or another kind)?
-pub fn message_of(event: Sse) -> Option<Vec<u8>> {
+pub fn message_of(event: Sse) -> Option<Payload> {
     let is_message = event.event.as_deref().is_none_or(|kind| kind.is_empty() || kind == "message");
     let data = event.data.filter(|data| is_message && !data.trim().is_empty())?;
-    Some(one_line(data.into_bytes()))
+    Some(payload(data.into_bytes()))
 }
 
 #[cfg(test)]
@@ -101,7 +109,6 @@ mod tests {
     use super::*;
     use crate::transport::Came;
     use crate::transport::arrivals::channel;
-    use mcp::Line;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn events(chunks: &[&'static str], max_bytes: usize) -> Events {
@@ -113,7 +120,7 @@ mod tests {
     async fn a_pretty_printed_message_becomes_one_line() {
         let mut events = events(&["data: {\ndata: \"id\":1\n", "data: }\n\n"], 1000);
         let (event, _) = events.next().await.unwrap().unwrap();
-        assert_eq!(message_of(event).unwrap(), b"{ \"id\":1 }");
+        assert_eq!(message_of(event).unwrap().bytes(), b"{ \"id\":1 }");
         assert!(events.next().await.unwrap().is_none());
     }
 
@@ -134,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn a_byte_order_mark_in_front_harms_nobody() {
         let mut events = events(&["\u{feff}data: {}\n\n"], 50);
-        assert_eq!(message_of(events.next().await.unwrap().unwrap().0).unwrap(), b"{}");
+        assert_eq!(message_of(events.next().await.unwrap().unwrap().0).unwrap().bytes(), b"{}");
     }
 
     #[tokio::test]
@@ -158,7 +165,7 @@ mod tests {
             let (mut events, to) = (Events::over(chunks, 64 * EVENT, arrivals.clone()), arrivals.clone());
             tokio::spawn(async move {
                 while let Ok(Some((event, room))) = events.next().await {
-                    let line = Line::Whole(message_of(event).unwrap_or_default());
+                    let line = message_of(event).unwrap_or_default().into();
                     to.deliver(line, Came::Unasked, room).await;
                 }
             });

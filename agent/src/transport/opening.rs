@@ -64,7 +64,7 @@ impl Opening {
             self.stateless.get_or_insert_with(|| version.clone());
             return;
         }
-        let bytes = || message.bytes.clone();
+        let bytes = || message.bytes.to_vec();
         match (message.method.as_deref(), message.id.clone()) {
             (Some("initialize"), Some(id)) => {
                 *self = Self { initialize: Some((id, bytes())), ..Self::default() };

@@ -1,9 +1,9 @@
 //! What a transport must know of a message on its way to a remote server: for whom the answer is,
 //! and what the HTTP headers have to repeat (MCP 2026-07-28, "Transports: Streamable HTTP").
 
-use mcp::{Batch, Id, Kind, Message, Subject};
+use bytes::Bytes;
+use mcp::{Batch, Id, Kind, Message, Payload, Subject};
 use serde::Deserialize;
-use serde_json::Value;
 
 /// One released message, with what was read of it.
 #[derive(Debug, Clone)]
@@ -18,15 +18,16 @@ pub struct Outgoing {
     pub name: Option<String>,
     /// The request that a `notifications/cancelled` is about.
     pub cancels: Option<Id>,
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 impl Outgoing {
     /// Reads a message that passed the gate; what cannot be read is sent without headers of its own.
-    pub fn read(bytes: Vec<u8>) -> Self {
-        let message = match Message::parse_or_return(bytes) {
+    pub fn read(message: impl Into<Payload>) -> Self {
+        let message = match message.into().message() {
             Ok(message) => message,
             Err((_, bytes)) => {
+                let bytes = bytes.into();
                 return Self { id: None, method: None, version: None, name: None, cancels: None, bytes };
             }
         };
@@ -39,9 +40,9 @@ impl Outgoing {
             Subject::Cancelled { request } => request.cloned(),
             _ => None,
         };
-        let name = method.as_deref().and_then(|method| named_by(method, message.params()?));
+        let name = method.as_deref().and_then(|method| named_by(method, &message)).map(str::to_owned);
         let version = message.protocol_version().map(str::to_owned);
-        Self { id, method, version, name, cancels, bytes: message.into_bytes() }
+        Self { id, method, version, name, cancels, bytes: message.into_bytes().into() }
     }
 
     /// Does this message belong to the era without handshake and sessions?
@@ -68,24 +69,13 @@ impl Outgoing {
 }
 
 /// The member of `params` that names what the method is about.
-fn named_by(method: &str, params: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Params {
-        #[serde(default)]
-        name: Value,
-        #[serde(default)]
-        uri: Value,
-        #[serde(default, rename = "taskId")]
-        task_id: Value,
+pub fn named_by<'m>(method: &str, message: &'m Message) -> Option<&'m str> {
+    match message.subject() {
+        Subject::ToolCall { name, .. } | Subject::Prompt { name, .. } => Some(name),
+        Subject::Resource { uri } if method == "resources/read" => Some(uri),
+        Subject::Task { id } if method != "tasks/result" => id,
+        _ => None,
     }
-    let params: Params = serde_json::from_str(params).ok()?;
-    let named = match method {
-        "tools/call" | "prompts/get" => params.name,
-        "resources/read" => params.uri,
-        "tasks/get" | "tasks/update" | "tasks/cancel" => params.task_id,
-        _ => return None,
-    };
-    named.as_str().map(str::to_owned)
 }
 
 /// The requests of a message: one, none, or those of a batch.
@@ -109,10 +99,15 @@ fn each(message: &[u8], read: impl Fn(&[u8]) -> Option<Id>) -> Vec<Id> {
         .map_or_else(|_| Vec::new(), |batch| batch.messages().filter_map(read).collect())
 }
 
-/// Is this line the answer to that request?
+/// Is this the answer to that request?
 pub fn answers(line: &[u8], request: &Id) -> bool {
-    match Message::parse(line.to_vec()).as_ref().map(Message::kind) {
-        Ok(Kind::Response { id } | Kind::Error { id: Some(id), .. }) => id == request,
+    Message::parse(line.to_vec()).is_ok_and(|message| is_answer(&message, request))
+}
+
+/// As [`answers`], of what was read already.
+pub fn is_answer(message: &Message, request: &Id) -> bool {
+    match message.kind() {
+        Kind::Response { id } | Kind::Error { id: Some(id), .. } => id == request,
         _ => false,
     }
 }

@@ -16,6 +16,7 @@ use crate::transport::opening::Opening;
 use crate::transport::outgoing::{Outgoing, asked_by};
 use crate::transport::standing::Standing;
 use follow::Stream;
+use mcp::Payload;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -80,7 +81,7 @@ pub fn dial(
 
 impl Outlet {
     /// Messages keep their order: each POST is taken before the next begins.
-    pub async fn send(&mut self, message: Vec<u8>) {
+    pub async fn send(&mut self, message: Payload) {
         let Some(arrivals) = self.arrivals.clone() else { return };
         let asked = asked_by(&message);
         let outgoing = Outgoing::read(message);
@@ -125,7 +126,7 @@ impl Outlet {
 }
 
 impl Poster {
-    async fn post(&self, endpoint: Url, message: Vec<u8>) -> Result<(), Failure> {
+    async fn post(&self, endpoint: Url, message: impl Into<reqwest::Body>) -> Result<(), Failure> {
         let request = self
             .client
             .post(endpoint)

@@ -40,7 +40,7 @@ impl Session {
     ) -> Judged {
         if method != "ping" && self.is_barred(rules, now) {
             // It would speak to the model or the developer (sampling, elicitation).
-            let release = Release::ToServer(refusal::server_not_heard(&id));
+            let release = Release::ToServer(refusal::server_not_heard(&id).into());
             let why = "the server asked something of the client, which policy does not let it reach any more";
             let noise = self.noise_entry("server-barred", why);
             return Judged::pass(release).and(noise);
@@ -60,7 +60,7 @@ impl Session {
             return self.judge_client_feature(message, id, method, named, rules, now);
         }
         self.open_to_client(id, method, None, now);
-        Judged::pass(Release::ToClient(message.into_bytes()))
+        Judged::pass(Release::ToClient(message.into()))
     }
 
     fn judge_client_feature(
@@ -77,14 +77,14 @@ impl Session {
         if decision.outcome() == Outcome::Refused {
             return Judged::entered(
                 entry,
-                Release::ToServer(refusal::not_asked(&to)),
+                Release::ToServer(refusal::not_asked(&to).into()),
                 Otherwise::Unanswered(to),
             );
         }
         let sending = Sending::default();
         let call = self.call(&entry, Some(named), sending.clone());
         self.open_to_client(id, method, Some(call), now);
-        let release = Release::ToClient(message.into_bytes());
+        let release = Release::ToClient(message.into());
         Judged::entered(entry, release, Otherwise::Unanswered(to)).with(sending)
     }
 
@@ -120,7 +120,7 @@ impl Session {
     ) -> Judged {
         self.remember_client_task(&message, open);
         let entry = open.outcome(fate, message.bytes().len(), now);
-        let release = Release::ToServer(message.into_bytes());
+        let release = Release::ToServer(message.into());
         match entry {
             Some(entry) => Judged::entered(entry, release, Otherwise::Unanswered(open.addressee(id.clone()))),
             None => Judged::pass(release),

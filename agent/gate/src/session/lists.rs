@@ -69,12 +69,12 @@ impl Session {
                 self.shown.remember(list, names, first_page);
                 let outcome = open.outcome(Fate::Ok, bytes, now);
                 let entry = listed(list, shown, hidden);
-                Judged::entered(entry, Release::ToClient(shown_bytes), Otherwise::Withheld(to))
+                Judged::entered(entry, Release::ToClient(shown_bytes.into()), Otherwise::Withheld(to))
                     .and(defined)
                     .and(outcome)
             }
             Err(why) => {
-                let answer = Release::ToClient(refusal::unreadable_list(&to, list, &why));
+                let answer = Release::ToClient(refusal::unreadable_list(&to, list, &why).into());
                 let noise = self.noise_entry("unreadable-list", &why.to_string());
                 let outcome = open.outcome(Fate::Error, bytes, now);
                 Judged::pass(answer).and(noise).and(outcome)
@@ -106,7 +106,7 @@ impl Session {
 
     /// Tells the client that a list changed, in the shape of its era.
     fn tell(&self, change: Change) -> Vec<Judged> {
-        let told = |bytes| Judged::pass(Release::ToClient(bytes));
+        let told = |bytes: Vec<u8>| Judged::pass(Release::ToClient(bytes.into()));
         match self.era {
             refusal::Era::Legacy => vec![told(reply::list_changed(change))],
             refusal::Era::Modern => {

@@ -34,7 +34,7 @@ impl Session {
             return self.enter(message, ask, None, params, &decision, waiting);
         }
         self.open(ask, waiting, refusal::naming(&ask.method, None), None);
-        Judged::pass(Release::ToServer(message.into_bytes()))
+        Judged::pass(Release::ToServer(message.into()))
     }
 
     /// What policy says against a request or notification that is judged by its method alone.

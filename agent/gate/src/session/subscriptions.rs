@@ -42,7 +42,7 @@ impl Session {
             edit::without_subscriptions(message, |uri| !refused.contains(uri))
         };
         self.open(ask, Waiting::Listen(changes), to.what.clone(), None);
-        Judged::pass(Release::ToServer(bytes)).and(entries).or(Otherwise::NotSent(to))
+        Judged::pass(Release::ToServer(bytes.into())).and(entries).or(Otherwise::NotSent(to))
     }
 
     /// The record of one resource: what was decided, and where it passes that it went out.
@@ -59,7 +59,7 @@ impl Session {
     /// The server does not know subscriptions. We announced that its lists may change, so we serve one.
     pub(super) fn serve_listen(&mut self, id: Id, open: Open, changes: Changes) -> Judged {
         let changes = changes.and(self.has_lists.unwrap_or(Changes::ALL));
-        let acknowledged = Release::ToClient(reply::subscription_acknowledged(changes, &id));
+        let acknowledged = Release::ToClient(reply::subscription_acknowledged(changes, &id).into());
         self.asked_server.insert(id, Open { waiting: Waiting::OwnListen(changes), ..open });
         Judged::pass(acknowledged)
     }
@@ -70,7 +70,7 @@ impl Session {
             Some(asked) => edit::honour_changes(message, asked.and(self.has_lists.unwrap_or(Changes::ALL))),
             None => message.into_bytes(),
         };
-        Judged::pass(Release::ToClient(bytes))
+        Judged::pass(Release::ToClient(bytes.into()))
     }
 
     /// The changes that a subscription asked for, if this is one that the server serves.

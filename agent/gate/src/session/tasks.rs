@@ -74,7 +74,7 @@ impl Session {
         let decision = objection.unwrap_or_else(|| self.decide_somehow(&tool, ask));
         if decision.outcome() == Outcome::Allowed && !RECORDED.contains(&ask.method.as_str()) {
             self.open(ask, Waiting::Other, refusal::naming(&ask.method, Some(&tool)), None);
-            return Judged::pass(Release::ToServer(message.into_bytes()));
+            return Judged::pass(Release::ToServer(message.into()));
         }
         let params = recorded_params(&message);
         self.enter_call(message, ask, Some(tool), params, &decision)

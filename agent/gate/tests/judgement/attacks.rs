@@ -222,7 +222,7 @@ fn allowed_tool_behind_a_refused_ones_prefix() {
         let text = call(id as u64, name, "{}");
         match stage.client(&text) {
             Release::ToServer(bytes) => {
-                assert_eq!(bytes, text.as_bytes());
+                assert_eq!(bytes.bytes(), text.as_bytes());
                 let EntryKind::Call { rule, .. } = &stage.last().kind else { panic!() };
                 assert_eq!(rule, "reading", "only a name that a glob of a grant covers may pass: {name}");
                 assert!(name.starts_with("list_"), "{name}");

@@ -213,7 +213,7 @@ fn a_running_server_that_policy_takes_away_says_nothing_more_to_the_model() {
         }
         let asks = r#"{"jsonrpc":"2.0","id":"s","method":"sampling/createMessage","params":{}}"#;
         let Release::ToServer(answer) = stage.server(asks) else { panic!("it reached the client") };
-        assert!(String::from_utf8(answer).unwrap().contains(r#""id":"s""#));
+        assert!(String::from_utf8(answer.into_bytes()).unwrap().contains(r#""id":"s""#));
         let pings = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
         assert_eq!(stage.server(pings), to_client(pings));
     }

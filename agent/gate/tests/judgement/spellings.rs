@@ -2,7 +2,7 @@
 
 use crate::stage::Stage;
 use gate::Release;
-use mcp::Line;
+use mcp::{Line, Payload};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ proptest! {
     fn no_spelling_of_a_refused_resource_or_prompt_reaches_the_server(text in near_feature()) {
         let mut stage = Stage::new();
         if let Release::ToServer(bytes) = stage.client(&text) {
-            prop_assert_eq!(&bytes, text.as_bytes());
+            prop_assert_eq!(bytes.bytes(), text.as_bytes());
             // What the message is about is all that a careless reader could take out of it.
             let about_prompt = text.contains("prompts") || text.contains("completion");
             let about_resource = text.contains("resources/") || text.contains("completion");
@@ -137,9 +137,23 @@ proptest! {
     fn no_spelling_of_a_refused_call_reaches_the_server(text in near_json()) {
         let mut stage = Stage::new();
         if let Release::ToServer(bytes) = stage.client(&text) {
-            prop_assert_eq!(&bytes, text.as_bytes());
+            prop_assert_eq!(bytes.bytes(), text.as_bytes());
             prop_assert_eq!(careless_tool(&text), None);
         }
+    }
+
+    #[test]
+    fn a_message_that_was_read_before_is_judged_as_its_bytes_are(text in prop_oneof![near_json(), near_feature()], from_client: bool) {
+        let (mut as_bytes, mut as_read) = (Stage::new(), Stage::new());
+        let text = text.replace(',', "\r,\n");
+        let read = Line::from(Payload::read(text.clone().into_bytes()));
+        let whole = Line::Whole(text.into_bytes());
+        let releases = match from_client {
+            true => [as_bytes.client_line(whole), as_read.client_line(read)],
+            false => [as_bytes.server_line(whole), as_read.server_line(read)],
+        };
+        prop_assert_eq!(&releases[0], &releases[1]);
+        prop_assert_eq!(format!("{:?}", as_bytes.book.entries), format!("{:?}", as_read.book.entries));
     }
 
     #[test]

@@ -106,5 +106,5 @@ fn a_servers_poll_of_the_clients_task_is_judged_as_what_made_it() {
     assert_eq!(stage.server(&poll), to_client(&poll));
     let _ = stage.policy_changes_to(rules(POLICY, 8));
     let Release::ToServer(answer) = stage.server(&about(3, "tasks/result", "t-1")) else { panic!() };
-    assert!(String::from_utf8(answer).unwrap().contains("\"error\""));
+    assert!(String::from_utf8(answer.into_bytes()).unwrap().contains("\"error\""));
 }

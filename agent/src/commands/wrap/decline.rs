@@ -33,7 +33,7 @@ where
     loop {
         let request = match client.next().await {
             Read::Line(Line::Whole(line)) => Outgoing::read(line).id,
-            Read::Line(Line::Oversize { .. }) | Read::HalfLine(_) => None,
+            Read::Line(_) | Read::HalfLine(_) => None,
             Read::End => return,
         };
         let Some(id) = request else { continue };

@@ -20,6 +20,8 @@ pub enum Piece {
 
 pub struct Message {
     pub bytes: Bytes,
+    /// Of an error.
+    pub code: Option<i64>,
     /// The event's id, where the stream can be taken up again.
     pub event: Option<String>,
     /// The stream ends with it.
@@ -88,7 +90,14 @@ mod tests {
     use super::*;
 
     fn message(bytes: usize) -> Message {
-        Message { bytes: vec![b'x'; bytes].into(), event: None, last: false, alone: false, room: None }
+        Message {
+            bytes: vec![b'x'; bytes].into(),
+            code: None,
+            event: None,
+            last: false,
+            alone: false,
+            room: None,
+        }
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -12,7 +12,7 @@ use crate::door::told::{About, Told};
 use crate::pipeline::client::Occasion;
 use crate::transport::Came;
 use bytes::Bytes;
-use mcp::Id;
+use mcp::{Id, Payload};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use tokio::sync::mpsc::Receiver;
 
@@ -46,7 +46,7 @@ pub struct Streams {
     late: VecDeque<Id>,
     /// The stream of what is being judged.
     pub current: u64,
-    kept: VecDeque<Vec<u8>>,
+    kept: VecDeque<Payload>,
     replay: Replay,
     renamed: u64,
 }
@@ -126,11 +126,11 @@ impl Streams {
         let unreadable = matches!(posted.shape, Shape::Unreadable);
         let mut pending = HashSet::new();
         if self.manner != Manner::OneStream {
-            let mut bytes = std::mem::take(&mut posted.bytes);
+            let mut payload = std::mem::take(&mut posted.payload);
             for asked in posted.requests() {
-                pending.insert(self.admit(number, asked, &mut bytes));
+                pending.insert(self.admit(number, asked, &mut payload));
             }
-            posted.bytes = bytes;
+            posted.payload = payload;
         }
         let (outbox, pieces) = outbox();
         let ticket = outbox.ticket();
@@ -140,14 +140,14 @@ impl Streams {
     }
 
     /// The id under which the server will know the request.
-    fn admit(&mut self, stream: u64, asked: &Asked, bytes: &mut Vec<u8>) -> Id {
+    fn admit(&mut self, stream: u64, asked: &Asked, payload: &mut Payload) -> Id {
         let lists_tools = asked.method == "tools/list";
         let wants_log = asked.wants_log;
         let mut open = Open { stream, id: None, token: None, reports: None, wants_log, lists_tools };
         let mut wire = asked.id.clone();
         if self.manner == Manner::Shared && self.is_taken(&wire) {
             wire = self.another(&asked.id);
-            *bytes = renamed(std::mem::take(bytes), Spot::Id, &wire);
+            *payload = renamed(std::mem::take(payload).into_bytes(), Spot::Id, &wire).into();
             open.id = Some(asked.id.clone());
         } else if self.open.contains_key(&wire) {
             // The gate refuses it, in this stream; the one before stays what it is.
@@ -157,7 +157,7 @@ impl Streams {
             let mut reports = token.clone();
             if self.manner == Manner::Shared && self.tokens.contains_key(token) {
                 reports = self.another(token);
-                *bytes = renamed(std::mem::take(bytes), Spot::AskedToken, &reports);
+                *payload = renamed(std::mem::take(payload).into_bytes(), Spot::AskedToken, &reports).into();
                 open.token = Some(token.clone());
             }
             self.tokens.insert(reports.clone(), wire.clone());
@@ -241,7 +241,7 @@ impl Streams {
         let number = match self.carrier(&told.about, occasion) {
             Carrier::Stream(number) => number,
             Carrier::Later => {
-                self.keep(told.bytes);
+                self.keep(told.payload);
                 return None;
             }
             Carrier::Nobody => {
@@ -271,10 +271,10 @@ impl Streams {
         if last {
             self.by_number.remove(&number);
         }
-        let bytes = Bytes::from(told.bytes);
+        let bytes = Bytes::from(told.payload.into_bytes());
         let resumable = self.manner == Manner::Session && !alone;
         let event = resumable.then(|| self.replay.remember(number, bytes.clone()));
-        let message = Message { bytes, event, last, alone, room: None };
+        let message = Message { bytes, code: told.code, event, last, alone, room: None };
         Some(Delivery { stream: number, outbox: outbox?, message })
     }
 
@@ -363,20 +363,20 @@ impl Streams {
             About::Log | About::Request(_) | About::Other => return,
         };
         if let Some(name) = name {
-            told.bytes = renamed(std::mem::take(&mut told.bytes), spot, name);
+            told.payload = renamed(std::mem::take(&mut told.payload).into_bytes(), spot, name).into();
         }
     }
 
-    fn keep(&mut self, message: Vec<u8>) {
+    fn keep(&mut self, message: Payload) {
         self.kept.push_back(message);
-        let bytes = |kept: &VecDeque<Vec<u8>>| kept.iter().map(Vec::len).sum::<usize>();
+        let bytes = |kept: &VecDeque<Payload>| kept.iter().map(|message| message.len()).sum::<usize>();
         while self.kept.len() > KEPT || (bytes(&self.kept) > KEPT_BYTES && self.kept.len() > 1) {
             self.kept.pop_front();
             tracing::debug!("a message was dropped that no client came to hear");
         }
     }
 
-    pub fn take_kept(&mut self) -> VecDeque<Vec<u8>> {
+    pub fn take_kept(&mut self) -> VecDeque<Payload> {
         std::mem::take(&mut self.kept)
     }
 

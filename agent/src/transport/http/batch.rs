@@ -3,12 +3,12 @@
 
 use crate::transport::Came;
 use crate::transport::arrivals::{Arrivals, Room};
-use crate::transport::events::{Events, message_of, one_line};
+use crate::transport::events::{Events, message_of, payload};
 use crate::transport::failure::{Failure, shown};
 use crate::transport::http::exchange::is;
 use crate::transport::http::session::{HttpSession, Posted};
 use crate::transport::outgoing::{Outgoing, answered_in};
-use mcp::{Id, Line};
+use mcp::Id;
 
 impl HttpSession {
     /// Sends a batch and hands on what answers its requests; each that stays without an answer gets an error.
@@ -36,10 +36,10 @@ impl HttpSession {
         }
         if !is(&response, "text/event-stream") {
             let mut room = Room::default();
-            let line = one_line(self.body(response, arrivals, &mut room).await?);
+            let line = payload(self.body(response, arrivals, &mut room).await?);
             strike_out(asked, &line);
             if !line.trim_ascii().is_empty() {
-                arrivals.deliver(Line::Whole(line), Came::Body(first), room).await;
+                arrivals.deliver(line.into(), Came::Body(first), room).await;
             }
             return Ok(());
         }
@@ -48,7 +48,7 @@ impl HttpSession {
         while let Some((event, room)) = events.next().await.map_err(broken)? {
             let Some(line) = message_of(event) else { continue };
             strike_out(asked, &line);
-            arrivals.deliver(Line::Whole(line), Came::Stream(first.clone()), room).await;
+            arrivals.deliver(line.into(), Came::Stream(first.clone()), room).await;
         }
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! One POST and its answer.
 
 use crate::transport::Came;
-use crate::transport::arrivals::{Arrivals, Room};
-use crate::transport::events::{Events, message_of, one_line};
+use crate::transport::arrivals::{Arrivals, Room, SMALL_BYTES};
+use crate::transport::events::{Events, message_of, payload};
 use crate::transport::failure::{Failure, shown};
 use crate::transport::http::session::{Agreed, HttpSession, Posted};
-use crate::transport::outgoing::{Outgoing, answers};
+use crate::transport::outgoing::{Outgoing, answered_in, is_answer};
 use mcp::frame::MAX_MESSAGE_BYTES;
-use mcp::{Id, Line};
+use mcp::{Id, Payload};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
@@ -70,7 +70,7 @@ impl HttpSession {
         if !response.status().is_success() {
             let mut room = Room::default();
             let line = self.own_words(response, session.is_some(), id, arrivals, &mut room).await?;
-            arrivals.deliver(Line::Whole(line), Came::Body(id.clone()), room).await;
+            arrivals.deliver(line.into(), Came::Body(id.clone()), room).await;
             return Ok(());
         }
         if is(&response, "text/event-stream") {
@@ -83,24 +83,27 @@ impl HttpSession {
             });
         }
         let mut room = Room::default();
-        let line = one_line(self.body(response, arrivals, &mut room).await?);
+        let line = payload(self.body(response, arrivals, &mut room).await?);
         let failure = self.no_answer_in(&line, id);
         if failure.is_none() {
             self.learn(outgoing, &line);
         }
+        let line = self.fit(outgoing, &line).map_or(line, payload);
         if !line.trim_ascii().is_empty() {
-            arrivals.deliver(Line::Whole(line), Came::Body(id.clone()), room).await;
+            arrivals.deliver(line.into(), Came::Body(id.clone()), room).await;
         }
         failure.map_or(Ok(()), Err)
     }
 
     /// A body that is no answer to the request would leave it open for ever. It is handed on all the
     /// same, to be judged and recorded for what it is.
-    fn no_answer_in(&self, body: &[u8], id: &Id) -> Option<Failure> {
+    fn no_answer_in(&self, body: &Payload, id: &Id) -> Option<Failure> {
         let what = match body.trim_ascii_start().first() {
-            _ if answers(body, id) => return None,
+            _ if is_read_answer(body, id) => return None,
             None => "an empty body",
-            Some(b'[') => "a batch",
+            Some(b'[') if self.takes_batches() && answered_in(body).contains(id) => return None,
+            Some(b'[') if !self.takes_batches() => NO_BATCHES,
+            Some(b'[') => "a batch that does not answer this request",
             Some(_) => "a message that is no answer to this request",
         };
         Some(said(body).unwrap_or_else(|| Failure::NotTheAnswer { at: shown(&self.url), what }))
@@ -163,12 +166,23 @@ impl HttpSession {
             let Some(line) = message_of(event) else { continue };
             if let Some(request) = request
                 && !progress.answered
-                && request.id.as_ref().is_some_and(|id| answers(&line, id))
+                && request.id.as_ref().is_some_and(|id| is_read_answer(&line, id))
             {
                 progress.answered = true;
                 self.learn(request, &line);
             }
-            arrivals.deliver(Line::Whole(line), came.clone(), room).await;
+            let line = request.and_then(|request| self.fit(request, &line)).map_or(line, payload);
+            let batched = request
+                .and_then(|request| request.id.as_ref())
+                .filter(|id| !progress.answered && line.first() == Some(&b'[') && answered_in(&line).contains(id));
+            arrivals.deliver(line.into(), came.clone(), room).await;
+            if let Some(id) = batched {
+                progress.answered = true;
+                if !self.takes_batches() {
+                    let failure = Failure::NotTheAnswer { at: shown(&self.url), what: NO_BATCHES };
+                    arrivals.deliver(failure.line(id), Came::Body(id.clone()), Room::default()).await;
+                }
+            }
         }
         Ok(())
     }
@@ -181,7 +195,7 @@ impl HttpSession {
         id: &Id,
         arrivals: &Arrivals,
         room: &mut Room,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Payload, Failure> {
         let failure = self.failure_of(&response, in_session);
         if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
             || !is(&response, "application/json")
@@ -189,8 +203,8 @@ impl HttpSession {
         {
             return Err(failure);
         }
-        let line = one_line(self.body(response, arrivals, room).await?);
-        if answers(&line, id) { Ok(line) } else { Err(said(&line).unwrap_or(failure)) }
+        let line = payload(self.body(response, arrivals, room).await?);
+        if is_read_answer(&line, id) { Ok(line) } else { Err(said(&line).unwrap_or(failure)) }
     }
 
     pub(super) fn failure_of(&self, response: &Response, in_session: bool) -> Failure {
@@ -212,7 +226,11 @@ impl HttpSession {
         arrivals: &Arrivals,
         room: &mut Room,
     ) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
+        let announced = response.content_length().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+        if announced > MAX_MESSAGE_BYTES {
+            return Err(Failure::TooLong { at: shown(&self.url), limit: MAX_MESSAGE_BYTES });
+        }
+        let mut body = Vec::with_capacity(announced.min(SMALL_BYTES));
         while let Some(chunk) =
             response.chunk().await.map_err(|error| Failure::of_body(&self.url, &error.without_url()))?
         {
@@ -220,11 +238,21 @@ impl HttpSession {
                 return Err(Failure::TooLong { at: shown(&self.url), limit: MAX_MESSAGE_BYTES });
             }
             arrivals.room_for(body.len() + chunk.len(), room).await;
+            if body.len() + chunk.len() > SMALL_BYTES {
+                body.reserve_exact(announced.saturating_sub(body.len()));
+            }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
 }
+
+/// What could not be read is nobody's answer.
+fn is_read_answer(payload: &Payload, request: &Id) -> bool {
+    matches!(payload, Payload::Read(message) if is_answer(message, request))
+}
+
+const NO_BATCHES: &str = "a batch, which only the revision 2025-03-26 has";
 
 /// What a server asks us to wait, within reason.
 fn delay(milliseconds: u64) -> Duration {

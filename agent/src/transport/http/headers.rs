@@ -7,10 +7,10 @@ use serde_json::error::Category;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub const SESSION: &str = "mcp-session-id";
-pub const VERSION: &str = "mcp-protocol-version";
-pub const METHOD: &str = "mcp-method";
-pub const NAME: &str = "mcp-name";
+pub const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+pub const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// What the guard, its HTTP client or the protocol itself says in a request. From an entry it would
 /// name another tenant or session, or cut one request into two.

@@ -11,7 +11,7 @@ use crate::transport::http::exchange::is;
 use crate::transport::http::session::{Agreed, HttpSession, Posted, session_named_in, version_header};
 use crate::transport::opening::{self, Replay};
 use crate::transport::outgoing::{Outgoing, answers};
-use mcp::{Id, Line};
+use mcp::Id;
 use reqwest::Response;
 use reqwest::header::HeaderValue;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl HttpSession {
             failure => not_renewed(failure.to_string()),
         })?;
         tracing::info!("the server had forgotten the session; it has a new one");
-        self.standing.tell(|facts| facts.restarts += 1);
+        self.standing.begun_anew("the server had forgotten the session, and has given a new one");
         self.agree(|current| *current = agreed);
         Ok(())
     }
@@ -95,8 +95,8 @@ impl HttpSession {
         let broken = |error: sse_stream::Error| Failure::of_body(&self.url, &error);
         while let Some((event, room)) = events.next().await.map_err(broken)? {
             match message_of(event) {
-                Some(line) if answers(&line, id) => return Ok(line),
-                Some(line) => arrivals.deliver(Line::Whole(line), Came::Unasked, room).await,
+                Some(line) if answers(&line, id) => return Ok(line.into_bytes()),
+                Some(line) => arrivals.deliver(line.into(), Came::Unasked, room).await,
                 None => {}
             }
         }

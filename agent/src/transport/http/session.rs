@@ -3,7 +3,7 @@
 
 use crate::transport::failure::Failure;
 use crate::transport::http::headers::{METHOD, NAME, SESSION, VERSION, header_text};
-use crate::transport::http::params::ParamHeaders;
+use crate::transport::http::params::{self, ParamHeaders};
 use crate::transport::opening::Opening;
 use crate::transport::outgoing::Outgoing;
 use crate::transport::standing::Standing;
@@ -12,6 +12,13 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use url::Url;
+
+const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const AS_IT_IS: HeaderValue = HeaderValue::from_static("identity");
+
+/// The one revision with batches.
+const BATCHES: &str = "2025-03-26";
 
 pub struct HttpSession {
     client: reqwest::Client,
@@ -103,12 +110,8 @@ impl HttpSession {
         self.sent(in_session(self.posting(message), agreed)).await
     }
 
-    fn posting(&self, message: Vec<u8>) -> RequestBuilder {
-        self.client
-            .post(self.url.clone())
-            .header(ACCEPT, "application/json, text/event-stream")
-            .header(CONTENT_TYPE, "application/json")
-            .body(message)
+    fn posting(&self, message: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.client.post(self.url.clone()).header(ACCEPT, BOTH).header(CONTENT_TYPE, JSON).body(message)
     }
 
     /// GETs the stream of what the server says unasked, or what was missed of another stream.
@@ -151,12 +154,23 @@ impl HttpSession {
         }
     }
 
+    /// A list as clients of HTTP show it (2026-07-28); `None` where that is as it came.
+    pub(super) fn fit(&self, request: &Outgoing, answer: &[u8]) -> Option<Vec<u8>> {
+        let is_list = request.is_stateless() && request.is("tools/list");
+        if is_list { params::without_invalid(answer) } else { None }
+    }
+
+    /// Are several messages in one body a part of what was agreed on?
+    pub(super) fn takes_batches(&self) -> bool {
+        self.agreed().version.is_some_and(|version| version == BATCHES)
+    }
+
     fn params(&self) -> MutexGuard<'_, ParamHeaders> {
         self.param_headers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn sent(&self, request: RequestBuilder) -> Result<Response, Failure> {
-        let request = request.header(ACCEPT_ENCODING, "identity");
+        let request = request.header(ACCEPT_ENCODING, AS_IT_IS);
         request.send().await.map_err(|error| Failure::of_request(&self.url, error))
     }
 

@@ -8,7 +8,7 @@ use crate::transport::opening::{Agreed, Opening, Replay};
 use crate::transport::outgoing::answers;
 use crate::transport::standing::Standing;
 use crate::transport::{Arrival, Came};
-use mcp::{Id, Line};
+use mcp::Id;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,13 +53,14 @@ impl Stream {
             let ended = self.read(&mut reached).await;
             let failure = ended.err().unwrap_or_else(|| Failure::NoAnswer { at: shown(&self.poster.url) });
             tracing::debug!(%failure, "the server's stream ended");
-            self.standing.error(&failure.to_string());
             if reached.open {
+                self.standing.ended(&failure.to_string(), None);
                 // Before anything else is sent, so that nothing new is taken for lost.
                 self.named.send_replace(Endpoint::Awaited);
                 self.arrivals.arrive(Arrival::Lost(failure.to_string()), Room::default()).await;
                 delay = reached.retry.unwrap_or(FIRST_DELAY);
             } else {
+                self.standing.error(&failure.to_string());
                 self.named.send_replace(Endpoint::Away(failure.clone()));
                 if failure.is_final() {
                     return;
@@ -108,7 +109,7 @@ impl Stream {
                     beginning = still;
                     if !reached.swallow(&line) {
                         self.learn(&line);
-                        self.arrivals.deliver(Line::Whole(line), Came::Together, room).await;
+                        self.arrivals.deliver(line.into(), Came::Together, room).await;
                     }
                 }
             }
@@ -142,7 +143,7 @@ impl Stream {
             self.poster.post(endpoint.clone(), message).await?;
         }
         tracing::info!("the server's stream had broken; it has a new session");
-        self.standing.tell(|facts| facts.restarts += 1);
+        self.standing.begun_anew("the server's stream had broken, and it has given a new session");
         self.open(endpoint, reached);
         Ok(())
     }

@@ -60,11 +60,11 @@ impl Outlet {
         }
         let outgoing = Outgoing::read(message);
         let begins = outgoing.is("initialize");
-        let successor = match self.revive(begins, outgoing.bytes).await {
+        let successor = match self.revive(begins, outgoing.bytes.into()).await {
             Ok(successor) => successor,
             Err(Unrevived::Now(why)) => {
                 tracing::warn!("{why}");
-                self.beginner.standing.error(&why);
+                self.beginner.standing.ended(&why, None);
                 let answer = |id| Line::Whole(reply::error(Some(id), NOT_THERE, &why, None));
                 Successor::Answers(asked.iter().map(answer).collect())
             }
@@ -98,7 +98,7 @@ impl Outlet {
                         self.stumble(&mut running, Stumbled::Died).await?;
                         continue;
                     }
-                    self.beginner.standing.tell(|facts| facts.restarts += 1);
+                    self.beginner.standing.begun_anew("a new process has taken up the conversation");
                     self.stdin = Some(stdin);
                     self.life.up();
                     return Ok(Successor::Process { running: Box::new(running), heard, swallowed });

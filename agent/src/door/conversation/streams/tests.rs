@@ -74,7 +74,7 @@ fn ids_and_tokens_that_are_taken_become_others_of_their_type_and_come_back() {
     let (_, _, _first) = streams.open(&mut call(1));
     let mut again = call(1);
     let (second, _, _second) = streams.open(&mut again);
-    let sent = posted(std::str::from_utf8(&again.bytes).unwrap());
+    let sent = posted(std::str::from_utf8(&again.payload).unwrap());
     let [sent] = sent.requests() else { panic!("one request") };
     let (id, token) = (sent.id.as_json().to_owned(), sent.token.as_ref().unwrap().as_json().to_owned());
     assert!(id != "1" && id.parse::<u64>().unwrap() < 1 << 53, "{id}");
@@ -95,7 +95,7 @@ fn the_id_of_an_abandoned_request_is_not_given_to_another() {
     assert_eq!(streams.detach(first, &ticket), [Id::from_json("1").unwrap()]);
     let mut again = call(1);
     streams.open(&mut again);
-    assert_ne!(posted(std::str::from_utf8(&again.bytes).unwrap()).requests()[0].id.as_json(), "1");
+    assert_ne!(posted(std::str::from_utf8(&again.payload).unwrap()).requests()[0].id.as_json(), "1");
 }
 
 #[test]
