@@ -1,16 +1,21 @@
 //! What has to change in one file so that every server that can be governed is, and how each of
 //! its servers stands. A pure function of the file's text and of what lies around it.
+//! What stands there is told by `standing`, what is written by `edit`.
+
+pub(super) mod edit;
+mod standing;
+
+pub use edit::without_us;
+pub use standing::{Row, Standing};
 
 use std::collections::{HashMap, HashSet};
 
-use crate::clients::{
-    Beyond, ConfigFile, ConfigText, Entries, Entry, Launch, Malformed, Node, Place, Scope, Shape,
-    Surroundings,
-};
+use crate::clients::{ConfigFile, ConfigText, Entries, Entry, Malformed, Place, Scope, Shape, Surroundings};
 
 use super::journal::{FileMemory, Kept, Kind};
-use super::splice::{Splices, quoted};
 use super::wrapping::Guard;
+use edit::{bare_of, edited, kept_of, original_or, same_value};
+use standing::{recognise, row};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -39,19 +44,6 @@ pub struct EntryChange {
     pub kept: Kept,
 }
 
-/// How a server stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    Governed,
-    /// It could be governed and is not.
-    Direct,
-    /// It runs our guard, but not as we wrote it.
-    Altered,
-    /// It runs our guard as we wrote it, from where the guard was then.
-    Outdated,
-    LeftAlone(Beyond),
-}
-
 impl EntryChange {
     /// The server as it stood before the change, where it went around us.
     pub fn row_before(&self) -> Option<Row> {
@@ -70,47 +62,6 @@ impl EntryChange {
             standing,
         })
     }
-}
-
-impl Standing {
-    /// Why it is not governed, in a sentence; empty where it is.
-    pub fn why(&self) -> String {
-        match self {
-            Self::Governed => String::new(),
-            Self::Direct => "goes around the guard; `portreeve configs apply` puts it in front".to_owned(),
-            Self::Altered => "its guard's command line was changed by hand".to_owned(),
-            Self::Outdated => "its guard has moved; `portreeve configs apply` names the new place".to_owned(),
-            Self::LeftAlone(reason) => reason.to_string(),
-        }
-    }
-}
-
-/// One server of one client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    pub scope: Scope,
-    pub project: String,
-    pub entry: String,
-    pub identity: String,
-    /// Variables it sets that decide what really runs.
-    pub steered_by: Vec<String>,
-    pub standing: Standing,
-}
-
-impl Row {
-    /// What a reader of its identity has to know beside it; empty mostly.
-    pub fn note(&self) -> String {
-        match self.steered_by.as_slice() {
-            [] => String::new(),
-            names => format!("sets {}, which can make it run something else", listed(names)),
-        }
-    }
-}
-
-/// Names come from files of anybody's making: what is strange in them is escaped.
-fn listed(names: &[String]) -> String {
-    let names: Vec<_> = names.iter().map(|name| name.escape_debug().to_string()).collect();
-    names.join(", ")
 }
 
 /// The plan for one file.
@@ -299,169 +250,4 @@ impl Planner<'_> {
             kept,
         }))
     }
-}
-
-/// A guard of ours may bear another name by now (the program was renamed, an edit replaced its path).
-/// The journal knows it: by the program, or by the place where the very arguments stand that only we
-/// write. Whatever else merely looks like a guard is a program like any other.
-fn recognise(entries: &mut [Entry], memory: &FileMemory) -> Result<(), Malformed> {
-    let programs: HashSet<String> = memory.entries.values().filter_map(written_program).collect();
-    for entry in entries.iter_mut().filter(|entry| entry.scope != Scope::Project) {
-        let Shape::Direct(Launch::Stdio { command, .. }) = &entry.shape else { continue };
-        let text = ConfigText::parse(entry.text.as_bytes().to_vec())?;
-        let Shape::Guarded(guarded) = Shape::of(text.root(), command) else { continue };
-        let of_ours = memory.entries.get(&entry.place).is_some_and(|kept| {
-            let untouched = kept.original.as_ref().is_some_and(|it| same_value(it, &entry.text));
-            !untouched && guarded.as_written && guarded.name == entry.place.name
-        });
-        if of_ours || programs.contains(command) {
-            entry.shape = Shape::Guarded(guarded);
-        }
-    }
-    Ok(())
-}
-
-fn written_program(kept: &Kept) -> Option<String> {
-    let written: serde_json::Value = serde_json::from_str(kept.written.as_ref()?).ok()?;
-    written["command"].as_str().map(str::to_owned)
-}
-
-/// The entry's text without a guard of ours, whatever the guard is called.
-fn bare_of(entry: &Entry, guard: &Guard) -> Result<String, Malformed> {
-    let Shape::Guarded(guarded) = &entry.shape else { return Ok(entry.text.clone()) };
-    let theirs = Guard { program: guarded.program.clone(), root: None };
-    guard.unwrap(&theirs.unwrap(&entry.text)?)
-}
-
-/// The journal's text where it says the same, because it has the developer's own spelling.
-fn original_or(kept: Option<&Kept>, bare: String) -> String {
-    let original = kept.and_then(|kept| kept.original.clone());
-    original.filter(|original| same_value(original, &bare)).unwrap_or(bare)
-}
-
-fn row(entry: &Entry, standing: Standing) -> Row {
-    Row {
-        scope: entry.scope,
-        project: entry.place.project.clone().unwrap_or_default(),
-        entry: entry.place.name.clone(),
-        identity: entry.identity.clone(),
-        steered_by: entry.steered_by.clone(),
-        standing,
-    }
-}
-
-fn kept_of(entry: &Entry, kind: Kind, original: Option<String>, written: Option<String>) -> Kept {
-    let Place { project, name } = entry.place.clone();
-    Kept { project, name, kind, original, written, made_list: false }
-}
-
-/// Do two texts say the same? White space and the order of keys do not count.
-pub fn same_value(one: &str, other: &str) -> bool {
-    let value = |text| serde_json::from_str::<serde_json::Value>(text).ok();
-    one == other || value(one).is_some_and(|one| value(other) == Some(one))
-}
-
-/// The file's text with the changes made; `None` where there are none.
-fn edited(text: &ConfigText, changes: &mut [EntryChange]) -> Result<Option<String>, Malformed> {
-    if changes.is_empty() {
-        return Ok(None);
-    }
-    let mut by_project: HashMap<Option<String>, Vec<&mut EntryChange>> = HashMap::new();
-    for change in changes {
-        by_project.entry(change.place.project.clone()).or_default().push(change);
-    }
-    let holders = holders(text.root())?;
-    let mut splices = Splices::default();
-    for (project, changes) in by_project {
-        if let Some(holder) = holders.get(&project) {
-            edit_list(&mut splices, *holder, changes)?;
-        }
-    }
-    Ok(Some(splices.apply(text.as_str())))
-}
-
-/// The objects that may hold a list of servers: the outermost (`None`), and each project.
-pub fn holders(root: Node<'_>) -> Result<HashMap<Option<String>, Node<'_>>, Malformed> {
-    let projects = match root.member("projects")? {
-        Some(projects) => projects.value.unique_members()?,
-        None => Vec::new(),
-    };
-    let projects = projects.into_iter().map(|member| (Some(member.key), member.value));
-    Ok(projects.chain([(None, root)]).collect())
-}
-
-fn edit_list(
-    splices: &mut Splices,
-    holder: Node<'_>,
-    changes: Vec<&mut EntryChange>,
-) -> Result<(), Malformed> {
-    let list = holder.member("mcpServers")?.map(|member| member.value);
-    let members = list.map(Node::unique_members).transpose()?.unwrap_or_default();
-    let present: HashMap<&str, Node<'_>> =
-        members.iter().map(|member| (member.key.as_str(), member.value)).collect();
-    let ours_alone = changes.iter().all(|change| change.kept.made_list);
-    let mut added = Vec::new();
-    let mut taken = HashSet::new();
-    for change in changes {
-        match (&change.kept.written, present.get(change.place.name.as_str())) {
-            (Some(written), Some(value)) => splices.replace(value.span(), written.clone()),
-            (Some(written), None) => {
-                change.kept.made_list |= list.is_none();
-                added.push((change.place.name.clone(), written.clone()));
-            }
-            (None, _) => {
-                taken.insert(change.place.name.as_str());
-            }
-        }
-    }
-    match list {
-        _ if added.is_empty() && taken.is_empty() => Ok(()),
-        Some(_) if ours_alone && added.is_empty() && taken.len() == members.len() => {
-            splices.edit_members(holder, &HashSet::from(["mcpServers"]), &[])
-        }
-        Some(list) => splices.edit_members(list, &taken, &added),
-        None => {
-            let members: Vec<String> =
-                added.iter().map(|(name, text)| format!("{}: {text}", quoted(name))).collect();
-            let list = ("mcpServers".to_owned(), format!("{{{}}}", members.join(", ")));
-            splices.edit_members(holder, &HashSet::new(), &[list])
-        }
-    }
-}
-
-/// The file's text without anything of ours: the journal's text of an entry where it is still what
-/// we wrote, else the guard taken off it as it is now. `None` where nothing of ours is there.
-///
-/// # Errors
-/// The file's lists of servers cannot be read.
-pub fn without_us(
-    file: &ConfigFile,
-    text: &ConfigText,
-    memory: &FileMemory,
-    guard: &Guard,
-) -> Result<Option<(String, usize)>, Malformed> {
-    let mut entries = file.entries(text, &Surroundings::none(), &guard.program)?;
-    recognise(&mut entries.all, memory)?;
-    let mut changes = Vec::new();
-    let ours = |entry: &&Entry| entry.scope != Scope::Project && matches!(entry.shape, Shape::Guarded(_));
-    for entry in entries.all.iter().filter(ours) {
-        let known = memory.entries.get(&entry.place);
-        let as_we_wrote = known
-            .filter(|kept| kept.written.as_ref().is_some_and(|written| same_value(written, &entry.text)));
-        let bare = match (known, as_we_wrote.and_then(|kept| kept.original.clone())) {
-            (Some(Kept { kind: Kind::Shadow, .. }), _) => None,
-            (_, Some(original)) => Some(guard.unwrap(&original)?),
-            (_, None) => Some(original_or(known, bare_of(entry, guard)?)),
-        };
-        let mut kept = kept_of(entry, Kind::Gone, None, bare);
-        kept.made_list = known.is_some_and(|kept| kept.made_list);
-        changes.push(EntryChange {
-            place: entry.place.clone(),
-            scope: entry.scope,
-            action: Action::Unshadow,
-            identity: entry.identity.clone(),
-            kept,
-        });
-    }
-    Ok(edited(text, &mut changes)?.map(|text| (text, changes.len())))
 }

@@ -88,7 +88,7 @@ fn the_rest(text: &str) -> Value {
 /// The text with the entries that were changed cut out of it.
 fn around_entries(text: &str, changed: &[(Option<String>, String)]) -> Vec<String> {
     let parsed = crate::clients::ConfigText::parse(text.as_bytes().to_vec()).unwrap();
-    let holders = plan::holders(parsed.root()).unwrap();
+    let holders = plan::edit::holders(parsed.root()).unwrap();
     let mut spans = Vec::new();
     for (project, name) in changed {
         let list = holders[project].member("mcpServers").unwrap().unwrap().value;
