@@ -1,5 +1,10 @@
 //! `Mcp-Param-*`: arguments that a server wants repeated in headers (2026-07-28). What they are is learnt
-//! from the tool lists that pass; a header that no list speaks of is nobody's to check.
+//! from the tool lists that pass; a header that no list speaks of is nobody's to check, and goes no further.
+//!
+//! An HTTP intermediary has to hand on such a header as it came. The door is none: it ends the request, reads
+//! its body, and behind the judgement another request begins, whose headers repeat what was judged, redacted and
+//! recorded. A header of the client's own beside it would tell a server, or whoever routes to it, something that
+//! nobody has judged. A server that misses one says so (-32020), and its client lists the tools again.
 
 use crate::door::stateless::decode;
 use crate::transport::http::params::ParamHeaders;
@@ -43,7 +48,7 @@ mod tests {
     #[test]
     fn attack_an_argument_that_its_header_does_not_repeat() {
         let mut known = ParamHeaders::default();
-        known.learn(br#"{"result":{"tools":[{"name":"t","inputSchema":{"properties":{"region":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"}}}}]}}"#);
+        known.learn(br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"t","inputSchema":{"properties":{"region":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"}}}}]}}"#);
         let check = |arguments: &str, headers: &[(&'static str, &'static str)]| {
             let call = format!(
                 r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t","arguments":{arguments}}}}}"#

@@ -1,55 +1,36 @@
 //! Arguments that a server wants repeated in headers: a tool's `inputSchema` marks a property with
 //! `x-mcp-header: "Region"`, and its calls carry `Mcp-Param-Region` (MCP 2026-07-28, "Custom headers
-//! from tool parameters"). Learnt from the tool lists that pass by; a mark that is against the
-//! specification is ignored, as the server will.
+//! from tool parameters"). Learnt from the tool lists that pass by.
+
+mod marks;
+
+pub use marks::without_invalid;
 
 use crate::transport::http::headers::header_text;
 use crate::transport::outgoing::Outgoing;
+use marks::{Mark, marks_of};
+use mcp::Message;
+use mcp::list::{List, entries};
 use reqwest::header::HeaderName;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-
-/// Deeper schemas are not searched.
-const MAX_DEPTH: usize = 32;
 
 #[derive(Debug, Default)]
 pub struct ParamHeaders {
     by_tool: HashMap<String, Vec<Mark>>,
 }
 
-/// One marked property.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mark {
-    /// Names from `arguments` down.
-    path: Vec<String>,
-    header: HeaderName,
-}
-
 impl ParamHeaders {
     /// Reads the answer to `tools/list`, one page of it.
     pub fn learn(&mut self, answer: &[u8]) {
-        #[derive(Deserialize)]
-        struct Answer {
-            result: ToolList,
+        let Ok(message) = Message::parse(answer.to_vec()) else { return };
+        for (name, tool) in entries(&message, List::Tools) {
+            match marks_of(tool) {
+                Ok(marks) if !marks.is_empty() => drop(self.by_tool.insert(name, marks)),
+                Ok(_) | Err(_) => drop(self.by_tool.remove(&name)),
+            }
         }
-        #[derive(Deserialize)]
-        struct ToolList {
-            tools: Vec<Tool>,
-        }
-        #[derive(Deserialize)]
-        struct Tool {
-            name: String,
-            #[serde(default, rename = "inputSchema")]
-            schema: Value,
-        }
-        let Ok(Answer { result }) = serde_json::from_slice(answer) else { return };
-        for tool in result.tools {
-            let mut marks = Vec::new();
-            collect(&tool.schema, &mut Vec::new(), &mut marks);
-            self.by_tool.insert(tool.name, marks);
-        }
-        self.by_tool.retain(|_, marks| !marks.is_empty());
     }
 
     /// Every header that calls of this tool may carry.
@@ -82,24 +63,6 @@ impl Mark {
     }
 }
 
-/// Only what `properties` reaches counts: no items, no alternatives, no references.
-fn collect(schema: &Value, path: &mut Vec<String>, marks: &mut Vec<Mark>) {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
-    for (name, property) in properties {
-        path.push(name.clone());
-        let suffix = property.get("x-mcp-header").and_then(Value::as_str).filter(|suffix| !suffix.is_empty());
-        if let Some(header) =
-            suffix.and_then(|suffix| HeaderName::try_from(format!("mcp-param-{suffix}")).ok())
-        {
-            marks.push(Mark { path: path.clone(), header });
-        }
-        if path.len() < MAX_DEPTH {
-            collect(property, path, marks);
-        }
-        path.pop();
-    }
-}
-
 fn arguments(call: &[u8]) -> Option<Map<String, Value>> {
     #[derive(Deserialize)]
     struct Call {
@@ -113,11 +76,11 @@ fn arguments(call: &[u8]) -> Option<Map<String, Value>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use serde_json::json;
 
-    fn headers(schema: &Value, arguments: &Value) -> Vec<(String, String)> {
+    pub fn headers(schema: &Value, arguments: &Value) -> Vec<(String, String)> {
         let mut known = ParamHeaders::default();
         let list =
             json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "t", "inputSchema": schema}]}});
@@ -127,7 +90,7 @@ mod tests {
         known.of(&call).into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect()
     }
 
-    fn mark(name: &str) -> Value {
+    pub fn mark(name: &str) -> Value {
         json!({"type": "string", "x-mcp-header": name})
     }
 
@@ -156,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn marks_against_the_specification_are_ignored() {
-        let schema = json!({
-            "properties": {"a": mark("no spaces"), "b": mark(""), "c": mark("x\r\nEvil: 1"), "d": {"items": {"properties": {"e": mark("E")}}}},
-            "anyOf": [{"properties": {"f": mark("F")}}],
-        });
-        let arguments = json!({"a": "1", "b": "1", "c": "1", "d": [{"e": "1"}], "f": "1"});
-        assert_eq!(headers(&schema, &arguments), []);
+    fn a_mark_that_is_taken_back_is_forgotten() {
+        let mut known = ParamHeaders::default();
+        let list = |property: &Value| json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": [{"name": "t", "inputSchema": {"properties": {"a": property}}}]}});
+        known.learn(list(&mark("A")).to_string().as_bytes());
+        assert_eq!(known.names("t").len(), 1);
+        known.learn(list(&json!({"type": "string"})).to_string().as_bytes());
+        assert_eq!(known.names("t").len(), 0);
     }
 }
