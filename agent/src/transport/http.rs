@@ -19,17 +19,21 @@ use crate::transport::failure::{Failure, shown};
 use crate::transport::outgoing::{Outgoing, asked_by};
 use crate::transport::standing::Standing;
 use crate::transport::{Came, Inlet};
-use mcp::Id;
+use mcp::{Id, Payload};
 use session::HttpSession;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
 /// Requests open at once; the next one is answered with an error, as waiting for room would hold up the very
 /// cancellation that makes some. Each may be a connection, of which a Mac gives a program 256.
 const MAX_OPEN: usize = 256;
+/// Room for the bodies of requests that are open, in KiB: each is kept until its answer, and a server that takes none
+/// of them costs no more than this. What finds no room is answered with an error, as above.
+const BODY_ROOM_KIB: u32 = 64 * 1024;
 /// Cancellations on their way at once; the next one is waited for.
 const MAX_CANCELLING: usize = 64;
 /// What the next message waits for a notification to be taken.
@@ -43,6 +47,7 @@ pub struct Outlet {
     arrivals: Option<Arrivals>,
     under_way: JoinSet<()>,
     open: HashMap<Id, Open>,
+    bodies: Arc<Semaphore>,
     listening: Option<AbortHandle>,
 }
 
@@ -70,6 +75,7 @@ pub fn dial(
         arrivals: Some(arrivals),
         under_way: JoinSet::new(),
         open: HashMap::new(),
+        bodies: Arc::new(Semaphore::new(BODY_ROOM_KIB as usize)),
         listening: None,
     };
     Ok((super::Outlet::Http(Box::new(outlet)), inlet))
@@ -79,11 +85,16 @@ pub fn dial(
 /// trust are the system's; what Claude trusts beyond that is trusted here too.
 pub(super) fn client(url: &Url, headers: SecretHeaders) -> Result<reqwest::Client, reqwest::Error> {
     let mut builder = reqwest::Client::builder();
-    if is_loopback(url) {
+    let is_loopback = is_loopback(url);
+    if is_loopback {
         builder = builder.no_proxy();
     }
-    builder = builder.tls_certs_merge(extra_roots());
-    builder
+    // Reading the system's authorities takes milliseconds, and in the clear, without a proxy, nobody asks for them.
+    let trusting = match is_loopback && url.scheme() == "http" {
+        true => builder.tls_certs_only([]),
+        false => builder.tls_certs_merge(extra_roots()),
+    };
+    trusting
         .user_agent(concat!("portreeve/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers.into_map())
         .redirect(reqwest::redirect::Policy::none())
@@ -119,7 +130,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 impl Outlet {
-    pub async fn send(&mut self, message: Vec<u8>) {
+    pub async fn send(&mut self, message: Payload) {
         let Some(arrivals) = self.arrivals.clone() else { return };
         let outgoing = Outgoing::read(message);
         self.forget_ended();
@@ -136,28 +147,41 @@ impl Outlet {
 
     async fn call(&mut self, id: Id, outgoing: Outgoing, arrivals: Arrivals) {
         let open = self.open.len();
-        if open >= MAX_OPEN {
+        let Some(body) = self.room_for(&outgoing).filter(|_| open < MAX_OPEN) else {
             let failure = Failure::TooManyOpen { at: shown(&self.session.url), open };
             arrivals.deliver(failure.line(&id), Came::Body(id), Room::default()).await;
             return;
-        }
+        };
         let stateless = outgoing.is_stateless();
         let session = Arc::clone(&self.session);
-        let task = self.under_way.spawn(async move { session.call(outgoing, &arrivals).await });
+        let task = self.under_way.spawn(async move {
+            session.call(outgoing, &arrivals).await;
+            drop(body);
+        });
         self.open.insert(id, Open { task, stateless });
     }
 
     async fn call_batch(&mut self, asked: Vec<Id>, outgoing: Outgoing, arrivals: Arrivals) {
         let open = self.under_way.len();
-        if open >= MAX_OPEN + MAX_CANCELLING {
+        let Some(body) = self.room_for(&outgoing).filter(|_| open < MAX_OPEN + MAX_CANCELLING) else {
             for id in asked {
                 let failure = Failure::TooManyOpen { at: shown(&self.session.url), open };
                 arrivals.deliver(failure.line(&id), Came::Body(id), Room::default()).await;
             }
             return;
-        }
+        };
         let session = Arc::clone(&self.session);
-        self.under_way.spawn(async move { session.call_batch(outgoing, asked, &arrivals).await });
+        self.under_way.spawn(async move {
+            session.call_batch(outgoing, asked, &arrivals).await;
+            drop(body);
+        });
+    }
+
+    /// Room for a body, where there is some; given back when it is dropped. A message longer than all of it gets
+    /// what there is once nothing else has any.
+    fn room_for(&self, outgoing: &Outgoing) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(outgoing.bytes.len() / 1024).unwrap_or(u32::MAX).min(BODY_ROOM_KIB);
+        Arc::clone(&self.bodies).try_acquire_many_owned(kib).ok()
     }
 
     /// Nobody waits for the answer any more, whether the server ends the call or not. Since 2026-07-28
