@@ -3,6 +3,8 @@
 //!
 //! The guard on stdio holds one of them; the HTTP door one for each session.
 
+mod restarts;
+
 use crate::active_policy::{ActivePolicy, PolicySignal};
 use crate::audit::link::Link;
 use crate::audit::recorder::Recorder;
@@ -15,6 +17,7 @@ use crate::transport::target::{Target, held_back};
 use gate::{Definitions, Facts, Now, Session};
 use platform::Layout;
 use policy::{Ruleset, ServerIdentity};
+use restarts::Turns;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -91,9 +94,10 @@ impl Guarded {
         let followed = (identity.clone(), definitions.clone());
         let session = Session::new(Facts { member: self.member, device: self.device, server: identity });
         let session = session.with_definitions(definitions);
+        let (told, mut turns) = Turns::heard();
         // Before anything of the server runs: starting it is the first thing that policy may refuse.
         let (session, (outlet, mut inlet)) = match session.bars(&rules, at_the_start()) {
-            None => (session, target.seen_in(layout.servers()).dial(&self.entry)),
+            None => (session, target.seen_in(layout.servers()).telling(told).dial(&self.entry)),
             Some(why) => (session.without_server(), held_back(why)),
         };
         let outlet = Mutex::new(outlet);
@@ -106,14 +110,17 @@ impl Guarded {
             ending = converse(&pipeline, from_client, &mut inlet, CLIENT_GRACE) => ending,
             ending = follow(policies, &pipeline) => ending,
             never = Box::pin(pins::watch(&pins, followed, &pipeline)) => match never {},
+            never = turns.record(|what| pipeline.note(what)) => match never {},
             never = &mut linked, if !self.trial => match never {},
         };
+        turns.record_rest(|what| pipeline.note(what));
         pipeline.finish(&ending).await;
         let handed_over = async {
             // Whoever is not there takes nothing in the time: the segment stays for its sweep.
             if self.trial || link.is_away() {
                 return;
             }
+            link.leave();
             tokio::select! {
                 () = segment.until_empty() => {}
                 never = &mut linked => match never {},

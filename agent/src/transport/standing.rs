@@ -5,6 +5,10 @@
 //! Files, and no word to the resident: they tell as much without one, and stderr never leaves the
 //! machine. Nobody but the user reads them (0600). They hold no command line, no header, no address.
 
+mod turns;
+
+pub use turns::Turn;
+
 use crate::transport::opening::Agreed;
 use crate::upstream::now_ms;
 use platform::files;
@@ -12,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
 
 /// Dead guards' files looked at when one ends.
 const MOST_SWEPT: usize = 64;
@@ -58,11 +63,13 @@ pub enum Way {
 
 /// Where a transport says how its server stands. Cheap to clone; one that writes nowhere is well.
 #[derive(Clone, Default)]
-pub struct Standing(Option<Arc<Written>>);
+pub struct Standing(Option<Arc<Written>>, Option<mpsc::UnboundedSender<Turn>>);
 
 struct Written {
     path: PathBuf,
     facts: Mutex<Facts>,
+    /// The facts are not what stands in the file, and somebody is about to write them.
+    due: AtomicBool,
 }
 
 /// What was found of one server.
@@ -92,20 +99,26 @@ impl Standing {
             way,
             ..Facts::default()
         };
-        Self(Some(Arc::new(Written { path: folder.join(name), facts: Mutex::new(facts) })))
+        Self(
+            Some(Arc::new(Written {
+                path: folder.join(name),
+                facts: Mutex::new(facts),
+                due: AtomicBool::new(false),
+            })),
+            None,
+        )
     }
 
-    /// Changes what is said, and writes it.
+    /// Changes what is said; it is written when nobody waits for an answer.
     pub fn tell(&self, change: impl FnOnce(&mut Facts)) {
         let Some(written) = &self.0 else { return };
-        let mut facts = written.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = facts.clone();
-        change(&mut facts);
-        if *facts == before {
+        if !written.change(change) || written.due.swap(true, Ordering::AcqRel) {
             return;
         }
-        if let Err(error) = write(&written.path, &facts) {
-            tracing::debug!(%error, "how the server stands is not written");
+        let later = Arc::clone(written);
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move { later.write() })),
+            Err(_) => later.write(),
         }
     }
 
@@ -127,18 +140,37 @@ impl Standing {
 
     /// The guard has done with it. What dead guards of the same entry left behind goes.
     pub fn end(&self) {
-        self.tell(|facts| {
+        let Some(written) = &self.0 else { return };
+        written.change(|facts| {
             facts.ended_ms = Some(now_ms());
             facts.process = None;
         });
-        if let Some(written) = &self.0 {
-            sweep(&written.path);
-        }
+        // There may be no later.
+        written.write();
+        sweep(&written.path);
     }
 
     /// Where the server's stderr is kept.
     pub fn stderr(&self) -> Option<PathBuf> {
         self.0.as_ref().map(|written| written.path.with_extension("stderr"))
+    }
+}
+
+impl Written {
+    /// Is anything else said now?
+    fn change(&self, change: impl FnOnce(&mut Facts)) -> bool {
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = facts.clone();
+        change(&mut facts);
+        *facts != before
+    }
+
+    fn write(&self) {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.due.store(false, Ordering::Release);
+        if let Err(error) = write(&self.path, &facts) {
+            tracing::debug!(%error, "how the server stands is not written");
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! The one server a guard stands in front of: a command line, or an address.
 
 use crate::transport::http::{BadHeaders, SecretHeaders};
-use crate::transport::standing::{self, Standing};
+use crate::transport::standing::{self, Standing, Turn};
 use crate::transport::stdio::HEADERS_VARIABLE;
 use crate::transport::{Inlet, Outlet, absent, bridged, http, sse, stdio};
 use policy::ServerIdentity;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use tokio::sync::mpsc;
 use url::Url;
 
 /// As shells have it.
@@ -20,6 +21,7 @@ pub struct Target {
     identity: ServerIdentity,
     way: Way,
     seen_in: Option<PathBuf>,
+    turns: Option<mpsc::UnboundedSender<Turn>>,
     given: Given,
 }
 
@@ -78,7 +80,7 @@ impl Target {
             }
             (None, None, []) => return Err(UnknownTarget::Nothing),
         };
-        Ok(Self { identity, way, seen_in: None, given: Given::default() })
+        Ok(Self { identity, way, seen_in: None, turns: None, given: Given::default() })
     }
 
     pub fn identity(&self) -> ServerIdentity {
@@ -89,6 +91,12 @@ impl Target {
     #[must_use]
     pub fn seen_in(self, folder: PathBuf) -> Self {
         Self { seen_in: Some(folder), ..self }
+    }
+
+    /// Where the record hears of it when the server ends and is begun anew.
+    #[must_use]
+    pub fn telling(self, turns: mpsc::UnboundedSender<Turn>) -> Self {
+        Self { turns: Some(turns), ..self }
     }
 
     #[must_use]
@@ -102,7 +110,7 @@ impl Target {
         let way = self.way.told();
         let standing =
             self.seen_in.map(|folder| Standing::in_folder(&folder, entry, self.identity.as_str(), way));
-        let standing = standing.unwrap_or_default();
+        let standing = standing.unwrap_or_default().telling(self.turns);
         let Given { env, headers } = self.given;
         let headers = || headers.map_or_else(secret_headers, Ok);
         bridged::over(match self.way {

@@ -76,7 +76,7 @@ fn begun() -> (World, Arc<Mutex<Sessions>>, Web, Guard) {
 
 #[test]
 fn a_forgotten_session_is_begun_anew_and_the_client_notices_nothing() {
-    let (_world, sessions, web, mut guard) = begun();
+    let (world, sessions, web, mut guard) = begun();
     assert_eq!(text_of(&guard.call(1, "echo", &json!({}))), "s-1");
     restart(&sessions);
     guard.say(r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo"}}"#);
@@ -91,11 +91,14 @@ fn a_forgotten_session_is_begun_anew_and_the_client_notices_nothing() {
     assert!(guard.leave().success());
     let farewell = web.asked().into_iter().find(|asked| asked.method == "DELETE").unwrap();
     assert_eq!(farewell.header("mcp-session-id"), "s-2");
+    let turns = world.records_of("restart");
+    assert_eq!((turns.len(), &turns[0]["phase"]), (1, &json!("begun-anew")), "{turns:?}");
+    assert!(turns[0]["why"].as_str().unwrap().contains("forgotten the session"), "{turns:?}");
 }
 
 #[test]
 fn many_calls_that_find_the_session_forgotten_share_one_new_one() {
-    let (_world, sessions, web, mut guard) = begun();
+    let (world, sessions, web, mut guard) = begun();
     restart(&sessions);
     for id in 1..=20 {
         guard.say(&format!(
@@ -114,6 +117,7 @@ fn many_calls_that_find_the_session_forgotten_share_one_new_one() {
     let calls = web.posted("tools/call");
     assert_eq!(calls.iter().filter(|call| call.header("mcp-session-id") == "s-2").count(), 20);
     assert!(calls.len() <= 40, "each is sent again once: {}", calls.len());
+    eventually("one session, one record", || world.records_of("restart").len() == 1);
 }
 
 #[test]

@@ -68,6 +68,11 @@ fn a_dead_server_is_started_again_by_the_next_call_and_hears_the_clients_own_wor
     assert!(begun.len() == 2 && begun[0] == begun[1], "{begun:?}");
     assert!(initialized.len() == 2 && initialized[0] == initialized[1], "{initialized:?}");
     assert_eq!(stage.heard("tools/call").len(), 2, "nothing is sent twice");
+    eventually("both turns are on record", || stage.world.records_of("restart").len() == 2);
+    let turns = stage.world.records_of("restart");
+    assert_eq!((&turns[0]["phase"], &turns[0]["exit"]), (&json!("ended"), &json!(3)));
+    assert!(turns[0]["why"].as_str().unwrap().contains("exit status: 3"), "{}", turns[0]);
+    assert_eq!((&turns[1]["phase"], &turns[1]["exit"]), (&json!("begun-anew"), &Value::Null));
     let fates: Vec<_> = stage.world.records_of("outcome").iter().map(|o| o["fate"].clone()).collect();
     assert_eq!(fates, ["lost", "ok"]);
     assert!(stage.guard.leave().success());
