@@ -1,16 +1,20 @@
 //! What the servers of this device say their tools are, kept on disk by the server's identity.
 //!
 //! The record is where a definition is told of; pins follow from it. The resident writes them, guards
-//! read them; in a trial, where no resident follows, the guard writes them itself. In a system-wide
+//! read them, and with them what stands in segments that no resident has taken: a change is noticed without
+//! one too. In a trial, where no resident follows, the guard writes them itself. In a system-wide
 //! layout no user can edit them. In a user's own, that user can: it is their own trust at first sight
 //! that they would undo, and the record that went upstream does not change with it.
 
 mod book;
 mod file;
+mod standing;
+mod waiting;
 mod watch;
 
-pub use book::{Entry, Pinned, Stored};
-pub use file::{Found, PinError};
+pub use book::{Changed, Entry, Pinned, Stored};
+pub use file::PinError;
+pub use standing::{HeldBack, Standing, Unreadable};
 pub use watch::watch;
 
 use book::ServerPins;
@@ -19,7 +23,7 @@ use gate::definitions::{Elsewhere, Known};
 use platform::layout::Kind;
 use platform::{Layout, account};
 use policy::ServerIdentity;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// More servers than anybody has; those beyond are not pinned.
@@ -31,12 +35,26 @@ pub struct Pins {
     root: PathBuf,
     kind: Kind,
     user: String,
+    /// Where this process' own user's guards keep what no resident has taken.
+    segments: PathBuf,
+}
+
+/// One server, and what is known of it; or why that cannot be read.
+#[derive(Debug)]
+pub struct Found {
+    pub path: PathBuf,
+    pub pinned: Result<Pinned, PinError>,
 }
 
 impl Pins {
     /// Of the user that this process runs as.
     pub fn of(layout: &Layout) -> Self {
-        Self { root: layout.pins(), kind: layout.kind, user: account::own_name() }
+        Self {
+            root: layout.pins(),
+            kind: layout.kind,
+            user: account::own_name(),
+            segments: layout.guard_spool.clone(),
+        }
     }
 
     /// Of another user of this machine. What one user's guards saw says nothing to another.
@@ -60,7 +78,12 @@ impl Pins {
         let tools = others.flat_map(|(other, names)| names.iter().map(move |name| (name, other.as_str())));
         let elsewhere = Elsewhere::new(tools);
         match file::read(&folder, server.as_str()) {
-            Ok(pins) => Known { pins: pins.known(), elsewhere, trouble: None },
+            Ok(mut pins) => {
+                for (record, seen) in waiting::of_server(&self.segments, Some(server.as_str())) {
+                    pins.follow(&seen, record.time_ms);
+                }
+                Known { pins: pins.known(), elsewhere, trouble: None }
+            }
             Err(error) => {
                 tracing::error!(%error, "what is pinned of this server cannot be read");
                 Known { pins: BTreeMap::new(), elsewhere, trouble: Some(error.to_string()) }
@@ -80,7 +103,8 @@ impl Pins {
         for ((user, server), definitions) in seen {
             let pins = self.of_user(user);
             let followed = pins.change(server, |pins| {
-                definitions.iter().filter(|(definition, at)| pins.follow(definition, *at)).count()
+                let fresh = |(definition, at): &&(&Definition, i64)| pins.follow(definition, *at);
+                Changed { count: definitions.iter().filter(fresh).count(), told: Vec::new() }
             });
             if let Err(error) = followed {
                 tracing::error!(%error, server, "pins.not_kept");
@@ -92,39 +116,72 @@ impl Pins {
     ///
     /// # Errors
     /// See [`PinError`].
-    pub fn approve(&self, server: &str, name: Option<&str>) -> Result<usize, PinError> {
+    pub fn approve(&self, server: &str, name: Option<&str>) -> Result<Changed, PinError> {
         self.change(server, |pins| pins.approve(name, crate::upstream::now_ms()))
     }
 
+    /// Also what cannot be read goes, where no name is given.
+    ///
     /// # Errors
     /// See [`PinError`].
-    pub fn forget(&self, server: &str, name: Option<&str>) -> Result<usize, PinError> {
-        if name.is_none() {
-            let _lock = self.lock()?;
-            return file::remove(&self.folder(), server);
+    pub fn forget(&self, server: &str, name: Option<&str>) -> Result<Changed, PinError> {
+        let now_ms = crate::upstream::now_ms();
+        match self.change(server, |pins| pins.forget(name, now_ms)) {
+            Err(PinError::Malformed { .. }) if name.is_none() => {
+                let _lock = self.lock()?;
+                let nothing = ServerPins::of(Vec::new(), now_ms);
+                file::write(&self.folder(), self.kind, server, nothing, MAX_SERVERS)?;
+                Ok(Changed { count: 1, told: Vec::new() })
+            }
+            other => other,
         }
-        self.change(server, |pins| pins.forget(name))
     }
 
-    /// Every server that something is known of.
+    /// Every server that something is known of, with what no resident has taken yet.
     ///
     /// # Errors
     /// The folder cannot be read. A file that cannot be is among the pins, with its error.
     pub fn all(&self) -> Result<Vec<Found>, PinError> {
-        file::all(&self.folder())
+        let folder = self.folder();
+        let (mut servers, mut found) = (BTreeMap::new(), Vec::new());
+        for file::Found { path, pinned } in file::all(&folder)? {
+            match pinned {
+                Ok((identity, pins)) => drop(servers.insert(identity, (path, pins))),
+                Err(error) => found.push(Found { path, pinned: Err(error) }),
+            }
+        }
+        let unreadable: BTreeSet<PathBuf> = found.iter().map(|it| it.path.clone()).collect();
+        for (record, seen) in waiting::of_server(&self.segments, None) {
+            let identity = record.server.identity;
+            let path = file::path(&folder, &identity);
+            if !unreadable.contains(&path) {
+                let (_, pins) = servers.entry(identity).or_insert((path, ServerPins::default()));
+                pins.follow(&seen, record.time_ms);
+            }
+        }
+        let some = servers.into_iter().filter(|(_, (_, pins))| !pins.is_empty());
+        found.extend(some.map(|(identity, (path, pins))| Found {
+            path,
+            pinned: Ok(Pinned { identity, pins: pins.into_entries() }),
+        }));
+        Ok(found)
     }
 
     fn lock(&self) -> Result<std::fs::File, PinError> {
         file::lock(&self.root, &self.folder(), self.kind)
     }
 
-    /// Reads, changes and writes one server's pins; how much changed.
-    fn change(&self, server: &str, change: impl FnOnce(&mut ServerPins) -> usize) -> Result<usize, PinError> {
+    /// Reads, changes and writes one server's pins.
+    fn change(
+        &self,
+        server: &str,
+        change: impl FnOnce(&mut ServerPins) -> Changed,
+    ) -> Result<Changed, PinError> {
         let folder = self.folder();
         let _lock = self.lock()?;
         let mut pins = file::read(&folder, server)?;
         let changed = change(&mut pins);
-        if changed > 0 {
+        if changed.count > 0 {
             file::write(&folder, self.kind, server, pins, MAX_SERVERS)?;
         }
         Ok(changed)

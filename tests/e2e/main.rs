@@ -10,6 +10,7 @@ mod attacks;
 mod carried_policy;
 mod claude_code;
 mod claude_habits;
+mod definitions;
 mod demo;
 mod eras;
 mod kill_loop;

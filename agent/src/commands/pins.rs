@@ -136,15 +136,14 @@ fn list(found: &Found, out: Out) {
     for server in &found.servers {
         out.say(out.tone(Tone::Strong, &server.identity));
         for entry in &server.pins {
-            let thing = thing(entry);
             if let Some(held) = &entry.held {
                 let what = if entry.pinned.is_some() { "changed" } else { "new" };
                 let word = out.tone(Tone::Bad, format_args!("{what}, held back"));
-                out.say(format_args!("  {thing}  {word} since {}{}", since(held), signs(held)));
+                out.say(format_args!("  {entry}  {word} since {}{}", since(held), signs(held)));
             } else if let Some(pinned) = &entry.pinned {
                 let digest = out.tone(Tone::Faint, pinned.digest);
                 let how = if pinned.approved { "approved" } else { "pinned" };
-                out.say(format_args!("  {thing}  {how} {}{}  {digest}", since(pinned), signs(pinned)));
+                out.say(format_args!("  {entry}  {how} {}{}  {digest}", since(pinned), signs(pinned)));
             }
         }
     }
@@ -224,10 +223,6 @@ fn difference<'a>(server: &'a Server, entry: &'a Entry) -> Option<Difference<'a>
         changes: changes.into_iter().map(change).collect(),
         definition: if was.is_none() { new } else { None },
     })
-}
-
-fn thing(entry: &Entry) -> String {
-    if entry.name.is_empty() { entry.part.to_string() } else { format!("{} {}", entry.part, entry.name) }
 }
 
 fn since(stored: &Stored) -> String {

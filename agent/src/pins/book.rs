@@ -5,6 +5,7 @@ use gate::definitions::{self, Digest, Fingerprinted, Kept, Pin, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// More defined things than any server has.
@@ -63,6 +64,14 @@ pub struct Entry {
     pub touched_ms: i64,
 }
 
+/// `tool read_file`, `instructions`.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.part.fmt(f)?;
+        if self.name.is_empty() { Ok(()) } else { write!(f, " {}", self.name) }
+    }
+}
+
 /// What is known of one server.
 #[derive(Debug, Clone, Serialize)]
 pub struct Pinned {
@@ -70,16 +79,32 @@ pub struct Pinned {
     pub pins: Vec<Entry>,
 }
 
+/// How much was approved or forgotten, and what the record tells of it.
 #[derive(Debug, Default)]
-pub struct ServerPins(BTreeMap<(Part, String), (Pin<Stored>, i64)>);
+pub struct Changed {
+    pub count: usize,
+    /// Without the version of the policy: that is not known here.
+    pub told: Vec<Definition>,
+}
+
+#[derive(Debug, Default)]
+pub struct ServerPins {
+    pins: BTreeMap<(Part, String), (Pin<Stored>, i64)>,
+    /// What a record tells of an earlier time is old news: somebody had it forgotten.
+    forgotten_ms: i64,
+}
 
 impl ServerPins {
-    pub fn of(entries: Vec<Entry>) -> Self {
+    pub fn of(entries: Vec<Entry>, forgotten_ms: i64) -> Self {
         let pin = |it: Entry| {
             let pin = Pin { pinned: it.pinned, before: it.before, held: it.held };
             ((it.part, it.name), (pin, it.touched_ms))
         };
-        Self(entries.into_iter().map(pin).collect())
+        Self { pins: entries.into_iter().map(pin).collect(), forgotten_ms }
+    }
+
+    pub fn forgotten_ms(&self) -> i64 {
+        self.forgotten_ms
     }
 
     pub fn into_entries(self) -> Vec<Entry> {
@@ -91,22 +116,23 @@ impl ServerPins {
             held: pin.held,
             touched_ms,
         };
-        self.0.into_iter().map(entry).collect()
+        self.pins.into_iter().map(entry).collect()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pins.is_empty()
     }
 
     /// The tools that are in use.
     pub fn tools(&self) -> Vec<String> {
-        let used = self.0.iter().filter(|((part, _), (pin, _))| *part == Part::Tool && pin.pinned.is_some());
+        let used =
+            self.pins.iter().filter(|((part, _), (pin, _))| *part == Part::Tool && pin.pinned.is_some());
         used.map(|((_, name), _)| name.clone()).collect()
     }
 
     pub fn known(&self) -> BTreeMap<Subject, Pin> {
         let kept = |stored: &Stored| Kept { digest: stored.digest, definition: stored.definition.clone() };
-        self.0
+        self.pins
             .iter()
             .map(|((part, name), (pin, _))| {
                 let pin = Pin {
@@ -124,10 +150,18 @@ impl ServerPins {
         let Ok(digest) = seen.digest.parse() else { return false };
         let name = seen.tool.clone().unwrap_or_else(|| seen.name.clone());
         let key = (seen.part, name);
-        if !self.0.contains_key(&key) && self.0.len() >= MAX_PINS {
+        let event = match seen.event {
+            Happened::New => definitions::Happened::New,
+            Happened::Changed => definitions::Happened::Changed,
+            Happened::Restored => definitions::Happened::Restored,
+            // Done already by whoever recorded it; a guard has nothing to approve.
+            Happened::Approved | Happened::Forgotten => return false,
+        };
+        let is_full = !self.pins.contains_key(&key) && self.pins.len() >= MAX_PINS;
+        if is_full || at_ms < self.forgotten_ms {
             return false;
         }
-        let (pin, touched_ms) = self.0.entry(key).or_insert_with(|| (Pin::default(), i64::MIN));
+        let (pin, touched_ms) = self.pins.entry(key).or_insert_with(|| (Pin::default(), i64::MIN));
         if at_ms < *touched_ms {
             return false;
         }
@@ -139,35 +173,62 @@ impl ServerPins {
             flags: seen.flags.clone(),
             changes: seen.changes.clone(),
         };
-        let event = match seen.event {
-            Happened::New => definitions::Happened::New,
-            Happened::Changed => definitions::Happened::Changed,
-            Happened::Restored => definitions::Happened::Restored,
-        };
         pin.follow(event, seen.held, stored);
         *touched_ms = at_ms;
         true
     }
 
-    /// How many were held and are approved now.
-    pub fn approve(&mut self, name: Option<&str>, now_ms: i64) -> usize {
-        let mut approved = 0;
-        for ((_, known), (pin, touched_ms)) in &mut self.0 {
+    /// What is held is pinned from now on.
+    pub fn approve(&mut self, name: Option<&str>, now_ms: i64) -> Changed {
+        let mut changed = Changed::default();
+        for ((part, known), (pin, touched_ms)) in &mut self.pins {
             if name.is_none_or(|name| name == known)
                 && let Some(held) = pin.held.take()
             {
+                let was = pin.pinned.as_ref().map(|was| was.digest);
+                changed.tell(*part, known, Happened::Approved, (&held, was));
                 pin.pin(Stored { approved: true, since_ms: now_ms, ..held });
                 *touched_ms = now_ms;
-                approved += 1;
             }
         }
-        approved
+        changed
     }
 
-    pub fn forget(&mut self, name: Option<&str>) -> usize {
-        let before = self.0.len();
-        self.0.retain(|(_, known), _| name.is_some_and(|name| name != known));
-        before - self.0.len()
+    /// Nothing is known of it any more; what is on its way here from before neither.
+    pub fn forget(&mut self, name: Option<&str>, now_ms: i64) -> Changed {
+        let mut changed = Changed::default();
+        self.pins.retain(|(part, known), (pin, _)| {
+            let stays = name.is_some_and(|name| name != known);
+            if !stays && let Some(was) = pin.pinned.as_ref().or(pin.held.as_ref()) {
+                changed.tell(*part, known, Happened::Forgotten, (was, None));
+            }
+            stays
+        });
+        if changed.count > 0 {
+            self.forgotten_ms = now_ms;
+        }
+        changed
+    }
+}
+
+impl Changed {
+    fn tell(&mut self, part: Part, name: &str, event: Happened, (stored, was): (&Stored, Option<Digest>)) {
+        let is_tool = part == Part::Tool;
+        self.count += 1;
+        self.told.push(Definition {
+            part,
+            tool: is_tool.then(|| name.to_owned()),
+            name: if is_tool { String::new() } else { name.to_owned() },
+            event,
+            digest: stored.digest.to_string(),
+            was: was.map(|was| was.to_string()),
+            held: false,
+            approved: false,
+            flags: stored.flags.clone(),
+            changes: if event == Happened::Approved { stored.changes.clone() } else { Vec::new() },
+            definition: None,
+            policy_version: 0,
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! One file for each server, named by its identity's digest, and an index of whose tools are called
 //! what. Files are replaced whole; who writes holds the folder's lock.
 
-use super::book::{Entry, Pinned, ServerPins};
+use super::book::{Entry, ServerPins};
 use platform::files::{self, FileError};
 use platform::layout::Kind;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,13 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 pub enum PinError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{} holds no pins: {why}; `portreeve pins forget` begins anew", path.display())]
-    Malformed { path: PathBuf, why: String },
+    #[error("{} holds no pins: {why}; `portreeve pins forget --server {}` begins anew", path.display(), server.as_deref().unwrap_or("SERVER"))]
+    Malformed {
+        path: PathBuf,
+        /// Whose they should be, where that is known.
+        server: Option<String>,
+        why: String,
+    },
     #[error("{}: {source}", path.display())]
     Folder { path: PathBuf, source: io::Error },
     #[error("pins of more than {0} servers are not kept; `portreeve pins forget` makes room")]
@@ -36,6 +41,14 @@ struct Contents {
     format: u32,
     identity: String,
     pins: Vec<Entry>,
+    /// When somebody last had something of it forgotten.
+    #[serde(default, skip_serializing_if = "was_never")]
+    forgotten_ms: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn was_never(at_ms: &i64) -> bool {
+    *at_ms == 0
 }
 
 /// A name that any file system takes, for a name of anybody's making.
@@ -51,21 +64,23 @@ pub fn path(folder: &Path, server: &str) -> PathBuf {
 /// Nothing where there is no file.
 pub fn read(folder: &Path, server: &str) -> Result<ServerPins, PinError> {
     let path = path(folder, server);
-    let Some(contents) = contents(&path)? else { return Ok(ServerPins::default()) };
+    let Some(contents) = contents(&path, Some(server))? else { return Ok(ServerPins::default()) };
     if contents.identity != server {
         let why = format!("it is about {:?}", contents.identity);
-        return Err(PinError::Malformed { path, why });
+        return Err(PinError::Malformed { path, server: Some(server.to_owned()), why });
     }
-    Ok(ServerPins::of(contents.pins))
+    Ok(ServerPins::of(contents.pins, contents.forgotten_ms))
 }
 
-fn contents(path: &Path) -> Result<Option<Contents>, PinError> {
+/// `server` is whose they should be, for the sentence where they are nobody's.
+fn contents(path: &Path, server: Option<&str>) -> Result<Option<Contents>, PinError> {
     let bytes = match files::read_bounded(path, LARGEST) {
         Ok(bytes) => bytes,
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let malformed = |why: String| PinError::Malformed { path: path.to_owned(), why };
+    let server = server.map(str::to_owned);
+    let malformed = |why: String| PinError::Malformed { path: path.to_owned(), server: server.clone(), why };
     let contents: Contents = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
     if contents.format != FORMAT {
         return Err(malformed(format!("its format is {}, and this version reads {FORMAT}", contents.format)));
@@ -85,25 +100,22 @@ pub fn write(
         return Err(PinError::TooMany(max_servers));
     }
     let tools = pins.tools();
-    let contents = Contents { format: FORMAT, identity: server.to_owned(), pins: pins.into_entries() };
+    let contents = Contents {
+        format: FORMAT,
+        identity: server.to_owned(),
+        forgotten_ms: pins.forgotten_ms(),
+        pins: pins.into_entries(),
+    };
     replace(kind, &path(folder, server), &serde_json::to_vec(&contents)?)?;
-    if index.get(server) != Some(&tools) {
+    let known = index.get(server);
+    if contents.pins.is_empty() {
+        index.remove(server);
+    } else if known != Some(&tools) {
         index.insert(server.to_owned(), tools);
-        replace(kind, &folder.join(INDEX), &serde_json::to_vec(&index)?)?;
+    } else {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// Also a file that cannot be read goes.
-pub fn remove(folder: &Path, server: &str) -> Result<usize, PinError> {
-    let path = path(folder, server);
-    let count =
-        read(folder, server).map_or(1, |pins| if pins.is_empty() { 0 } else { pins.into_entries().len() });
-    match std::fs::remove_file(&path) {
-        Ok(()) => Ok(count.max(1)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(source) => Err(PinError::Folder { path, source }),
-    }
+    Ok(replace(kind, &folder.join(INDEX), &serde_json::to_vec(&index)?)?)
 }
 
 fn replace(kind: Kind, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
@@ -120,9 +132,10 @@ pub fn index(folder: &Path) -> Option<BTreeMap<String, Vec<String>>> {
 }
 
 /// One file, and what it holds.
+#[derive(Debug)]
 pub struct Found {
     pub path: PathBuf,
-    pub pinned: Result<Pinned, PinError>,
+    pub pinned: Result<(String, ServerPins), PinError>,
 }
 
 pub fn all(folder: &Path) -> Result<Vec<Found>, PinError> {
@@ -134,9 +147,11 @@ pub fn all(folder: &Path) -> Result<Vec<Found>, PinError> {
     let mut paths: Vec<PathBuf> =
         found.flatten().map(|entry| entry.path()).filter(|path| is_pins(path)).collect();
     paths.sort();
+    let index = index(folder).unwrap_or_default();
     let read = |path: PathBuf| {
-        let pinned = contents(&path).transpose()?;
-        let pinned = pinned.map(|it| Pinned { identity: it.identity, pins: it.pins });
+        let whose = index.keys().find(|server| self::path(folder, server) == path);
+        let pinned = contents(&path, whose.map(String::as_str)).transpose()?;
+        let pinned = pinned.map(|it| (it.identity, ServerPins::of(it.pins, it.forgotten_ms)));
         Some(Found { path, pinned })
     };
     Ok(paths.into_iter().filter_map(read).collect())

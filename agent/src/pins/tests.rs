@@ -71,18 +71,66 @@ fn what_is_recorded_is_pinned_and_what_is_held_waits_for_an_approval() {
     assert_eq!(pin.pinned.unwrap().digest, Digest::of(&tool("Reads.")));
     assert_eq!(pin.held.unwrap().digest, Digest::of(&tool("Reads and sends.")));
 
-    assert_eq!(device.pins.approve(notes.as_str(), Some("another")).unwrap(), 0);
-    assert_eq!(device.pins.approve(notes.as_str(), None).unwrap(), 1);
+    assert_eq!(device.pins.approve(notes.as_str(), Some("another")).unwrap().count, 0);
+    assert_eq!(device.pins.approve(notes.as_str(), None).unwrap().count, 1);
     let pin = device.pin(&notes);
     assert!(pin.held.is_none());
     assert_eq!(pin.pinned.unwrap().digest, Digest::of(&tool("Reads and sends.")));
     assert_eq!(pin.before.unwrap().digest, Digest::of(&tool("Reads.")));
     // Sent again, as records are: old news.
+    let old = first.clone();
     device.pins.follow(&[first, held]);
     assert_eq!(device.pin(&notes).pinned.unwrap().digest, Digest::of(&tool("Reads and sends.")));
 
-    assert_eq!(device.pins.forget(notes.as_str(), None).unwrap(), 1);
+    let forgotten = device.pins.forget(notes.as_str(), None).unwrap();
+    assert_eq!((forgotten.count, forgotten.told[0].event), (1, Happened::Forgotten));
     assert!(device.pins.known(&notes).pins.is_empty());
+    assert!(device.pins.all().unwrap().is_empty(), "nothing is listed of it");
+    // Of before it was forgotten, and late.
+    device.pins.follow(&[old]);
+    assert!(device.pins.known(&notes).pins.is_empty());
+}
+
+#[test]
+fn attack_a_guards_record_claims_an_approval() {
+    let (mut device, notes) = (Device::new(), server("@acme/notes"));
+    let first = device.record(&notes, Happened::New, false, &tool("Reads."));
+    let forged = device.record(&notes, Happened::Approved, false, &tool("Sends."));
+    device.pins.follow(&[first, forged]);
+    assert_eq!(device.pin(&notes).pinned.unwrap().digest, Digest::of(&tool("Reads.")));
+}
+
+#[test]
+fn an_approval_is_told_with_what_it_took_and_what_it_replaced() {
+    let (mut device, notes) = (Device::new(), server("@acme/notes"));
+    let first = device.record(&notes, Happened::New, false, &tool("Reads."));
+    let held = device.record(&notes, Happened::Changed, true, &tool("Sends."));
+    device.pins.follow(&[first, held]);
+    let told = device.pins.approve(notes.as_str(), None).unwrap().told;
+    let approved = &told[0];
+    assert_eq!((approved.event, approved.held, approved.approved), (Happened::Approved, false, false));
+    assert_eq!(approved.digest, Digest::of(&tool("Sends.")).to_string());
+    assert_eq!(approved.was, Some(Digest::of(&tool("Reads.")).to_string()));
+}
+
+#[test]
+fn what_no_resident_has_taken_counts_as_known() {
+    let (mut device, notes) = (Device::new(), server("@acme/notes"));
+    let first = device.record(&notes, Happened::New, false, &tool("Reads."));
+    let held = device.record(&notes, Happened::Changed, true, &tool("Sends."));
+    let spool = device.folder.path().join("guard-spool");
+    std::fs::create_dir_all(&spool).unwrap();
+    // Two guards; the newer one's file comes first by its name, and the last line is still being written.
+    let line = |record: &Record| serde_json::to_string(record).unwrap();
+    std::fs::write(spool.join("2.jsonl"), format!("{}\n{{\"kind\":\"defin", line(&held))).unwrap();
+    std::fs::write(spool.join("1.jsonl"), format!("{}\nnonsense\n", line(&first))).unwrap();
+    let pin = device.pin(&notes);
+    assert_eq!(pin.pinned.unwrap().digest, Digest::of(&tool("Reads.")));
+    assert_eq!(pin.held.unwrap().digest, Digest::of(&tool("Sends.")));
+    assert_eq!(device.pins.standing().held[0].definitions, ["tool read_notes"]);
+    assert!(device.pins.known(&server("@acme/other")).pins.is_empty());
+    assert!(device.pins.forget(notes.as_str(), None).is_ok(), "nothing on disk to forget");
+    assert!(!device.folder.path().join("state/pins").join("names.json").exists());
 }
 
 #[test]
@@ -114,7 +162,7 @@ fn attack_a_pin_file_that_is_torn_or_anothers() {
         assert_eq!(std::fs::read(&path).unwrap(), torn, "nothing is written over what cannot be read");
         assert!(device.pins.all().unwrap().iter().any(|found| found.pinned.is_err()));
     }
-    assert_eq!(device.pins.forget(notes.as_str(), None).unwrap(), 1);
+    assert_eq!(device.pins.forget(notes.as_str(), None).unwrap().count, 1);
     assert!(device.pins.known(&notes).trouble.is_none());
 }
 

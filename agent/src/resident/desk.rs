@@ -5,11 +5,12 @@ use crate::audit::spool::Keeper;
 use crate::backoff::Backoff;
 use crate::ipc::server::Desk;
 use crate::ipc::{FromResident, ToResident};
-use crate::pins::{PinError, Pins};
+use crate::pins::{Changed, PinError, Pins};
 use crate::sync::{Intake, PolicyState};
+use crate::upstream::now_ms;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use contract::record::Record;
+use contract::record::{Client, Definition, Record, Server, What};
 use platform::account;
 use platform::ipc::Peer;
 use std::collections::BTreeSet;
@@ -64,10 +65,12 @@ impl Desk for Counter {
                 Some(FromResident::Failed { message })
             }
             ToResident::ApprovePins { identity, name } => {
-                Some(pins_changed(self.pins.of_user(&peer.user).approve(&identity, name.as_deref())))
+                let approved = self.pins.of_user(&peer.user).approve(&identity, name.as_deref());
+                Some(self.pins_changed(peer, &identity, approved).await)
             }
             ToResident::ForgetPins { identity, name } => {
-                Some(pins_changed(self.pins.of_user(&peer.user).forget(&identity, name.as_deref())))
+                let forgotten = self.pins.of_user(&peer.user).forget(&identity, name.as_deref());
+                Some(self.pins_changed(peer, &identity, forgotten).await)
             }
             ToResident::Leaving if is_owner(peer) => {
                 self.leaving.notify_one();
@@ -89,19 +92,46 @@ impl Desk for Counter {
     }
 }
 
-fn pins_changed(changed: Result<usize, PinError>) -> FromResident {
-    match changed {
-        Ok(count) => FromResident::PinsChanged { count },
-        Err(error) => FromResident::Failed { message: error.to_string() },
-    }
-}
-
 /// The administrator, or the user that this resident runs as.
 fn is_owner(peer: &Peer) -> bool {
     peer.uid == Some(0) || peer.user == account::own_name()
 }
 
 impl Counter {
+    /// Whoever trusts what was held back is on record, as the user at the other end of the socket.
+    async fn pins_changed(
+        &self,
+        peer: &Peer,
+        identity: &str,
+        changed: Result<Changed, PinError>,
+    ) -> FromResident {
+        let Changed { count, told } = match changed {
+            Ok(changed) => changed,
+            Err(error) => return FromResident::Failed { message: error.to_string() },
+        };
+        let policy_version = self.overview.policy.borrow().version();
+        let (run, time_ms) = (Uuid::now_v7(), now_ms());
+        let record = |(seq, definition): (u64, Definition)| Record {
+            id: Uuid::now_v7(),
+            time_ms,
+            run,
+            seq,
+            member: String::new(),
+            device: String::new(),
+            os_user: peer.user.clone(),
+            client: Client { name: "portreeve".to_owned(), ..Client::default() },
+            server: Server { identity: identity.to_owned(), ..Server::default() },
+            what: What::Definition(Box::new(Definition { policy_version, ..definition })),
+        };
+        let records: Vec<Record> = (1..).zip(told).map(record).collect();
+        if !records.is_empty()
+            && let Err(error) = self.keeper.append(records).await
+        {
+            tracing::error!(%error, server = identity, "pins.not_recorded");
+        }
+        FromResident::PinsChanged { count }
+    }
+
     async fn adopt(&self, bundle: &str) -> FromResident {
         let bytes = match BASE64.decode(bundle) {
             Ok(bytes) => bytes,

@@ -75,6 +75,26 @@ async fn signs_of_poison_and_shadows_are_alerts_of_their_own() {
 }
 
 #[tokio::test]
+async fn an_approval_on_the_device_answers_the_change_and_not_the_signs_of_poison() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await);
+    let mut poisoned = changed(true);
+    poisoned["flags"] = json!([{"sign": "hidden-instruction", "member": "description", "excerpt": "x"}]);
+    push(&mut log, "read_file", &poisoned);
+    let mut approved = poisoned.clone();
+    (approved["event"], approved["held"]) = (json!("approved"), json!(false));
+    push(&mut log, "read_file", &approved);
+    let mut forgotten = approved.clone();
+    forgotten["event"] = json!("forgotten");
+    push(&mut log, "write_file", &forgotten);
+    sent(&log, &organisation).await;
+    let changed = organisation.alerts("definition-changed").await;
+    assert_eq!((changed.len(), &changed[0]["state"]), (1, &json!("resolved")));
+    let poisoned = organisation.alerts("definition-poisoned").await;
+    assert_eq!((poisoned.len(), &poisoned[0]["state"]), (1, &json!("open")));
+}
+
+#[tokio::test]
 async fn attack_a_guard_that_tells_of_definitions_without_end() {
     let organisation = Organisation::found().await;
     let mut log = Log::of(&organisation.device("ada@acme.example").await);

@@ -76,6 +76,15 @@ impl Book {
                 seen.doubtful = false;
             }
         }
+        if self.known.trouble.is_some() && known.trouble.is_none() {
+            // What was seen meanwhile was held for that alone.
+            self.own.clear();
+            self.seen.clear();
+        }
+        let is_forgotten =
+            |subject: &Subject| self.known.pins.contains_key(subject) && !known.pins.contains_key(subject);
+        // It is news again.
+        self.seen.retain(|subject, _| !is_forgotten(subject));
         self.own.retain(|subject, _| !known.pins.contains_key(subject));
         let text = |kept: &Kept| kept.definition.as_ref().map_or(0, |raw| raw.get().len());
         self.kept_bytes = known.pins.values().filter_map(|pin| pin.pinned.as_ref()).map(text).sum();

@@ -252,6 +252,27 @@ fn attack_pins_that_cannot_be_read_hold_everything() {
 }
 
 #[test]
+fn what_was_held_because_pins_could_not_be_read_is_free_when_they_can() {
+    let mut book = Book::new(Known { trouble: Some("the file is torn".into()), ..Known::default() });
+    let add = tool("add", "Adds.");
+    assert_eq!(told(&list(&mut book, &[&add], &hold())), [("add", "new", true)]);
+    book.learn(Known::default());
+    assert_eq!(book.held(Part::Tool, "add", &hold()), None);
+    assert_eq!(told(&list(&mut book, &[&add], &hold())), [("add", "new", false)], "it is pinned now");
+}
+
+#[test]
+fn what_somebody_had_forgotten_is_news_again() {
+    let add = tool("add", "Adds.");
+    let mut pins = BTreeMap::new();
+    let first = list(&mut Book::default(), &[&add], &hold());
+    let mut book = restarted(&mut pins, &first);
+    assert_eq!(told(&list(&mut book, &[&add], &hold())), []);
+    book.learn(Known::default());
+    assert_eq!(told(&list(&mut book, &[&add], &hold())), [("add", "new", false)]);
+}
+
+#[test]
 fn attack_a_server_that_defines_without_end() {
     let mut book = Book::default();
     let sightings: usize =
