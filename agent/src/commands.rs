@@ -1,6 +1,7 @@
 //! One module for each verb.
 
 pub mod configs;
+mod definitions;
 pub mod doctor;
 pub mod door;
 pub mod enroll;
@@ -13,13 +14,39 @@ pub mod status;
 pub mod unenroll;
 pub mod wrap;
 
+use crate::active_policy::{ActivePolicy, InForce, PolicySignal};
+use crate::enrolment::read_identity;
 use crate::ipc::ToResident;
 use crate::ipc::client::ask;
 use platform::Layout;
+use ::policy::{Feature, Request, ServerIdentity};
+use time::OffsetDateTime;
 
 /// Runs one errand of a command to its end, on this thread.
 fn block_on<T>(errand: impl Future<Output = T>) -> std::io::Result<T> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(errand))
+}
+
+/// The policy in force on this machine; none where it is nobody's (a trial).
+async fn in_force(layout: &Layout) -> Option<InForce> {
+    if matches!(read_identity(layout), Ok(None)) {
+        return None;
+    }
+    Some(ActivePolicy::of(layout, &PolicySignal::default()).now().await)
+}
+
+/// What is asked of policy about a server as a whole.
+fn about<'a>(in_force: &'a InForce, server: &'a ServerIdentity) -> Request<'a> {
+    Request {
+        member: &in_force.member,
+        device: &in_force.device,
+        client: "",
+        server,
+        feature: Feature::Tool,
+        name: "",
+        arguments: None,
+        now: OffsetDateTime::now_utc(),
+    }
 }
 
 /// A running resident looks again at once; without one there is nobody to tell.

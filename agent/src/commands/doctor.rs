@@ -3,6 +3,7 @@
 //! It changes nothing.
 
 mod configurations;
+mod definitions;
 mod enrolled;
 mod record;
 mod resident;
@@ -77,6 +78,7 @@ async fn examine(layout: &Layout) -> Vec<Check> {
     checks.extend(resident::checks(layout, asked));
     checks.extend(record::checks(layout));
     checks.extend(configurations::checks(layout));
+    checks.extend(definitions::checks(&super::definitions::standing(layout).await));
     checks
 }
 

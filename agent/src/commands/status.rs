@@ -3,25 +3,36 @@
 mod lines;
 pub mod server;
 
-use crate::commands::block_on;
+use crate::commands::{block_on, definitions};
 use crate::ipc::client::ask;
 use crate::ipc::{FromResident, ToResident};
 use crate::out::{Exit, Out, Tone};
+use crate::pins::Standing;
 use crate::resident::{Status, from_disk};
 use contract::report::Severity;
 use lines::{Line, lines};
 use platform::Layout;
+use serde::Serialize;
 use time::OffsetDateTime;
+
+/// What JSON says.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    /// What this user's servers define, where there is something to say of it.
+    definitions: &'a Standing,
+}
 
 pub fn run(layout: &Layout, out: Out) -> Exit {
     let now = OffsetDateTime::now_utc();
-    match block_on(gather(layout)) {
-        Ok((status, why_not)) => {
-            for line in lines(&status, why_not.as_deref(), now) {
+    match block_on(async { (gather(layout).await, definitions::standing(layout).await) }) {
+        Ok(((status, why_not), definitions)) => {
+            for line in lines(&status, &definitions, why_not.as_deref(), now) {
                 print(out, &line);
             }
-            out.value(&status);
-            exit(&status, now)
+            out.value(&Told { status: &status, definitions: &definitions });
+            exit(&status, &definitions, now)
         }
         Err(error) => {
             out.problem(&error);
@@ -53,14 +64,15 @@ fn print(out: Out, line: &Line) {
     }
 }
 
-fn exit(status: &Status, now: OffsetDateTime) -> Exit {
+fn exit(status: &Status, definitions: &Standing, now: OffsetDateTime) -> Exit {
     if status.enrolled.is_none() {
         return Exit::NotEnrolled;
     }
     let expired = status.policy.as_ref().is_none_or(|policy| policy.expires <= now);
     let found = status.findings.iter().any(|finding| !finding.healed && finding.severity > Severity::Info);
     let ended = status.access_ended.is_some();
-    if status.resident.is_none() || ended || expired || status.policy_refused.is_some() || found {
+    let defined = *definitions != Standing::default();
+    if status.resident.is_none() || ended || expired || status.policy_refused.is_some() || found || defined {
         return Exit::Problems;
     }
     Exit::Done

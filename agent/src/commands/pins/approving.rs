@@ -2,18 +2,16 @@
 //! and no organisation either (a trial).
 
 use super::{Server, Which};
-use crate::active_policy::{ActivePolicy, PolicySignal};
-use crate::commands::block_on;
+use crate::commands::{about, block_on, in_force};
 use crate::enrolment::read_identity;
 use crate::ipc::client::ask;
 use crate::ipc::{FromResident, ToResident};
 use crate::out::{Exit, Out};
-use crate::pins::{Entry, Pins};
+use crate::pins::{Changed, Entry, Pins};
 use contract::record::Part;
 use platform::Layout;
-use policy::{DefinitionsRule, Feature, Request, ServerIdentity};
+use policy::{DefinitionsRule, ServerIdentity};
 use serde_json::json;
-use time::OffsetDateTime;
 
 /// Who approves definitions of one server.
 enum Approver {
@@ -44,6 +42,7 @@ pub(super) fn approve(servers: Vec<Server>, which: &Which, layout: &Layout, out:
                 let question = ToResident::ApprovePins { identity, name: which.name.clone() };
                 let here = |pins: &Pins| pins.approve(&server.identity, which.name.as_deref());
                 match change(layout, &question, here) {
+                    Ok(0) => return failed(out, &on_its_way(&server)),
                     Ok(count) => {
                         approved += count;
                         out.say(format_args!("{count} approved of {}", server.identity));
@@ -84,6 +83,11 @@ pub(super) fn forget(servers: &[Server], which: &Which, layout: &Layout, out: Ou
     Exit::Done
 }
 
+/// A guard has seen it, and the resident has not heard of it.
+fn on_its_way(server: &Server) -> String {
+    format!("what is held back of {} is on its way to the resident; try again in a moment", server.identity)
+}
+
 fn failed(out: Out, why: &str) -> Exit {
     out.problem(why);
     Exit::Failed
@@ -93,13 +97,13 @@ fn failed(out: Out, why: &str) -> Exit {
 fn change(
     layout: &Layout,
     question: &ToResident,
-    here: impl FnOnce(&Pins) -> Result<usize, crate::pins::PinError>,
+    here: impl FnOnce(&Pins) -> Result<Changed, crate::pins::PinError>,
 ) -> Result<usize, String> {
     match block_on(ask(layout, question)).map_err(|error| error.to_string())? {
         Ok(FromResident::PinsChanged { count }) => Ok(count),
         Ok(_) => Err("the resident is of another version; start it again".to_owned()),
         Err(error) if error.is_absent() && matches!(read_identity(layout), Ok(None)) => {
-            here(&Pins::of(layout)).map_err(|error| error.to_string())
+            here(&Pins::of(layout)).map(|changed| changed.count).map_err(|error| error.to_string())
         }
         Err(error) if error.is_absent() => {
             Err("the resident keeps the pins, and does not run here; start it, or look at `portreeve doctor`"
@@ -111,28 +115,16 @@ fn change(
 
 /// One for each server, by the policy in force here.
 async fn approvers(layout: &Layout, servers: &[Server]) -> Vec<Approver> {
-    if matches!(read_identity(layout), Ok(None)) {
+    let Some(in_force) = in_force(layout).await else {
         return servers.iter().map(|_| Approver::Developer).collect();
-    }
-    let signal = PolicySignal::default();
-    let in_force = ActivePolicy::of(layout, &signal).now().await;
+    };
     let approver = |server: &Server| {
         let identity = ServerIdentity::from_canonical(server.identity.clone());
         let rule = in_force.ruleset.definitions_of(&identity);
         if rule.pins.is_empty() {
             return Approver::Developer;
         }
-        let question = Request {
-            member: &in_force.member,
-            device: &in_force.device,
-            client: "",
-            server: &identity,
-            feature: Feature::Tool,
-            name: "",
-            arguments: None,
-            now: OffsetDateTime::now_utc(),
-        };
-        let contact = in_force.ruleset.decide(&question).contact;
+        let contact = in_force.ruleset.decide(&about(&in_force, &identity)).contact;
         let server = in_force.ruleset.server_name(&identity).unwrap_or("NAME").to_owned();
         Approver::Author { rule: rule.clone(), contact, server }
     };

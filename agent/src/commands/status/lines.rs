@@ -2,6 +2,7 @@
 
 use crate::ago::{ago, moment, span, stamp};
 use crate::out::Tone;
+use crate::pins::Standing;
 use crate::resident::status::{AccessEnded, EnrolledAs, Status};
 use contract::record::{Record, What};
 use contract::report::{Coverage, Finding, Severity};
@@ -22,7 +23,12 @@ pub(super) fn line(label: &'static str, tone: Tone, text: impl Into<String>) -> 
     Line { label, tone, text: text.into(), more: Vec::new() }
 }
 
-pub(super) fn lines(status: &Status, why_not: Option<&str>, now: OffsetDateTime) -> Vec<Line> {
+pub(super) fn lines(
+    status: &Status,
+    pins: &Standing,
+    why_not: Option<&str>,
+    now: OffsetDateTime,
+) -> Vec<Line> {
     let mut lines = Vec::from_iter(status.access_ended.as_ref().map(access));
     lines.extend([
         enrolled(status.enrolled.as_ref()),
@@ -34,8 +40,9 @@ pub(super) fn lines(status: &Status, why_not: Option<&str>, now: OffsetDateTime)
         resident(status, why_not, now),
         refusal(status.last_refusal.as_ref(), now),
         findings(&status.findings),
-        line("agent", Tone::Strong, format!("portreeve {}", status.agent_version)),
     ]);
+    lines.extend(definitions(pins));
+    lines.push(line("agent", Tone::Strong, format!("portreeve {}", status.agent_version)));
     lines
 }
 
@@ -192,6 +199,28 @@ fn findings(findings: &[Finding]) -> Line {
     let mut line = line("findings", tone, format!("{}; `portreeve doctor` says the remedies", open.len()));
     line.more = some_of(&open, |finding| format!("{}: {}", finding.code, finding.detail));
     line
+}
+
+/// Only where there is something to say.
+fn definitions(pins: &Standing) -> Option<Line> {
+    let count: usize = pins.held.iter().map(|held| held.definitions.len()).sum();
+    let held = match count {
+        0 => None,
+        1 => Some("1 definition is held back; `portreeve pins diff` shows what changed".to_owned()),
+        _ => Some(format!("{count} definitions are held back; `portreeve pins diff` shows what changed")),
+    };
+    let unreadable = match pins.unreadable.len() {
+        0 => None,
+        _ => {
+            Some("some pins cannot be read, which holds that server back; `portreeve doctor` says the remedy")
+        }
+    };
+    let said: Vec<&str> = held.as_deref().into_iter().chain(unreadable).collect();
+    let tone = if unreadable.is_some() { Tone::Bad } else { Tone::Warn };
+    let mut line = (!said.is_empty()).then(|| line("pins", tone, said.join("; ")))?;
+    line.more = some_of(&pins.held, |held| format!("{}: {}", held.server, held.definitions.join(", ")));
+    line.more.extend(some_of(&pins.unreadable, |unreadable| unreadable.why.clone()));
+    Some(line)
 }
 
 fn some_of<T>(all: &[T], say: impl Fn(&T) -> String) -> Vec<String> {

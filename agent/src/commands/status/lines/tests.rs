@@ -1,4 +1,5 @@
 use super::*;
+use crate::pins::{HeldBack, Unreadable};
 use crate::resident::status::{Connection, PolicyInForce, ResidentSince};
 use contract::report::{CoveredServer, PolicyRefused};
 use time::macros::datetime;
@@ -50,7 +51,11 @@ fn server(entry: &str, governed: bool) -> CoveredServer {
 }
 
 fn said(status: &Status) -> Vec<String> {
-    lines(status, None, NOW)
+    said_with(status, &Standing::default())
+}
+
+fn said_with(status: &Status, pins: &Standing) -> Vec<String> {
+    lines(status, pins, None, NOW)
         .into_iter()
         .flat_map(|line| std::iter::once(format!("{}: {}", line.label, line.text)).chain(line.more))
         .collect()
@@ -73,6 +78,34 @@ fn a_healthy_machine_in_ten_lines() {
             "agent: portreeve 0.1.0",
         ]
     );
+}
+
+#[test]
+fn definitions_have_a_line_where_there_is_something_to_say_and_no_other() {
+    let held = |server: &str, names: &[&str]| HeldBack {
+        server: server.to_owned(),
+        definitions: names.iter().map(|name| format!("tool {name}")).collect(),
+    };
+    let unreadable = Unreadable {
+        path: "/p".to_owned(),
+        server: Some("npm:c".to_owned()),
+        why: "/p holds no pins: torn; `portreeve pins forget --server npm:c` begins anew".to_owned(),
+    };
+    let mut pins =
+        Standing { held: vec![held("npm:a", &["x", "y"]), held("npm:b", &["z"])], unreadable: Vec::new() };
+    let told = said_with(&healthy(), &pins);
+    assert_eq!(told.len(), said(&healthy()).len() + 3);
+    assert!(
+        told.contains(
+            &"pins: 3 definitions are held back; `portreeve pins diff` shows what changed".to_owned()
+        )
+    );
+    assert!(told.contains(&"npm:a: tool x, tool y".to_owned()));
+    pins = Standing { held: Vec::new(), unreadable: vec![unreadable] };
+    let told = said_with(&healthy(), &pins).join("\n");
+    for part in ["pins: some pins cannot be read", "portreeve doctor", "pins forget --server npm:c"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }
 
 type Case = (fn(&mut Status), &'static str);
@@ -120,6 +153,6 @@ fn whoever_has_left_reads_that_first() {
         "access: of alice@acme.example was ended by your organisation; every call is refused; ask it@acme.example"
     );
     assert!(said.contains(&"mode: locked: every call is refused".to_owned()), "{said:?}");
-    assert_eq!(crate::commands::status::exit(&status, NOW), crate::out::Exit::Problems);
-    assert_eq!(crate::commands::status::exit(&healthy(), NOW), crate::out::Exit::Done);
+    assert_eq!(crate::commands::status::exit(&status, &Standing::default(), NOW), crate::out::Exit::Problems);
+    assert_eq!(crate::commands::status::exit(&healthy(), &Standing::default(), NOW), crate::out::Exit::Done);
 }
