@@ -16,4 +16,5 @@ pub mod session;
 
 pub use entry::{Entry, EntryKind, Fate};
 pub use judged::{Audit, Judged, Receipt, Recorded, Release, Unrecordable};
+pub use redaction::shown as shown_text;
 pub use session::{Definitions, Facts, Now, Session};

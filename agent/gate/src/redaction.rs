@@ -16,6 +16,7 @@ mod walk;
 
 pub(crate) use apart::is_whole;
 
+use crate::secrets;
 use literals::Literals;
 use mcp::{Kind, Message};
 use policy::Redaction;
@@ -115,6 +116,29 @@ fn redact(text: &str, rules: &[&Redaction], zone: &Zone) -> Result<Option<Redact
     // A field's value may stand in a text beside the field: structured content and its twin.
     let walked = if literals.is_none() { first } else { Walk::over(text, rules, &literals, zone)? };
     Ok(walked.redacted)
+}
+
+/// Text that no message carries (a server's stderr), as if it were a notice for the client: without what
+/// shows as a secret, and without what these rules take out. Of a line that cannot be redacted nothing is left.
+#[must_use]
+pub fn shown(text: &str, rules: &[&Redaction]) -> String {
+    let text = secrets::masked_text(text);
+    let rules = going(rules, Way::ToClient);
+    if rules.is_empty() {
+        return text;
+    }
+    let lines: Vec<String> = text.split('\n').map(|line| shown_line(line, &rules)).collect();
+    lines.join("\n")
+}
+
+fn shown_line(line: &str, rules: &[&Redaction]) -> String {
+    let listed = serde_json::json!([line]).to_string();
+    match redact(&listed, rules, &Zone::data(rules)) {
+        Ok(None) => line.to_owned(),
+        Ok(Some(redacted)) => serde_json::from_str::<[String; 1]>(&redacted.text)
+            .map_or_else(|_| secrets::REDACTED.to_owned(), |[line]| line.replace('\n', " ")),
+        Err(_) => secrets::REDACTED.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use super::{Blocked, Way, message};
+use super::{Blocked, Way, message, shown};
 use mcp::Message;
 use policy::{Document, Redaction};
 
@@ -400,4 +400,27 @@ fn same_shape(before: &serde_json::Value, after: &serde_json::Value) -> bool {
         }
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
+}
+
+#[test]
+fn text_that_no_message_carries_is_shown_as_a_notice_would_be() {
+    let shown = |rule: &str, text: &str| {
+        let rules = rules(rule);
+        shown(text, &rules.iter().collect::<Vec<_>>())
+    };
+    let pattern = "in = \"results\"\npatterns = ['cust-\\d+']";
+    for (text, expected) in [
+        ("", ""),
+        ("one\ntwo\n", "one\ntwo\n"),
+        ("for cust-17 and cust-4\n\"cust-9\"", "for [redacted] and [redacted]\n\"[redacted]\""),
+        ("{\"who\":\"cust-1\"}", "{\"who\":\"[redacted]\"}"),
+        ("token=ghp_012345678901234567890123456789abcdef", "token=[redacted]"),
+    ] {
+        assert_eq!(shown(pattern, text), expected, "{text}");
+    }
+    assert_eq!(shown("in = \"arguments\"\npatterns = ['cust']", "cust"), "cust", "the other way");
+    assert_eq!(
+        shown("fields = [\"**.key\"]", "{\"key\":\"x y\",\"n\":1}"),
+        "{\"key\":\"[redacted]\",\"n\":1}"
+    );
 }

@@ -1,13 +1,17 @@
 //! `portreeve status --server NAME`: how one guarded server stands, by what its guards wrote. Asks nobody,
-//! so it works without a resident. Of other users' servers it knows nothing.
+//! so it works without a resident. Of other users' servers it knows nothing. What a server said on stderr is
+//! shown without secrets, and without what policy takes out of what it says.
 
 use super::lines::{Line, line};
 use super::print;
+use crate::active_policy::InForce;
 use crate::ago::{ago, moment};
+use crate::commands::{about, block_on, in_force};
 use crate::out::{Exit, Out, Tone};
 use crate::transport::standing::{Facts, Found, Way, in_folder};
 use platform::Layout;
 use platform::process::{self, KEEPER, Process};
+use policy::ServerIdentity;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -44,8 +48,15 @@ pub fn run(name: &str, layout: &Layout, out: Out) -> Exit {
     } else {
         found.truncate(1);
     }
+    let in_force = match block_on(in_force(layout)) {
+        Ok(in_force) => in_force,
+        Err(error) => {
+            out.problem(&error);
+            return Exit::Failed;
+        }
+    };
     let running = process::list();
-    let told: Vec<Told> = found.into_iter().map(|found| tell(found, &running)).collect();
+    let told: Vec<Told> = found.into_iter().map(|found| tell(found, &running, in_force.as_ref())).collect();
     for line in told.iter().flat_map(|told| lines(told, now)) {
         print(out, &line);
     }
@@ -64,13 +75,22 @@ fn unknown(name: &str, all: &[Found]) -> String {
     }
 }
 
-fn tell(found: &Found, running: &[Process]) -> Told {
+fn tell(found: &Found, running: &[Process], in_force: Option<&InForce>) -> Told {
     let facts = found.facts.clone();
     let (pid, processes) = match facts.process.filter(|_| found.guarded) {
         Some(root) => server_below(root, running),
         None => (None, 0),
     };
-    Told { guarded: found.guarded, pid, processes, stderr: found.last_lines(ALL), facts }
+    let stderr = masked(&found.last_lines(ALL), &facts.identity, in_force);
+    Told { guarded: found.guarded, pid, processes, stderr, facts }
+}
+
+fn masked(lines: &[String], identity: &str, in_force: Option<&InForce>) -> Vec<String> {
+    let server = ServerIdentity::from_canonical(identity.to_owned());
+    let rules = in_force
+        .map(|in_force| in_force.ruleset.redactions_of_server(&about(in_force, &server)))
+        .unwrap_or_default();
+    gate::shown_text(&lines.join("\n"), &rules).lines().map(str::to_owned).collect()
 }
 
 /// The server among what the guard started, and how many processes it is: on Linux there are keepers above it.
@@ -176,6 +196,14 @@ mod tests {
         assert_eq!(server_below(7, &running), (Some(7), 2));
         assert_eq!(server_below(6, &running[..2]), (None, 0));
         assert_eq!(server_below(99, &running), (None, 0));
+    }
+
+    #[test]
+    fn attack_a_servers_stderr_shows_a_token() {
+        let lines =
+            ["using ghp_012345678901234567890123456789abcdef", "-----BEGIN PRIVATE KEY-----", "MIIE", "x"];
+        let shown = masked(&lines.map(str::to_owned), "npm:x", None).join("\n");
+        assert!(shown.starts_with("using [redacted]") && !shown.contains("MIIE"), "{shown}");
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! The server never waits for whoever reads our stderr: what nobody takes is left out, and counted,
 //! beyond a bound. Where our stderr is a terminal the server gets it itself (it may ask whether it is
 //! one), and nothing is kept.
+//!
+//! What passes and what is kept is as the server said it: the file is the user's alone. Secrets and what
+//! policy takes out are masked where it is shown (`portreeve status --server`) or quoted.
 
 use platform::files;
 use std::collections::VecDeque;
@@ -37,7 +40,8 @@ impl LastWords {
     /// In one line; empty where nothing was said.
     pub fn said(&self) -> String {
         let bytes: Vec<u8> = self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
-        let text = String::from_utf8_lossy(&bytes);
+        // It goes to the client and on record, in a sentence of ours.
+        let text = gate::shown_text(&String::from_utf8_lossy(&bytes), &[]);
         let whole: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         whole[whole.len().saturating_sub(3)..].join(" | ")
     }
@@ -191,6 +195,13 @@ mod tests {
         let on_disk: u64 =
             std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().metadata().unwrap().len()).sum();
         assert!((KEPT_BYTES..=2 * KEPT_BYTES + 2 * CHUNK as u64).contains(&on_disk), "{on_disk}");
+    }
+
+    #[test]
+    fn last_words_are_quoted_without_secrets() {
+        let last = LastWords::default();
+        last.hear(b"no access with token=ghp_012345678901234567890123456789abcdef\n");
+        assert!(last.said().starts_with("no access") && !last.said().contains("ghp_"), "{}", last.said());
     }
 
     #[tokio::test]
