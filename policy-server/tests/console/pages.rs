@@ -152,6 +152,36 @@ async fn attack_a_definition_with_markup_stays_text_in_its_alert() {
     console.stop().await;
 }
 
+#[tokio::test]
+async fn a_restart_and_what_was_taken_out_of_notices_are_found_and_read() {
+    let console = Console::start().await;
+    let admin = Admin::log_in(&console).await;
+    let devices = seed::fill(&console.app).await;
+    let [restart, redacted] = seed::turns(&console.app, &devices[0]).await;
+    for (kind, id, in_list, in_entry) in [
+        (
+            "restart",
+            restart,
+            "server restarted",
+            ["exit status: 3", "Exit code", "what it had not answered is lost"],
+        ),
+        (
+            "redacted",
+            redacted,
+            "something taken out",
+            ["in 41 places", "notifications/message", "the server"],
+        ),
+    ] {
+        let found = admin.page(&format!("/record?kind={kind}")).await;
+        assert!(found.contains(in_list) && found.contains(&id.to_string()), "{kind}: {found}");
+        let entry = admin.page(&format!("/record/{id}")).await;
+        for part in in_entry {
+            assert!(entry.contains(part), "{part}: {entry}");
+        }
+    }
+    console.stop().await;
+}
+
 fn hostile() -> policy_server::store::records::RecordFilter {
     policy_server::store::records::RecordFilter {
         tool: Some(seed::HOSTILE_TOOL.into()),

@@ -2,7 +2,7 @@
 //! it is hostile: what an agent, a developer or a tool can name is named with markup in it.
 
 use contract::enrolment::Machine;
-use contract::record::{Client, Fate, Record, Server, What};
+use contract::record::{Client, Fate, Phase, Record, Server, What};
 use contract::report::{Coverage, CoveredServer, DeviceReport, Finding, Severity};
 use policy::Outcome;
 use policy_server::app::App;
@@ -269,6 +269,31 @@ fn decision(tool: &str, n: u64) -> Outcome {
     }
 }
 
+/// A server that fell over, and notices of which something was taken out; the records' ids.
+pub async fn turns(app: &App, device: &str) -> [Uuid; 2] {
+    let run = Uuid::now_v7();
+    let whole = |seq, what| Record {
+        id: Uuid::now_v7(),
+        time_ms: now_ms(),
+        run,
+        seq,
+        member: PEOPLE[0].0.into(),
+        device: device.into(),
+        os_user: "alice".into(),
+        client: Client::default(),
+        server: Server { identity: "npm:@acme/files".into(), ..Server::default() },
+        what,
+    };
+    let why = "the server `files` ended (exit status: 3)".to_owned();
+    let method = "notifications/message".to_owned();
+    let records = [
+        whole(1, What::Restart { phase: Phase::Ended, why, exit: Some(3) }),
+        whole(2, What::Redacted { method, from_client: false, messages: 40, redacted: 41 }),
+    ];
+    append(app, device, &records).await;
+    records.map(|record| record.id)
+}
+
 async fn append(app: &App, device: &str, records: &[Record]) {
     let texts: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
     let mut head = contract::record::START;
@@ -290,6 +315,8 @@ fn row<'a>(record: &'a Record, json: &'a str, chain_seq: u64, link: [u8; 32]) ->
     let (tool, kind, decision, call) = match &record.what {
         What::Call { tool, decision, call, .. } => (tool.as_deref(), "call", Some(*decision), Some(*call)),
         What::Outcome { tool, call, .. } => (tool.as_deref(), "outcome", None, Some(*call)),
+        What::Restart { .. } => (None, "restart", None, None),
+        What::Redacted { .. } => (None, "redacted", None, None),
         _ => (None, "other", None, None),
     };
     NewRecord {

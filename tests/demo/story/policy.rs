@@ -60,6 +60,12 @@ reason = "Only the project's notes are for the model; the rest may hold customer
 contact = "data-protection@acme.example"
 
 [[grants]]
+name = "know-the-project"
+roles = ["engineering"]
+servers = ["everything", "files"]
+client-features = ["roots"]
+
+[[grants]]
 name = "no-environment"
 effect = "deny"
 roles = ["engineering"]
