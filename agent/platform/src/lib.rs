@@ -8,6 +8,7 @@ pub mod ipc;
 pub mod layout;
 pub mod managed;
 pub mod memory;
+pub mod priority;
 pub mod process;
 #[cfg(windows)]
 mod registry;

@@ -15,10 +15,14 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Records that come close together travel together: each journey costs both ends a transaction on disk.
 const GATHER: Duration = Duration::from_millis(20);
+/// While one call follows the other, so long from journey to journey: each holds calls up, and then few of them.
+const BUSY_GATHER: Duration = Duration::from_millis(200);
 /// About as much as one message carries.
 const MESSAGE_BYTES: usize = 256 * 1024;
 const LONGEST_WORD: usize = 1024 * 1024;
@@ -33,6 +37,8 @@ pub struct Link<'a> {
     hello: ToResident,
     /// The last attempt found no resident, or lost it.
     away: Cell<bool>,
+    /// No more records will come.
+    leaving: Notify,
 }
 
 /// One connection: what was sent and not yet taken.
@@ -42,6 +48,9 @@ struct Handover<'a> {
     sent: u64,
     /// Last record of each message under way, and the place behind it.
     under_way: VecDeque<(u64, u64)>,
+    last_journey: Instant,
+    /// When the next begins, if something waits for it.
+    due: Option<Instant>,
 }
 
 impl<'a> Link<'a> {
@@ -52,12 +61,17 @@ impl<'a> Link<'a> {
         run: Uuid,
         hello: ToResident,
     ) -> Self {
-        Self { layout, segment, policy, run, hello, away: Cell::new(false) }
+        Self { layout, segment, policy, run, hello, away: Cell::new(false), leaving: Notify::new() }
     }
 
     /// Is nobody there who would take records soon? Then there is no use in waiting for it.
     pub fn is_away(&self) -> bool {
         self.away.get()
+    }
+
+    /// The guard leaves: what is there goes now, and nothing gathers any more.
+    pub fn leave(&self) {
+        self.leaving.notify_one();
     }
 
     /// Never ends; the guard drops it.
@@ -87,7 +101,7 @@ impl<'a> Link<'a> {
         let mut words = LineReader::bounded(from, LONGEST_WORD);
         let mut out = LineWriter::new(to);
         out.send(serde_json::to_vec(&self.hello)?).await?;
-        let mut handover = Handover { segment: self.segment, sent: 0, under_way: VecDeque::new() };
+        let mut handover = Handover::new(self.segment);
         handover.send_all(&mut out).await?;
         loop {
             tokio::select! {
@@ -101,27 +115,41 @@ impl<'a> Link<'a> {
                     }
                     _ => {}
                 },
-                () = grown(self.segment) => handover.send_all(&mut out).await?,
+                () = self.segment.grown.notified(), if handover.due.is_none() => handover.plan(Instant::now()),
+                () = at(handover.due) => handover.send_all(&mut out).await?,
+                () = self.leaving.notified() => handover.send_all(&mut out).await?,
             }
         }
     }
 }
 
-async fn grown(segment: &Segment) {
-    segment.grown.notified().await;
-    tokio::time::sleep(GATHER).await;
-}
-
 async fn next_word(words: &mut LineReader<ReadHalf<Stream>>) -> io::Result<FromResident> {
     match words.next().await {
         Read::Line(Line::Whole(word)) => Ok(serde_json::from_slice(&word)?),
-        Read::Line(Line::Oversize { .. }) => Err(io::ErrorKind::InvalidData.into()),
+        Read::Line(_) => Err(io::ErrorKind::InvalidData.into()),
         Read::HalfLine(_) | Read::End => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 
-impl Handover<'_> {
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl<'a> Handover<'a> {
+    fn new(segment: &'a Segment) -> Self {
+        Self { segment, sent: 0, under_way: VecDeque::new(), last_journey: Instant::now(), due: None }
+    }
+
+    /// Something has come.
+    fn plan(&mut self, now: Instant) {
+        self.due = Some((now + GATHER).max(self.last_journey + BUSY_GATHER));
+    }
+
     async fn send_all(&mut self, out: &mut LineWriter<WriteHalf<Stream>>) -> io::Result<()> {
+        (self.last_journey, self.due) = (Instant::now(), None);
         loop {
             let lines = self.segment.read(self.sent, MESSAGE_BYTES)?;
             let Some(last) = last_seq(&lines) else { return Ok(()) };
@@ -216,12 +244,24 @@ mod tests {
             segment.append(format!("{{\"seq\":{seq}}}\n").as_bytes()).unwrap();
         }
         let under_way = VecDeque::from([(2, 20), (3, 30)]);
-        let mut handover = Handover { segment: &segment, sent: 30, under_way };
+        let mut handover = Handover { sent: 30, under_way, ..Handover::new(&segment) };
         handover.taken(1).unwrap();
         assert_eq!((segment.bytes(), handover.under_way.len()), (30, 2));
         handover.taken(2).unwrap();
         assert_eq!((segment.bytes(), handover.under_way.len()), (30, 1));
         handover.taken(3).unwrap();
         assert_eq!((segment.bytes(), handover.sent), (0, 0));
+    }
+
+    #[test]
+    fn the_first_record_leaves_soon_and_those_of_a_busy_guard_in_company() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = Segment::at(folder.path().join("run.jsonl"));
+        let mut handover = Handover::new(&segment);
+        let last = handover.last_journey;
+        handover.plan(last + Duration::from_secs(1));
+        assert_eq!(handover.due, Some(last + Duration::from_secs(1) + GATHER));
+        handover.plan(last + Duration::from_millis(1));
+        assert_eq!(handover.due, Some(last + BUSY_GATHER));
     }
 }

@@ -37,7 +37,9 @@ pub fn read_trusted(path: &Path, owner: Owner, limit: u64) -> Result<Vec<u8>, Fi
 }
 
 fn read_open(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
+    // What it says of its length is a hint and no more.
+    let length = file.metadata().map_or(0, |metadata| metadata.len().min(limit));
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
     file.take(limit + 1).read_to_end(&mut bytes).map_err(FileError::io("read", path))?;
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLarge { path: path.to_path_buf(), limit });
