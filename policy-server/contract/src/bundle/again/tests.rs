@@ -103,7 +103,7 @@ fn metadata_too_large_to_be_read_passes_nowhere() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Each file of one of the bundles, or none: the two agree.
     #[test]
