@@ -99,9 +99,9 @@ fn activity_of(what: &What) -> (u32, &'static str) {
 /// Informational, but for what somebody may want to look at.
 fn severity(what: &What) -> (u32, &'static str) {
     match what {
-        What::Call { decision: policy::Outcome::Refused | policy::Outcome::WouldRefuse, .. } => (2, "Low"),
+        What::Call { decision: policy::Outcome::Refused | policy::Outcome::WouldRefuse, .. }
+        | What::Restart { phase: Phase::Ended, .. } => (2, "Low"),
         What::Malformed { .. } => (3, "Medium"),
-        What::Restart { phase: Phase::Ended, .. } => (2, "Low"),
         What::Definition(it) => definition::severity(it),
         _ => (1, "Informational"),
     }

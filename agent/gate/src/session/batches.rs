@@ -50,7 +50,7 @@ impl Session {
         let noise = self.drop_noise(why.code(), &format!("{why}; this one holds {count} {word}"));
         let ended = batch.messages().filter_map(|bytes| {
             let sentence = "it came in an array, and no batches were agreed with this server";
-            self.end_unreadable(sentence, &salvage(bytes), bytes.len(), now)
+            self.end_unreadable(sentence, salvage(bytes), bytes.len(), now)
         });
         Judged::apart(ended.chain([noise]).collect())
     }

@@ -58,7 +58,7 @@ impl Session {
         bytes: usize,
         now: Now,
     ) -> Judged {
-        match self.end_unreadable(why, &found, bytes, now) {
+        match self.end_unreadable(why, found, bytes, now) {
             Some(ended) => ended.and(self.noise_entry(code, why)),
             None => self.drop_noise(code, why),
         }
@@ -68,13 +68,13 @@ impl Session {
     pub(super) fn end_unreadable(
         &mut self,
         why: &str,
-        found: &Salvaged,
+        found: Salvaged,
         bytes: usize,
         now: Now,
     ) -> Option<Judged> {
-        let id = found.id.as_ref().filter(|_| !found.has_method)?;
-        let Answered::Open(open) = self.take_open(id) else { return None };
-        let to = open.addressee(id.clone());
+        let id = found.id.filter(|_| !found.has_method)?;
+        let Answered::Open(open) = self.take_open(&id) else { return None };
+        let to = open.addressee(id);
         let answer = Release::ToClient(refusal::unreadable_answer(&to, why).into());
         Some(match open.outcome(Fate::Error, bytes, now) {
             Some(entry) => Judged::entered(entry, answer, Otherwise::Withheld(to)),

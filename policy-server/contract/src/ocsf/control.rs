@@ -32,7 +32,7 @@ pub(super) fn decision(what: &What) -> Map<String, Value> {
         }),
         What::Definition(it) => super::definition::control(it),
         What::Redacted { .. } => json!({
-            "action_id": 4, "action": "Modified", "disposition_id": 11, "disposition": "Corrected"
+            "action_id": 4, "action": "Modified", "disposition_id": 7, "disposition": "Custom Action"
         }),
         What::Listed { .. } | What::Outcome { .. } | What::Stopped { .. } | What::Restart { .. } => json!({}),
     })
