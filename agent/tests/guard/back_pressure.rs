@@ -3,7 +3,8 @@
 use crate::client::{POLICY, World, eventually, misbehaving};
 use crate::web::{Said, Web};
 use serde_json::json;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -159,4 +160,38 @@ fn a_client_that_reads_slowly_slows_its_remote_server_and_fills_no_memory() {
     let held = settled(|| said.load(Ordering::Relaxed));
     assert!(held < 64 * MIB, "{held} bytes were taken of a server whose client reads nothing");
     assert!(guard.memory() < 64 * MIB, "{}", guard.memory());
+}
+
+/// It takes every connection and no byte of a body: what is on its way to it is bounded, and the calls that find no
+/// room are answered at once.
+#[test]
+fn a_remote_server_that_does_not_read_fills_no_memory_and_the_client_is_told() {
+    const FIT: usize = 64 / 4;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    // Its backlog takes the connections; nobody ever reads from them.
+    let world = World::new();
+    std::fs::write(world.policy(), POLICY.replace("127.0.0.1:9", &address)).unwrap();
+    let mut guard = Unread::start(&world, &["--http", &format!("http://{address}/mcp")]);
+    let stdout = guard.process.stdout.take().unwrap();
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| tell.send(line))
+    });
+
+    let mut stdin = guard.process.stdin.take().unwrap();
+    let long = "y".repeat(4 * MIB);
+    for id in 1..=FIT + 2 {
+        let params = json!({"name": "echo", "_meta": {"long": long}});
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        stdin.write_all(format!("{call}\n").as_bytes()).unwrap();
+    }
+    for id in [FIT + 1, FIT + 2] {
+        let answer = told.recv_timeout(3 * crate::client::PATIENCE).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(answer["id"] == id && message.contains(&format!("{FIT} requests unanswered")), "{answer}");
+    }
+    assert!(guard.memory() < 128 * MIB, "{}", guard.memory());
+    drop(listener);
 }

@@ -235,6 +235,24 @@ fn malformed_client_messages_are_answered_or_dropped_and_never_forwarded() {
     assert_eq!(world.records_of("malformed").len(), 6);
 }
 
+/// `-0` is the integer 0 to some readers and a fraction to others: two could take one call for two.
+#[test]
+fn id_of_minus_zero_is_refused_and_never_reaches_the_server() {
+    let world = World::new();
+    let mut guard = world.guard_misbehaving();
+    guard.initialize();
+    guard.say(r#"{"jsonrpc":"2.0","id":-0,"method":"tools/call","params":{"name":"echo"}}"#);
+    let refused = guard.next();
+    assert!(refused["id"].is_null() && message_of(&refused).contains("id"), "{refused}");
+    assert_eq!(refused.get("result"), None);
+    // The next one is answered: nothing else came of it, and nothing waits for it.
+    assert_eq!(guard.call(0, "echo", &json!({})).get("error"), None);
+    guard.leave();
+    let calls = world.records_of("call");
+    assert_eq!((calls.len(), &calls[0]["decision"]), (1, &json!("allowed")));
+    assert_eq!(world.records_of("malformed").len(), 1);
+}
+
 #[test]
 fn a_command_that_is_not_there_is_named_to_every_request() {
     let world = World::new();
