@@ -101,9 +101,9 @@ impl HttpSession {
         let what = match body.trim_ascii_start().first() {
             _ if is_read_answer(body, id) => return None,
             None => "an empty body",
-            Some(b'[') if self.takes_batches() && answered_in(body).contains(id) => return None,
-            Some(b'[') if !self.takes_batches() => NO_BATCHES,
-            Some(b'[') => "a batch that does not answer this request",
+            // Where none was agreed, the gate ends what is answered in it.
+            Some(b'[') if answered_in(body).contains(id) => return None,
+            Some(b'[') => "a batch without the answer to this request",
             Some(_) => "a message that is no answer to this request",
         };
         Some(said(body).unwrap_or_else(|| Failure::NotTheAnswer { at: shown(&self.url), what }))
@@ -172,17 +172,9 @@ impl HttpSession {
                 self.learn(request, &line);
             }
             let line = request.and_then(|request| self.fit(request, &line)).map_or(line, payload);
-            let batched = request
-                .and_then(|request| request.id.as_ref())
-                .filter(|id| !progress.answered && line.first() == Some(&b'[') && answered_in(&line).contains(id));
+            let answered = |id| line.first() == Some(&b'[') && answered_in(&line).contains(id);
+            progress.answered |= request.and_then(|request| request.id.as_ref()).is_some_and(answered);
             arrivals.deliver(line.into(), came.clone(), room).await;
-            if let Some(id) = batched {
-                progress.answered = true;
-                if !self.takes_batches() {
-                    let failure = Failure::NotTheAnswer { at: shown(&self.url), what: NO_BATCHES };
-                    arrivals.deliver(failure.line(id), Came::Body(id.clone()), Room::default()).await;
-                }
-            }
         }
         Ok(())
     }
@@ -251,8 +243,6 @@ impl HttpSession {
 fn is_read_answer(payload: &Payload, request: &Id) -> bool {
     matches!(payload, Payload::Read(message) if is_answer(message, request))
 }
-
-const NO_BATCHES: &str = "a batch, which only the revision 2025-03-26 has";
 
 /// What a server asks us to wait, within reason.
 fn delay(milliseconds: u64) -> Duration {

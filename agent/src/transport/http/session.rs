@@ -17,9 +17,6 @@ const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AS_IT_IS: HeaderValue = HeaderValue::from_static("identity");
 
-/// The one revision with batches.
-const BATCHES: &str = "2025-03-26";
-
 pub struct HttpSession {
     client: reqwest::Client,
     pub(super) url: Url,
@@ -158,11 +155,6 @@ impl HttpSession {
     pub(super) fn fit(&self, request: &Outgoing, answer: &[u8]) -> Option<Vec<u8>> {
         let is_list = request.is_stateless() && request.is("tools/list");
         if is_list { params::without_invalid(answer) } else { None }
-    }
-
-    /// Are several messages in one body a part of what was agreed on?
-    pub(super) fn takes_batches(&self) -> bool {
-        self.agreed().version.is_some_and(|version| version == BATCHES)
     }
 
     fn params(&self) -> MutexGuard<'_, ParamHeaders> {
