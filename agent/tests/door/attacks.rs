@@ -1,7 +1,8 @@
 //! Attacks on the door, named as such.
 
+use crate::client::{call, initialize, modern, repeated};
 use crate::web_client::{read_answer, send_raw};
-use crate::world::{World, call, initialize, modern, repeated, text_of};
+use crate::world::{World, text_of};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;

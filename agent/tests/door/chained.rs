@@ -1,6 +1,7 @@
 //! A door in front of a door: HTTP on both sides, as it is with a remote server.
 
-use crate::world::{Door, World, text_of};
+use crate::client::Door;
+use crate::world::{World, text_of};
 use serde_json::{Value, json};
 
 fn chained(world: &World, first: &Door, sse: bool) -> Door {

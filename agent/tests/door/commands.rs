@@ -1,6 +1,7 @@
 //! `portreeve serve` as a command: what it takes, says, and leaves behind.
 
-use crate::world::{World, eventually, is_running, signal, talking};
+use crate::client::talking;
+use crate::world::{World, eventually, is_running, signal};
 use serde_json::{Value, json};
 use std::process::Output;
 

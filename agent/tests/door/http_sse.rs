@@ -1,7 +1,8 @@
 //! HTTP+SSE of 2024-11-05.
 
+use crate::client::{Door, call, initialize};
 use crate::web_client::Answer;
-use crate::world::{Door, World, call, eventually, initialize, is_running, text_of};
+use crate::world::{World, eventually, is_running, text_of};
 use serde_json::json;
 
 fn open(door: &Door) -> (Answer, String) {

@@ -5,9 +5,13 @@ mod attacks;
 #[cfg(test)]
 mod chained;
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod http_sse;
+#[cfg(test)]
+mod remote;
 #[cfg(test)]
 mod resident;
 #[cfg(test)]
@@ -17,6 +21,10 @@ mod stateless;
 #[cfg(test)]
 mod strangers;
 #[cfg(test)]
+#[path = "../fixtures/web.rs"]
+mod web;
+#[cfg(test)]
 mod web_client;
 #[cfg(test)]
+#[path = "../fixtures/world.rs"]
 mod world;

@@ -1,79 +1,33 @@
 //! The resident's own door: an enrolled machine, governed entries, clients that dial URLs.
 
-use crate::web_client::PATIENCE;
-use crate::world::{
-    Door, World, call, eventually, initialize, is_running, modern, repeated, talking, text_of,
-};
-use contract::bundle::TargetFacts;
-use contract::signing::{Publication, RoleSpec, RootSpec, SigningKey, first_root, sign_repository};
-use platform::Layout;
+use crate::client::{Door, call, initialize, modern, repeated, talking};
+use crate::world::{Organisation, PATIENCE, World, eventually, is_running, text_of};
 use platform::files::replace_private;
 use policy::Standing;
 use serde_json::{Value, json};
 use std::process::{Child, Command, Stdio};
-use time::{Duration, OffsetDateTime};
 
 /// One enrolled machine, its resident and its user's home.
 struct Machine {
-    world: World,
-    layout: Layout,
-    key: SigningKey,
-    root: Vec<u8>,
+    acme: Organisation,
     resident: Option<Child>,
 }
 
 impl Machine {
     async fn new(policy: &str) -> Self {
-        let world = World::new();
-        let layout = Layout::under(&world.path().join("root")).unwrap();
-        layout.create().unwrap();
-        let key = SigningKey::generate().unwrap();
-        let role = RoleSpec::of(&key);
-        let expires = OffsetDateTime::now_utc() + Duration::days(1);
-        let spec = RootSpec {
-            expires,
-            root: role.clone(),
-            targets: role.clone(),
-            snapshot: role.clone(),
-            timestamp: role,
-        };
-        let root = first_root(&spec).await.unwrap();
-        std::fs::write(layout.trust_root(), &root).unwrap();
+        let acme = Organisation::of(World::new()).await;
         let made = rcgen::generate_simple_self_signed(["device".to_owned()]).unwrap();
-        replace_private(&layout.device_certificate(), made.cert.pem().as_bytes()).unwrap();
-        replace_private(&layout.device_key(), made.signing_key.serialize_pem().as_bytes()).unwrap();
-        let identity = json!({
-            "device_id": "device-1", "member": "alice@acme.example", "organisation": "acme",
-            "server": "https://127.0.0.1:9/", "enrolled_at": "2026-11-20T00:00:00Z",
-        });
-        std::fs::write(layout.identity(), identity.to_string()).unwrap();
-        let machine = Self { world, layout, key, root, resident: None };
-        machine.adopt(1, policy).await;
+        replace_private(&acme.layout.device_certificate(), made.cert.pem().as_bytes()).unwrap();
+        replace_private(&acme.layout.device_key(), made.signing_key.serialize_pem().as_bytes()).unwrap();
+        acme.adopt(1, policy, &Standing::default()).await;
+        let machine = Self { acme, resident: None };
         machine.configure();
         machine
     }
 
-    async fn adopt(&self, version: u64, policy_toml: &str) {
-        let expires = OffsetDateTime::now_utc() + Duration::hours(1);
-        let bundle = sign_repository(&Publication {
-            roots: std::slice::from_ref(&self.root),
-            keys: std::slice::from_ref(&self.key),
-            policy_toml,
-            standing: &Standing::default(),
-            facts: &TargetFacts { organisation: "acme".into(), format: 1, policy_version: version },
-            version,
-            timestamp_version: version,
-            expires,
-            timestamp_expires: expires,
-        })
-        .await
-        .unwrap();
-        std::fs::write(self.layout.adopted_policy(), serde_json::to_vec(&bundle).unwrap()).unwrap();
-    }
-
     /// One governed server, one that needs what nobody has, and one that is not governed.
     fn configure(&self) {
-        let root = self.world.path().join("root");
+        let root = self.acme.world.root();
         let guarded = |name: &str, server: &str| json!({"command": env!("CARGO_BIN_EXE_portreeve"), "args": ["wrap", "--name", name, "--root", root, "--", server]});
         let mut talk = guarded("talk", talking().to_str().unwrap());
         talk["env"] = json!({"TALKING_PIDS": "${HOME}/../pids"});
@@ -85,12 +39,12 @@ impl Machine {
     }
 
     fn home(&self) -> std::path::PathBuf {
-        self.world.path().join("home")
+        self.acme.world.path().join("home")
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
-        command.args(["--json", "--root"]).arg(self.world.path().join("root")).args(args);
+        command.args(["--json", "--root"]).arg(self.acme.world.root()).args(args);
         command.env("HOME", self.home()).env_remove("CLAUDE_CONFIG_DIR").env_remove("TALKING_PIDS");
         command.stderr(Stdio::null());
         command
@@ -173,7 +127,7 @@ async fn a_client_that_speaks_only_urls_is_governed_as_any_other() {
     let session = door.session();
     assert!(text_of(&session.call("echo", &json!({"n": 1})).json()).contains(r#""n":1"#));
     assert_eq!(session.call("wipe", &json!({})).json()["error"]["code"], -32003);
-    let server = machine.world.pids()[0];
+    let server = machine.acme.world.pids()[0];
     eventually("the refusal is in the machine's log", || {
         machine.run(&["explain"]).to_string().contains("wipe")
     });
@@ -189,7 +143,7 @@ async fn a_client_that_speaks_only_urls_is_governed_as_any_other() {
     assert_eq!(session.call("echo", &json!({})).status, 200);
 
     let theirs = other.session();
-    let (mut listening, their_server) = (theirs.get(None), machine.world.pids()[1]);
+    let (mut listening, their_server) = (theirs.get(None), machine.acme.world.pids()[1]);
     assert_eq!(machine.run(&["door", "revoke", "other"])["revoked"], "other");
     assert_eq!(listening.events_to_end(), [], "what was open ends");
     eventually("its server is gone", || !is_running(their_server));
@@ -253,7 +207,7 @@ async fn attack_another_user_listens_at_the_other_loopback_address() {
 
 /// The machine's log, as far as it is not upstream; here nobody takes it.
 fn logged(machine: &Machine) -> Vec<Value> {
-    let Ok(log) = rusqlite::Connection::open(machine.layout.spool()) else { return Vec::new() };
+    let Ok(log) = rusqlite::Connection::open(machine.acme.layout.spool()) else { return Vec::new() };
     let Ok(mut found) = log.prepare("SELECT json FROM record ORDER BY seq") else { return Vec::new() };
     let lines = found.query_map([], |row| row.get::<_, String>(0)).unwrap();
     lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
@@ -299,7 +253,7 @@ async fn the_door_is_shut_where_policy_says_so() {
     machine.start_resident();
     eventually("the resident runs", || machine.run(&["status"])["resident"].to_string().len() > 4);
     assert_eq!(machine.run(&["door", "list"])["open"], false);
-    assert!(!machine.layout.state.join("door/port").exists());
+    assert!(!machine.acme.layout.state.join("door/port").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

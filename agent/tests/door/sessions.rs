@@ -1,6 +1,7 @@
 //! Streamable HTTP up to 2025-11-25.
 
-use crate::world::{World, call, eventually, initialize, is_running, text_of};
+use crate::client::{call, initialize};
+use crate::world::{World, eventually, is_running, text_of};
 use serde_json::{Value, json};
 
 #[test]

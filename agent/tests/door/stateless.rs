@@ -1,7 +1,8 @@
 //! Streamable HTTP of 2026-07-28: no sessions, and one local server for many clients.
 
+use crate::client::{Door, modern, repeated};
 use crate::web_client::{Answer, read_answer, send_raw};
-use crate::world::{Door, World, eventually, modern, repeated, text_of};
+use crate::world::{World, eventually, text_of};
 use serde_json::{Value, json};
 
 fn tool(name: &str, arguments: &Value) -> Value {

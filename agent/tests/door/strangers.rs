@@ -1,7 +1,8 @@
 //! What a web page in the user's browser, or another user of the machine, may try at the door.
 
-use crate::web_client::{PATIENCE, read_answer, send_raw};
-use crate::world::{Door, World, eventually, initialize};
+use crate::client::{Door, initialize};
+use crate::web_client::{read_answer, send_raw};
+use crate::world::{PATIENCE, World, eventually};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

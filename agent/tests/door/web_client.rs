@@ -1,12 +1,10 @@
 //! A small HTTP client by hand: a socket, a request as text, an answer read piece by piece. Never waits
 //! without an end.
 
+use crate::world::PATIENCE;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
-
-pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One answer, its body still to be read.
 pub struct Answer {

@@ -1,13 +1,14 @@
 //! A client of the guard: starts it, says lines, reads lines; never waits without an end.
 
+pub use crate::world::{PATIENCE, World, eventually, is_running, signal, text_of};
+
+use crate::world::built;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
-
-pub const PATIENCE: Duration = Duration::from_secs(20);
+use std::time::Instant;
 
 /// What most tests are judged by.
 pub const POLICY: &str = r#"
@@ -42,32 +43,9 @@ reason = "System files are not for models."
 contact = "ops@acme.example"
 "#;
 
-/// A folder that is the guard's whole world.
-pub struct World {
-    folder: tempfile::TempDir,
-}
-
 impl World {
     pub fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
-        std::fs::write(world.policy(), POLICY).unwrap();
-        world
-    }
-
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub fn policy(&self) -> PathBuf {
-        self.path().join("p.toml")
-    }
-
-    pub fn root(&self) -> PathBuf {
-        self.path().join("root")
-    }
-
-    pub fn spool(&self) -> PathBuf {
-        self.root().join("guard-spool/trial")
+        Self::with(POLICY)
     }
 
     pub fn pid_file(&self) -> PathBuf {
@@ -96,25 +74,10 @@ impl World {
         command.arg("--root").arg(self.root()).args(args).envs(env.iter().copied());
         Guard::start(command)
     }
-
-    /// Every record of every segment.
-    pub fn records(&self) -> Vec<Value> {
-        let Ok(found) = std::fs::read_dir(self.spool()) else { return Vec::new() };
-        let logs = found.flatten().map(|file| std::fs::read_to_string(file.path()).unwrap());
-        let lines = logs.flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>());
-        lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
-    }
-
-    pub fn records_of(&self, kind: &str) -> Vec<Value> {
-        self.records().into_iter().filter(|record| record["kind"] == kind).collect()
-    }
 }
 
 pub fn misbehaving() -> PathBuf {
-    let built = Path::new(env!("CARGO_BIN_EXE_portreeve")).parent().unwrap();
-    let server = built.join("examples/misbehaving-server").with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(server.exists(), "`cargo build -p agent --examples` makes {}", server.display());
-    server
+    built("misbehaving-server")
 }
 
 /// The running guard. Killed when dropped.
@@ -243,21 +206,8 @@ impl Drop for Guard {
     }
 }
 
-pub fn text_of(answer: &Value) -> &str {
-    answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}"))
-}
-
 pub fn message_of(answer: &Value) -> &str {
     answer["error"]["message"].as_str().unwrap_or_else(|| panic!("no error: {answer}"))
-}
-
-/// Waits for a condition, with an end.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// The process named in a file, once it is there.
@@ -268,14 +218,4 @@ pub fn pid_in(file: &Path) -> u32 {
         pid.is_some()
     });
     pid.unwrap()
-}
-
-pub fn is_running(pid: u32) -> bool {
-    platform::process::started(pid).is_some()
-}
-
-/// Sends a signal by name, as a terminal or a client would.
-pub fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
-    assert!(sent.success());
 }

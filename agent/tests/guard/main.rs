@@ -19,6 +19,8 @@ mod organisation;
 #[cfg(test)]
 mod remote_attacks;
 #[cfg(test)]
+mod remote_marks;
+#[cfg(test)]
 mod remote_server;
 #[cfg(test)]
 mod remote_session;
@@ -32,4 +34,8 @@ mod restarted_server;
 mod tls;
 mod trial_policy;
 #[cfg(test)]
+#[path = "../fixtures/web.rs"]
 mod web;
+#[cfg(test)]
+#[path = "../fixtures/world.rs"]
+mod world;

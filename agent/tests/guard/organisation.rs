@@ -2,69 +2,14 @@
 
 use crate::client::{Guard, POLICY, World, message_of, misbehaving};
 use crate::resident::Line;
-use contract::bundle::TargetFacts;
-use contract::signing::{Publication, RoleSpec, RootSpec, SigningKey, first_root, sign_repository};
-use platform::Layout;
+use crate::world::Organisation;
 use platform::ipc::Listener;
 use policy::Standing;
 use serde_json::json;
-use time::{Duration, OffsetDateTime};
-
-/// An organisation with one key, and the one machine it governs.
-struct Organisation {
-    world: World,
-    layout: Layout,
-    key: SigningKey,
-    root: Vec<u8>,
-}
 
 impl Organisation {
     async fn new() -> Self {
-        let world = World::new();
-        let layout = Layout::under(&world.root()).unwrap();
-        layout.create().unwrap();
-        let key = SigningKey::generate().unwrap();
-        let role = RoleSpec::of(&key);
-        let root = first_root(&RootSpec {
-            expires: OffsetDateTime::now_utc() + Duration::days(1),
-            root: role.clone(),
-            targets: role.clone(),
-            snapshot: role.clone(),
-            timestamp: role,
-        })
-        .await
-        .unwrap();
-        std::fs::write(layout.trust_root(), &root).unwrap();
-        let identity = json!({
-            "device_id": "device-1", "member": "alice@acme.example", "organisation": "acme",
-            "server": "https://portreeve.acme.example/", "enrolled_at": "2026-11-20T00:00:00Z",
-        });
-        std::fs::write(layout.identity(), identity.to_string()).unwrap();
-        Self { world, layout, key, root }
-    }
-
-    /// What a resident does with a bundle that it adopted.
-    async fn adopt(&self, version: u64, policy_toml: &str, standing: &Standing) {
-        let bundle = self.signed(version, policy_toml, standing).await;
-        std::fs::write(self.layout.adopted_policy(), bundle).unwrap();
-    }
-
-    async fn signed(&self, version: u64, policy_toml: &str, standing: &Standing) -> Vec<u8> {
-        let expires = OffsetDateTime::now_utc() + Duration::hours(1);
-        let bundle = sign_repository(&Publication {
-            roots: std::slice::from_ref(&self.root),
-            keys: std::slice::from_ref(&self.key),
-            policy_toml,
-            standing,
-            facts: &TargetFacts { organisation: "acme".into(), format: 1, policy_version: version },
-            version,
-            timestamp_version: version,
-            expires,
-            timestamp_expires: expires,
-        })
-        .await
-        .unwrap();
-        serde_json::to_vec(&bundle).unwrap()
+        Self::of(World::new()).await
     }
 
     fn guard(&self) -> Guard {

@@ -1,12 +1,12 @@
 //! A door with a server behind it, and clients of it.
 
-use crate::web_client::{Answer, PATIENCE, read_answer, send_raw};
+use crate::web_client::{Answer, read_answer, send_raw};
+use crate::world::{World, built, eventually, signal};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 const POLICY: &str = r#"
 [defaults]
@@ -35,34 +35,19 @@ tools = ["wipe"]
 effect = "deny"
 "#;
 
-/// A folder that is the door's whole world.
-pub struct World {
-    folder: tempfile::TempDir,
-}
-
 impl World {
     pub fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
-        world.govern("http://127.0.0.1:9/mcp");
-        world
-    }
-
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub fn policy(&self) -> PathBuf {
-        self.path().join("p.toml")
+        Self::with(&policy("http://127.0.0.1:9/mcp"))
     }
 
     /// The policy speaks of the server at this address too.
     pub fn govern(&self, upstream: &str) {
-        std::fs::write(self.policy(), POLICY.replace("UPSTREAM", upstream)).unwrap();
+        std::fs::write(self.policy(), policy(upstream)).unwrap();
     }
 
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
-        command.arg("--json").arg("--root").arg(self.path().join("root"));
+        command.arg("--json").arg("--root").arg(self.root());
         command.env("TALKING_PIDS", self.path().join("pids"));
         command
     }
@@ -85,27 +70,14 @@ impl World {
         let text = std::fs::read_to_string(self.path().join("pids")).unwrap_or_default();
         text.lines().map(|line| line.parse().unwrap()).collect()
     }
+}
 
-    /// Every record of every segment.
-    pub fn records(&self) -> Vec<Value> {
-        let Ok(found) = std::fs::read_dir(self.path().join("root/guard-spool/trial")) else {
-            return Vec::new();
-        };
-        let logs = found.flatten().map(|file| std::fs::read_to_string(file.path()).unwrap());
-        let lines = logs.flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>());
-        lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
-    }
-
-    pub fn records_of(&self, kind: &str) -> Vec<Value> {
-        self.records().into_iter().filter(|record| record["kind"] == kind).collect()
-    }
+fn policy(upstream: &str) -> String {
+    POLICY.replace("UPSTREAM", upstream)
 }
 
 pub fn talking() -> PathBuf {
-    let built = Path::new(env!("CARGO_BIN_EXE_portreeve")).parent().unwrap();
-    let server = built.join("examples/talking-server").with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(server.exists(), "`cargo build -p agent --examples` makes {}", server.display());
-    server
+    built("talking-server")
 }
 
 /// The running door. Killed when dropped.
@@ -281,27 +253,4 @@ impl Session<'_> {
 
 pub fn call(id: impl Into<Value>, tool: &str, arguments: &Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id.into(), "method": "tools/call", "params": {"name": tool, "arguments": arguments, "_meta": {"progressToken": 1}}})
-}
-
-pub fn text_of(answer: &Value) -> &str {
-    answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {answer}"))
-}
-
-/// Waits for a condition, with an end.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-}
-
-pub fn is_running(pid: u32) -> bool {
-    platform::process::started(pid).is_some()
-}
-
-/// Sends a signal by name, as a service manager would.
-pub fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
-    assert!(sent.success());
 }
