@@ -1,5 +1,6 @@
-//! Every page as it looks: wide and narrow, light and dark. What a reader needs is asserted; the
-//! pictures are left in the target folder for whoever wants to look.
+//! Every page as it looks: wide and narrow, light and dark. What a reader needs is asserted. With
+//! `PORTREEVE_PICTURES=1` a picture of each is left in the target folder (`tmp/console`) for whoever wants to look;
+//! taking them is most of the time.
 
 use crate::webdriver::{Browser, find};
 use crate::{Console, seed};
@@ -80,13 +81,16 @@ async fn forms(browser: &Browser, console: &Console) {
 
 async fn look(browser: &Browser, name: &str) {
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console");
-    std::fs::create_dir_all(&pictures).unwrap();
+    let wanted = std::env::var_os("PORTREEVE_PICTURES").is_some();
     for (width, scheme) in [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")] {
         browser.prefer(scheme).await;
         browser.resize(width).await;
         let faults = browser.run(FAULTS, Value::Null).await;
         assert_eq!(faults, serde_json::json!([]), "{name}, {width} wide, {scheme}");
-        browser.picture(&pictures.join(format!("{name}-{width}-{scheme}.png"))).await;
+        if wanted {
+            std::fs::create_dir_all(&pictures).unwrap();
+            browser.picture(&pictures.join(format!("{name}-{width}-{scheme}.png"))).await;
+        }
     }
     browser.resize(1280).await;
     browser.prefer("light").await;
