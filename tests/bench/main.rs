@@ -120,7 +120,7 @@ fn contestants(
         match peer.contestants(&programs.echo_server, stage) {
             Ok(contestants) => all.extend(contestants),
             Err(why) => {
-                absent.push(Absent { name: peer.name.to_owned(), why: last_line(&format!("{why:#}")) });
+                absent.push(Absent { name: peer.name.to_owned(), why: reason(&format!("{why:#}")) });
             }
         }
     }
@@ -181,6 +181,12 @@ impl Arguments {
     }
 }
 
+/// The line in which a registry's client says what went wrong: its first error, where it names one.
+fn reason(text: &str) -> String {
+    let error = text.lines().find(|line| line.trim_start().to_lowercase().starts_with("error"));
+    error.map_or_else(|| last_line(text), |line| line.trim().to_owned())
+}
+
 fn from_the_clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs())
 }
@@ -193,4 +199,20 @@ fn last_line(text: &str) -> String {
 fn say(text: &str) {
     // Without a stderr there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn a_peer_that_cannot_be_installed_says_why_and_not_what_came_after() {
+        let cargo = "Compiling x\nerror: could not find `x` in registry\nTo reuse those artifacts, set Y.\n";
+        assert_eq!(reason(cargo), "error: could not find `x` in registry");
+        assert_eq!(
+            reason("pip ended with 1:\nERROR: No matching distribution\n"),
+            "ERROR: No matching distribution"
+        );
+        assert_eq!(reason("python3 is not on the path"), "python3 is not on the path");
+    }
 }
