@@ -17,6 +17,8 @@ const GATHER: Duration = Duration::from_millis(800);
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 const MOST: usize = 500;
+/// After so many batches in a row, what they took of memory is more than what the next ones take.
+const BACKLOG: u32 = 20;
 /// The server's word that a batch does not follow from what it has.
 const CHAIN_BROKEN: &str = "record-chain-broken";
 
@@ -61,12 +63,20 @@ impl Uploader {
         let mut contact = self.upstream.contact();
         let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
         let mut pace = Pace::default();
+        let mut batches = 0_u32;
         loop {
+            if state.borrow().depth() == 0 && std::mem::take(&mut batches) >= BACKLOG {
+                platform::memory::give_back();
+            }
             if until_due(&mut state).await.is_none() {
                 return;
             }
             match self.step(&mut pace).await {
-                Step::Moved | Step::Idle => backoff.reset(),
+                Step::Moved => {
+                    batches = batches.saturating_add(1);
+                    backoff.reset();
+                }
+                Step::Idle => backoff.reset(),
                 Step::Failed => until_worth_a_try(&mut contact, backoff.wait()).await,
             }
         }
