@@ -18,8 +18,8 @@ use crate::active_policy::{ActivePolicy, InForce, PolicySignal};
 use crate::enrolment::read_identity;
 use crate::ipc::ToResident;
 use crate::ipc::client::ask;
-use platform::Layout;
 use ::policy::{Feature, Request, ServerIdentity};
+use platform::Layout;
 use time::OffsetDateTime;
 
 /// Runs one errand of a command to its end, on this thread.

@@ -21,7 +21,9 @@ fn tool(description: &str) -> String {
 
 fn text(release: Release) -> String {
     match release {
-        Release::ToClient(bytes) | Release::ToServer(bytes) => String::from_utf8(bytes.into_bytes()).expect("text"),
+        Release::ToClient(bytes) | Release::ToServer(bytes) => {
+            String::from_utf8(bytes.into_bytes()).expect("text")
+        }
         Release::EachToClient(_) | Release::Nothing => String::new(),
     }
 }
