@@ -64,7 +64,7 @@ impl Stranger {
             () = self.asked_to_go.notified() => {}
         }
         if self.is_known.get() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -160,7 +160,7 @@ fn attack_headers_without_end() {
     let mut endless = TcpStream::connect(&door.address).unwrap();
     endless.set_write_timeout(Some(PATIENCE)).unwrap();
     endless.write_all(b"GET /mcp HTTP/1.1\r\nX: ").unwrap();
-    let piece = [b'x'; 64 * 1024];
+    let piece = vec![b'x'; 64 * 1024];
     eventually("it is cut off", || endless.write_all(&piece).is_err());
     assert_eq!(door.session().call("echo", &json!({})).status, 200);
 }

@@ -4,6 +4,7 @@ use crate::transport::Came;
 use crate::transport::arrivals::{Arrivals, Room, SMALL_BYTES};
 use crate::transport::events::{Events, message_of, payload};
 use crate::transport::failure::{Failure, shown};
+use crate::transport::http::params::fit;
 use crate::transport::http::session::{Agreed, HttpSession, Posted};
 use crate::transport::outgoing::{Outgoing, answered_in, is_answer};
 use mcp::frame::MAX_MESSAGE_BYTES;
@@ -88,7 +89,7 @@ impl HttpSession {
         if failure.is_none() {
             self.learn(outgoing, &line);
         }
-        let line = self.fit(outgoing, &line).map_or(line, payload);
+        let line = fit(outgoing, &line).map_or(line, payload);
         if !line.trim_ascii().is_empty() {
             arrivals.deliver(line.into(), Came::Body(id.clone()), room).await;
         }
@@ -171,7 +172,7 @@ impl HttpSession {
                 progress.answered = true;
                 self.learn(request, &line);
             }
-            let line = request.and_then(|request| self.fit(request, &line)).map_or(line, payload);
+            let line = request.and_then(|request| fit(request, &line)).map_or(line, payload);
             let answered = |id| line.first() == Some(&b'[') && answered_in(&line).contains(id);
             progress.answered |= request.and_then(|request| request.id.as_ref()).is_some_and(answered);
             arrivals.deliver(line.into(), came.clone(), room).await;

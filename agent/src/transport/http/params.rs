@@ -4,11 +4,9 @@
 
 mod marks;
 
-pub use marks::without_invalid;
-
 use crate::transport::http::headers::header_text;
 use crate::transport::outgoing::Outgoing;
-use marks::{Mark, marks_of};
+use marks::{Mark, marks_of, without_invalid};
 use mcp::Message;
 use mcp::list::{List, entries};
 use reqwest::header::HeaderName;
@@ -61,6 +59,12 @@ impl Mark {
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         }
     }
+}
+
+/// A list as clients of HTTP show it (2026-07-28); `None` where that is as it came.
+pub fn fit(request: &Outgoing, answer: &[u8]) -> Option<Vec<u8>> {
+    let is_list = request.is_stateless() && request.is("tools/list");
+    if is_list { without_invalid(answer) } else { None }
 }
 
 fn arguments(call: &[u8]) -> Option<Map<String, Value>> {

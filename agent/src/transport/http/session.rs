@@ -3,7 +3,7 @@
 
 use crate::transport::failure::Failure;
 use crate::transport::http::headers::{METHOD, NAME, SESSION, VERSION, header_text};
-use crate::transport::http::params::{self, ParamHeaders};
+use crate::transport::http::params::ParamHeaders;
 use crate::transport::opening::Opening;
 use crate::transport::outgoing::Outgoing;
 use crate::transport::standing::Standing;
@@ -149,12 +149,6 @@ impl HttpSession {
             Some("tools/list") if request.is_stateless() => self.params().learn(answer),
             _ => {}
         }
-    }
-
-    /// A list as clients of HTTP show it (2026-07-28); `None` where that is as it came.
-    pub(super) fn fit(&self, request: &Outgoing, answer: &[u8]) -> Option<Vec<u8>> {
-        let is_list = request.is_stateless() && request.is("tools/list");
-        if is_list { params::without_invalid(answer) } else { None }
     }
 
     fn params(&self) -> MutexGuard<'_, ParamHeaders> {
