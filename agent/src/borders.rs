@@ -10,6 +10,7 @@ use crate::transport::arrivals;
 use crate::transport::events::{Events, message_of};
 use crate::transport::target::Target;
 use bytes::Bytes;
+use mcp::Payload;
 use platform::Layout;
 use policy::Ruleset;
 use std::io;
@@ -30,7 +31,7 @@ pub async fn messages(chunks: Vec<Bytes>, max_bytes: usize) -> Vec<Vec<u8>> {
     let mut events = Events::over(chunks, max_bytes, arrivals::channel().0);
     let mut messages = Vec::new();
     while let Ok(Some((event, _room))) = events.next().await {
-        messages.extend(message_of(event));
+        messages.extend(message_of(event).map(Payload::into_bytes));
     }
     messages
 }
