@@ -93,7 +93,7 @@ pub fn payload(bytes: Vec<u8>) -> Payload {
             }
             Payload::read(bytes)
         }
-        unread => unread,
+        unread @ Payload::Bytes(_) => unread,
     }
 }
 

@@ -90,11 +90,12 @@ pub(super) fn client(url: &Url, headers: SecretHeaders) -> Result<reqwest::Clien
         builder = builder.no_proxy();
     }
     // Reading the system's authorities takes milliseconds, and in the clear, without a proxy, nobody asks for them.
-    let trusting = match is_loopback && url.scheme() == "http" {
-        true => builder.tls_certs_only([]),
-        false => builder.tls_certs_merge(extra_roots()),
+    builder = if is_loopback && url.scheme() == "http" {
+        builder.tls_certs_only([])
+    } else {
+        builder.tls_certs_merge(extra_roots())
     };
-    trusting
+    builder
         .user_agent(concat!("portreeve/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers.into_map())
         .redirect(reqwest::redirect::Policy::none())

@@ -69,7 +69,7 @@ fn what_came_together_is_recorded_by_one_write() {
     let calls: Vec<String> = (1..=3).map(|id| call(id, "read_file", "{}")).collect();
     let ping = r#"{"jsonrpc":"2.0","id":4,"method":"ping"}"#;
     let releases = stage.client_together(&[&calls[0], &calls[1], ping, &calls[2]]);
-    assert_eq!(releases, [&calls[0], &calls[1], ping, &calls[2]].map(|text| to_server(text)));
+    assert_eq!(releases, [&calls[0], &calls[1], ping, &calls[2]].map(to_server));
     assert_eq!((stage.book.writes, stage.book.entries.len()), (1, 3));
 }
 

@@ -148,9 +148,10 @@ proptest! {
         let text = text.replace(',', "\r,\n");
         let read = Line::from(Payload::read(text.clone().into_bytes()));
         let whole = Line::Whole(text.into_bytes());
-        let releases = match from_client {
-            true => [as_bytes.client_line(whole), as_read.client_line(read)],
-            false => [as_bytes.server_line(whole), as_read.server_line(read)],
+        let releases = if from_client {
+            [as_bytes.client_line(whole), as_read.client_line(read)]
+        } else {
+            [as_bytes.server_line(whole), as_read.server_line(read)]
         };
         prop_assert_eq!(&releases[0], &releases[1]);
         prop_assert_eq!(format!("{:?}", as_bytes.book.entries), format!("{:?}", as_read.book.entries));
