@@ -22,14 +22,19 @@ const EVERY: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(2);
 /// A guard cuts its segment long before this.
 const LARGEST: u64 = 256 * 1024 * 1024;
+/// Records of a segment whose memory is worth giving back.
+const MANY: usize = 1000;
 
 /// Never ends; the resident drops it.
 pub(super) async fn run(layout: Layout, keeper: Keeper, guard_left: Arc<Notify>) {
     let pins = Pins::of(&layout);
     loop {
         for path in segments(&layout.guard_spool) {
-            if let Err(error) = sweep(&path, &keeper, Some(&pins), FRESH).await {
-                tracing::warn!(segment = %path.display(), %error, "segment.sweep");
+            match sweep(&path, &keeper, Some(&pins), FRESH).await {
+                // Read, they take many times what they take on disk.
+                Ok(records) if records >= MANY => platform::memory::give_back(),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(segment = %path.display(), %error, "segment.sweep"),
             }
         }
         if tokio::time::timeout(EVERY, guard_left.notified()).await.is_ok() {
@@ -53,16 +58,21 @@ enum SweepError {
     Spool(#[from] Arc<crate::audit::spool::SpoolError>),
 }
 
-/// Takes one segment over, if its guard is dead.
-async fn sweep(path: &Path, keeper: &Keeper, pins: Option<&Pins>, fresh: Duration) -> Result<(), SweepError> {
+/// Takes one segment over, if its guard is dead; how many records it had.
+async fn sweep(
+    path: &Path,
+    keeper: &Keeper,
+    pins: Option<&Pins>,
+    fresh: Duration,
+) -> Result<usize, SweepError> {
     let file = match open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error.into()),
     };
     let touched = file.metadata()?.modified()?;
     if SystemTime::now().duration_since(touched).is_ok_and(|age| age < fresh) || file.try_lock().is_err() {
-        return Ok(());
+        return Ok(0);
     }
     let found = read(&file)?;
     let records = found.records.len();
@@ -89,7 +99,7 @@ async fn sweep(path: &Path, keeper: &Keeper, pins: Option<&Pins>, fresh: Duratio
         std::fs::remove_file(path)?;
     }
     tracing::info!(segment = %path.display(), records, torn = found.torn, "segment.taken");
-    Ok(())
+    Ok(records)
 }
 
 /// The numbers a dead guard left; a guard gives each once, and leaves out none.
