@@ -210,10 +210,9 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
         let why = ending.sentence();
         let recorded = self.record(self.judge(|session, _, now| session.server_gone(why, now)));
         self.desk().recorder.note(What::Stopped { why: why.to_owned() });
-        match timeout(LAST_WORDS, self.release(by_guard(recorded))).await {
-            // A client that is gone needs no answer.
-            Ok(Ok(()) | Err(Unread)) => {}
-            Err(_) => tracing::debug!("the client did not read its last answers"),
+        // A client that is gone needs no answer.
+        if timeout(LAST_WORDS, self.release(by_guard(recorded))).await.is_err() {
+            tracing::debug!("the client did not read its last answers");
         }
     }
 

@@ -200,15 +200,24 @@ impl Uploader {
 enum Due {
     /// A refused call waits.
     Urgent,
+    /// There is a whole batch of it.
+    Much,
     Gathered,
 }
 
-/// Waits until something is to be sent: a refusal goes at once, the rest gathers. `None` at the end.
+/// Waits until something is to be sent: a refusal and a whole batch go at once, the rest gathers. `None` at
+/// the end.
 async fn until_due(state: &mut watch::Receiver<SpoolState>) -> Option<Due> {
     state.wait_for(|state| state.depth() > 0).await.ok()?;
-    let urgent = state.wait_for(|state| state.urgent > state.durable);
-    match tokio::time::timeout(GATHER, urgent).await {
-        Ok(urgent) => urgent.ok().map(|_| Due::Urgent),
+    let due = |state: &SpoolState| {
+        if state.urgent > state.durable {
+            return Some(Due::Urgent);
+        }
+        (state.depth() >= MOST as u64).then_some(Due::Much)
+    };
+    let at_once = state.wait_for(|state| due(state).is_some());
+    match tokio::time::timeout(GATHER, at_once).await {
+        Ok(state) => due(&*state.ok()?),
         Err(_) => Some(Due::Gathered),
     }
 }

@@ -8,9 +8,9 @@ use contract::record::{Record, What};
 use contract::report::{Finding, Severity};
 use platform::{Layout, account};
 use policy::Outcome;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Take};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,8 +22,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(2);
 /// A guard cuts its segment long before this.
 const LARGEST: u64 = 256 * 1024 * 1024;
-/// Records of a segment whose memory is worth giving back.
-const MANY: usize = 1000;
+/// So many records are read and handed over at once: in memory they take many times what they take on disk.
+const SLICE: usize = 2000;
 
 /// Never ends; the resident drops it.
 pub(super) async fn run(layout: Layout, keeper: Keeper, guard_left: Arc<Notify>) {
@@ -31,8 +31,7 @@ pub(super) async fn run(layout: Layout, keeper: Keeper, guard_left: Arc<Notify>)
     loop {
         for path in segments(&layout.guard_spool) {
             match sweep(&path, &keeper, Some(&pins), FRESH).await {
-                // Read, they take many times what they take on disk.
-                Ok(records) if records >= MANY => platform::memory::give_back(),
+                Ok(records) if records >= SLICE => platform::memory::give_back(),
                 Ok(_) => {}
                 Err(error) => tracing::warn!(segment = %path.display(), %error, "segment.sweep"),
             }
@@ -74,31 +73,43 @@ async fn sweep(
     if SystemTime::now().duration_since(touched).is_ok_and(|age| age < fresh) || file.try_lock().is_err() {
         return Ok(0);
     }
-    let found = read(&file)?;
-    let records = found.records.len();
+    let mut left = Left::in_segment(&file)?;
     let run = path.file_stem().and_then(|name| Uuid::parse_str(name.to_str()?).ok());
-    if records > 0 {
-        let gap = run.and_then(|run| Gap::of(run, &found.records));
-        let taken = keeper.append(found.records.clone()).await?;
-        if let Some(pins) = pins {
-            pins.follow(&found.records);
+    let mut gap = run.map(Gap::of);
+    let mut records = 0;
+    loop {
+        let slice = left.slice()?;
+        if slice.is_empty() {
+            break;
         }
-        if let Some(finding) = gap.and_then(|gap| gap.finding(&taken.taken)) {
-            tracing::error!(detail = finding.detail, "segment.gap");
-            keeper.note(finding).await.map_err(Arc::new)?;
+        records += slice.len();
+        if let Some(gap) = &mut gap {
+            gap.count(&slice);
         }
+        let definitions = pins.map(|_| definitions(&slice));
+        let taken = keeper.append(slice).await?;
+        if let Some((pins, definitions)) = pins.zip(definitions) {
+            pins.follow(&definitions);
+        }
+        if let Some(gap) = &mut gap {
+            gap.taken = taken.taken.get(&gap.run).copied().unwrap_or(gap.taken);
+        }
+    }
+    if let Some(finding) = gap.and_then(Gap::finding) {
+        tracing::error!(detail = finding.detail, "segment.gap");
+        keeper.note(finding).await.map_err(Arc::new)?;
     }
     if let Some(run) = run {
         keeper.close_run(run).await.map_err(Arc::new)?;
     }
-    if found.unreadable > 0 {
+    if left.unreadable > 0 {
         // Evidence, and nothing that the next sweep could do better.
         std::fs::rename(path, path.with_extension("jsonl.damaged"))?;
-        tracing::error!(segment = %path.display(), lines = found.unreadable, "segment.damaged");
+        tracing::error!(segment = %path.display(), lines = left.unreadable, "segment.damaged");
     } else {
         std::fs::remove_file(path)?;
     }
-    tracing::info!(segment = %path.display(), records, torn = found.torn, "segment.taken");
+    tracing::info!(segment = %path.display(), records, torn = left.torn, "segment.taken");
     Ok(records)
 }
 
@@ -106,20 +117,28 @@ async fn sweep(
 struct Gap {
     run: Uuid,
     seqs: BTreeSet<u64>,
+    /// The end of the stretch that the log has whole.
+    taken: u64,
     entry: String,
     server: String,
 }
 
 impl Gap {
-    fn of(run: Uuid, records: &[Record]) -> Option<Self> {
-        let last = records.iter().rfind(|record| record.run == run)?;
-        let seqs = records.iter().filter(|record| record.run == run).map(|record| record.seq).collect();
-        Some(Self { run, seqs, entry: last.server.entry.clone(), server: last.server.identity.clone() })
+    fn of(run: Uuid) -> Self {
+        Self { run, seqs: BTreeSet::new(), taken: 0, entry: String::new(), server: String::new() }
     }
 
-    /// What is missing behind the stretch that the log has whole.
-    fn finding(&self, taken: &BTreeMap<Uuid, u64>) -> Option<Finding> {
-        let mut before = taken.get(&self.run).copied().unwrap_or(0);
+    fn count(&mut self, records: &[Record]) {
+        for record in records.iter().filter(|record| record.run == self.run) {
+            self.seqs.insert(record.seq);
+            self.entry.clone_from(&record.server.entry);
+            self.server.clone_from(&record.server.identity);
+        }
+    }
+
+    /// What is missing behind that stretch.
+    fn finding(self) -> Option<Finding> {
+        let mut before = self.taken;
         let mut missing = Vec::new();
         for seq in self.seqs.range(before.saturating_add(1)..) {
             if *seq > before + 1 {
@@ -151,31 +170,46 @@ fn open(path: &Path) -> std::io::Result<File> {
     File::open(path)
 }
 
-#[derive(Debug, Default)]
-struct Found {
-    records: Vec<Record>,
+/// What a guard left in its segment.
+struct Left<'f> {
+    lines: BufReader<Take<&'f File>>,
+    owner: String,
     /// The last line has no end: its guard died while writing it, so nothing left on its word.
     torn: bool,
     /// Whole lines that are no records.
     unreadable: usize,
 }
 
-fn read(file: &File) -> std::io::Result<Found> {
-    // The system's word, not the file's: its owner can write anything into it.
-    let owner = account::owner_of(file)?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-    let mut found = Found { torn: whole < bytes.len(), ..Found::default() };
-    for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice::<Record>(line) {
-            Ok(record) if record.check_bounds().is_ok() => {
-                found.records.push(Record { os_user: owner.clone(), ..record });
-            }
-            Ok(_) | Err(_) => found.unreadable += 1,
-        }
+impl<'f> Left<'f> {
+    fn in_segment(file: &'f File) -> std::io::Result<Self> {
+        // The system's word, not the file's: its owner can write anything into it.
+        let owner = account::owner_of(file)?;
+        Ok(Self { lines: BufReader::new(file.take(LARGEST)), owner, torn: false, unreadable: 0 })
     }
-    Ok(found)
+
+    /// The next records; none at the end.
+    fn slice(&mut self) -> std::io::Result<Vec<Record>> {
+        let (mut slice, mut line) = (Vec::new(), Vec::new());
+        while slice.len() < SLICE && self.lines.read_until(b'\n', &mut line)? > 0 {
+            match line.strip_suffix(b"\n") {
+                None => self.torn = true,
+                Some(b"") => {}
+                Some(whole) => match serde_json::from_slice::<Record>(whole) {
+                    Ok(record) if record.check_bounds().is_ok() => {
+                        slice.push(Record { os_user: self.owner.clone(), ..record });
+                    }
+                    Ok(_) | Err(_) => self.unreadable += 1,
+                },
+            }
+            line.clear();
+        }
+        Ok(slice)
+    }
+}
+
+fn definitions(records: &[Record]) -> Vec<Record> {
+    let about = |record: &&Record| matches!(record.what, What::Definition(_));
+    records.iter().filter(about).cloned().collect()
 }
 
 /// The segments in a guards' folder; none where there is no folder.
@@ -194,8 +228,17 @@ pub fn segments(folder: &Path) -> Vec<PathBuf> {
 /// Everything that stands in segments, of living and dead guards, without touching them.
 #[must_use]
 pub fn waiting(folder: &Path) -> Vec<Record> {
-    let read_one = |path: PathBuf| read(&open(&path).ok()?).ok();
-    segments(folder).into_iter().filter_map(read_one).flat_map(|found| found.records).collect()
+    let mut waiting = Vec::new();
+    for path in segments(folder) {
+        let Ok(file) = open(&path) else { continue };
+        let Ok(mut left) = Left::in_segment(&file) else { continue };
+        while let Ok(slice) = left.slice()
+            && !slice.is_empty()
+        {
+            waiting.extend(slice);
+        }
+    }
+    waiting
 }
 
 /// The newest refusals of both, each once.

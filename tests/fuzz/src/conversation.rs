@@ -84,7 +84,9 @@ fn check(release: &Release) {
             }
         }
         Release::EachToClient(messages) => {
-            messages.iter().for_each(|message| check(&Release::ToClient(message.clone())));
+            for message in messages {
+                check(&Release::ToClient(message.clone()));
+            }
         }
         Release::Nothing => {}
     }

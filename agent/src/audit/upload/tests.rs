@@ -169,6 +169,12 @@ async fn a_refused_call_does_not_wait_for_company() {
     assert_eq!(until_due(&mut seen).await, Some(Due::Urgent));
 }
 
+#[tokio::test]
+async fn a_whole_batch_does_not_wait_for_company() {
+    let state = watch::Sender::new(SpoolState { head: MOST as u64, ..SpoolState::default() });
+    assert_eq!(until_due(&mut state.subscribe()).await, Some(Due::Much));
+}
+
 /// As the server does, with its own memory of where the chain stands.
 fn chained(batch: &Batch, stand: &mut (Option<Uuid>, u64, [u8; 32], Vec<Uuid>)) -> Answer {
     if stand.0 != Some(batch.epoch) {
