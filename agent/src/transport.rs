@@ -111,6 +111,7 @@ impl Outlet {
             Self::Pipe(outlet) => {
                 outlet.send_all(messages.into_iter().map(Payload::into_bytes).collect()).await;
             }
+            Self::Bridged(outlet) => outlet.send_all(messages).await,
             other => {
                 for message in messages {
                     other.send(message).await;
@@ -156,7 +157,9 @@ impl Inlet {
     pub fn ready(&mut self) -> Option<(Line, Came)> {
         match self {
             Self::Pipe(server) => server.ready().map(|line| (line, Came::Together)),
-            Self::Remote(_) | Self::Channel { .. } | Self::Bridged(_) => None,
+            Self::Remote(inbox) => inbox.ready(),
+            Self::Bridged(inlet) => inlet.ready(),
+            Self::Channel { .. } => None,
         }
     }
 

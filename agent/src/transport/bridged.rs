@@ -67,6 +67,15 @@ impl Outlet {
         self.0.tell_server().await;
     }
 
+    pub async fn send_all(&mut self, messages: Vec<Payload>) {
+        if self.0.agreed.get() {
+            return Box::pin(self.0.to.lock().await.send_all(messages)).await;
+        }
+        for message in messages {
+            self.send(message).await;
+        }
+    }
+
     pub fn close(&mut self) {
         self.0.closed.set(true);
         // Whoever is sending just now closes it after that.
@@ -108,6 +117,13 @@ impl Inlet {
                 },
             }
         }
+    }
+
+    /// The next line, where it came together with the last and the bridge has no say in it.
+    pub fn ready(&mut self) -> Option<(Line, Came)> {
+        let passes =
+            self.shared.agreed.get() && self.telling.is_none() && self.shared.for_client.borrow().is_empty();
+        if passes { self.from.ready() } else { None }
     }
 
     pub async fn end(&mut self) {
