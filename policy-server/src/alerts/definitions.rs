@@ -2,33 +2,42 @@
 
 use super::{DEFINITION_CHANGED, DEFINITION_POISONED, TOOL_SHADOWED, raise};
 use crate::app::App;
+use crate::clock;
 use crate::store::StoreError;
 use crate::store::devices::Device;
 use contract::printable;
 use contract::record::{Definition, Happened, Record, What};
 use contract::report::Severity;
 use std::fmt::Write as _;
+use time::macros::format_description;
 
 /// The difference and the signs, as long as somebody reads.
 const DETAIL: usize = 8 * 1024;
 const NAME: usize = 256;
+const HELD: &str = "It is held back: not shown and not called until somebody approves it.";
 
 /// Raises what these records give reason for. What is no record of a definition is none of ours.
 pub async fn tell(app: &App, device: &Device, records: &[&str]) -> Result<(), StoreError> {
     for json in records {
-        let Ok(Record { server, what: What::Definition(it), .. }) = serde_json::from_str::<Record>(json)
-        else {
-            continue;
-        };
+        let Ok(record) = serde_json::from_str::<Record>(json) else { continue };
+        let Record { server, what: What::Definition(it), os_user, time_ms, .. } = record else { continue };
         let server = short(&server.identity);
         let subject = format!("{server}: {}", short(&it.subject()));
         match it.event {
             // Whoever approved it there is on record; signs of poison stay for somebody else to look at.
-            Happened::Restored | Happened::Approved => {
+            Happened::Approved => {
+                no_longer_held(app, device, &subject, &by("approved", &os_user, time_ms)).await?;
                 app.store.resolve_alert(&device.id, DEFINITION_CHANGED, &subject).await?;
                 continue;
             }
-            Happened::Forgotten => continue,
+            Happened::Restored => {
+                app.store.resolve_alert(&device.id, DEFINITION_CHANGED, &subject).await?;
+                continue;
+            }
+            Happened::Forgotten => {
+                no_longer_held(app, device, &subject, &by("forgotten", &os_user, time_ms)).await?;
+                continue;
+            }
             Happened::New | Happened::Changed => {}
         }
         for (code, severity) in alerts(&it) {
@@ -37,6 +46,23 @@ pub async fn tell(app: &App, device: &Device, records: &[&str]) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// Whatever stays open says from now on who let it in.
+async fn no_longer_held(app: &App, device: &Device, subject: &str, said: &str) -> Result<(), StoreError> {
+    for code in [DEFINITION_CHANGED, DEFINITION_POISONED, TOOL_SHADOWED] {
+        app.store.reword_alert(&device.id, code, subject, HELD, said).await?;
+    }
+    Ok(())
+}
+
+/// "It was approved on the device by ada at 2026-11-20 08:14:03 UTC."
+fn by(what: &str, os_user: &str, time_ms: i64) -> String {
+    let user = if os_user.is_empty() { "somebody".to_owned() } else { short(os_user) };
+    let at = clock::from_ms(time_ms).and_then(|time| {
+        time.format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC")).ok()
+    });
+    format!("It was {what} on the device by {user} at {}.", at.as_deref().unwrap_or("an unknown time"))
 }
 
 /// What the policy's author approved is no alert.
@@ -68,7 +94,7 @@ fn detail(code: &str, it: &Definition, server: &str, device: &str) -> String {
         _ => "is not what it was when it was first used there",
     };
     let then = if it.held {
-        "It is held back: not shown and not called until somebody approves it."
+        HELD
     } else {
         "It is in use; policy reports definitions of this server and does not hold them."
     };

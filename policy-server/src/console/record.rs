@@ -14,7 +14,7 @@ use crate::author::asked;
 use crate::store::records::RecordRow;
 use axum::Router;
 use axum::routing::get;
-use contract::record::{Record, What};
+use contract::record::{Happened, Record, What};
 use futures_util::future::try_join_all;
 
 pub fn routes() -> Router<Shared> {
@@ -66,7 +66,7 @@ impl EntryRow {
             },
             server: record.as_ref().map_or_else(|| row.server.clone(), server_name),
             rule: record.as_ref().and_then(rule).unwrap_or_default().to_owned(),
-            kind: kind_name(&row.kind),
+            kind: record.as_ref().and_then(deed).unwrap_or_else(|| kind_name(&row.kind)),
             mark: Mark::decision(row.decision.as_deref()),
             about: record.as_ref().and_then(about),
             tool: row.tool.unwrap_or_default(),
@@ -94,7 +94,13 @@ fn server_name(record: &Record) -> String {
 
 fn about(record: &Record) -> Option<About> {
     if let What::Definition(it) = &record.what {
-        return it.tool.is_none().then(|| About { word: "definition of", name: it.subject() });
+        let word = match (it.event, &it.tool) {
+            (Happened::Approved, _) => "approval of",
+            (Happened::Forgotten, _) => "forgetting of",
+            (_, None) => "definition of",
+            (_, Some(_)) => return None,
+        };
+        return Some(About { word, name: it.subject() });
     }
     let What::Call { method, tool: None, arguments, .. } = &record.what else { return None };
     let arguments = arguments.as_ref().and_then(|text| serde_json::from_str(text.get()).ok());
@@ -106,6 +112,16 @@ fn rule(record: &Record) -> Option<&str> {
     match &record.what {
         What::Call { rule, .. } => Some(rule),
         _ => None,
+    }
+}
+
+/// What somebody on the device did about a definition is no sighting of it.
+fn deed(record: &Record) -> Option<&'static str> {
+    let What::Definition(it) = &record.what else { return None };
+    match it.event {
+        Happened::Approved => Some("definition approved"),
+        Happened::Forgotten => Some("definition forgotten"),
+        Happened::New | Happened::Changed | Happened::Restored => None,
     }
 }
 

@@ -179,6 +179,29 @@ impl Store {
         Ok(resolved.is_some())
     }
 
+    /// Says something else in the live alert of a matter, where it says this.
+    pub async fn reword_alert(
+        &self,
+        device: &str,
+        code: &str,
+        subject: &str,
+        this: &str,
+        instead: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE alerts SET detail = replace(detail, $1, $2)
+             WHERE device = $3 AND code = $4 AND subject = $5 AND state <> 'resolved'",
+        )
+        .bind(this)
+        .bind(instead)
+        .bind(device)
+        .bind(code)
+        .bind(subject)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
     /// The live alerts of one device.
     pub async fn live_alerts_of(&self, device: &str) -> Result<Vec<Alert>, StoreError> {
         Ok(sqlx::query_as("SELECT * FROM alerts WHERE device = $1 AND state <> 'resolved'")

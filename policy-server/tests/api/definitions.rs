@@ -92,6 +92,21 @@ async fn an_approval_on_the_device_answers_the_change_and_not_the_signs_of_poiso
     assert_eq!((changed.len(), &changed[0]["state"]), (1, &json!("resolved")));
     let poisoned = organisation.alerts("definition-poisoned").await;
     assert_eq!((poisoned.len(), &poisoned[0]["state"]), (1, &json!("open")));
+    for alert in [&changed[0], &poisoned[0]] {
+        let detail = alert["detail"].as_str().unwrap();
+        let said = "It was approved on the device by ada at 2023-11-14 22:13:20 UTC.\n";
+        assert!(detail.contains(said) && !detail.contains("held back"), "{detail}");
+    }
+    let again = json!({"event": "changed", "held": true, "flags": approved["flags"]});
+    push(&mut log, "read_file", &again);
+    sent(&log, &organisation).await;
+    let detail = organisation.alerts("definition-poisoned").await[0]["detail"].to_string();
+    assert!(detail.contains("held back") && !detail.contains("approved on"), "{detail}");
+    approved["event"] = json!("forgotten");
+    push(&mut log, "read_file", &approved);
+    sent(&log, &organisation).await;
+    let detail = organisation.alerts("definition-poisoned").await[0]["detail"].to_string();
+    assert!(detail.contains("It was forgotten on the device by ada at "), "{detail}");
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ async fn search(path: &str, server: &Connection, out: Out) -> Result<(), CliErro
     const COLUMNS: &[Column] = &[
         ("TIME", |record| when(record, "time_ms")),
         ("MEMBER", |record| text(record, "member")),
-        ("KIND", |record| text(record, "kind")),
+        ("KIND", kind),
         ("METHOD", |record| text(record, "method")),
         ("SERVER", |record| shortened(&text(&record["server"], "identity"), 48)),
         ("TOOL", |record| text(record, "tool")),
@@ -61,6 +61,11 @@ async fn search(path: &str, server: &Connection, out: Out) -> Result<(), CliErro
         Some(next) => Ok(out.line(&format!("There are more: --after {next}"))?),
         None => Ok(()),
     }
+}
+
+/// Of a definition, also what happened to it: an approval is no sighting.
+fn kind(record: &Value) -> String {
+    [text(record, "kind"), text(record, "event")].join(" ").trim_end().to_owned()
 }
 
 fn query(filter: &Filter) -> String {
@@ -81,4 +86,21 @@ fn query(filter: &Filter) -> String {
         time("until", filter.until),
     ]
     .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_approval_is_told_from_a_sighting() {
+        for (record, said) in [
+            (json!({"kind": "definition", "event": "approved"}), "definition approved"),
+            (json!({"kind": "definition", "event": "new"}), "definition new"),
+            (json!({"kind": "call"}), "call"),
+        ] {
+            assert_eq!(kind(&record), said);
+        }
+    }
 }
