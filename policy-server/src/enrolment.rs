@@ -27,6 +27,8 @@ pub enum EnrolmentError {
     TokenUnknown,
     #[error("this enrolment token has expired; ask your IT for a current enrolment profile")]
     TokenExpired,
+    #[error("this enrolment token was withdrawn; ask your IT for a current enrolment profile")]
+    TokenWithdrawn,
     #[error("this enrolment token was used as often as it may be; ask your IT for another one")]
     TokenUsed,
     #[error(
@@ -144,7 +146,9 @@ pub async fn unenrol(app: &App, device: &Device) -> Result<(), StoreError> {
 }
 
 fn check_token(token: &EnrolmentToken) -> Result<(), EnrolmentError> {
-    if token.withdrawn_ms.is_some() || token.expires_ms < now_ms() {
+    if token.withdrawn_ms.is_some() {
+        Err(EnrolmentError::TokenWithdrawn)
+    } else if token.expires_ms < now_ms() {
         Err(EnrolmentError::TokenExpired)
     } else if token.used >= token.uses {
         Err(EnrolmentError::TokenUsed)

@@ -47,7 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     request_body(content = serde_json::Value, description = "token, csr_pem, member, machine, organisation, trust_root_digest"),
     responses(
         (status = 200, body = serde_json::Value, description = "device_id, member, organisation, certificate_pem, certificate_expires"),
-        (status = 403, description = "token-unknown, token-expired, token-used, member-suspended"),
+        (status = 403, description = "token-unknown, token-expired, token-withdrawn, token-used, member-suspended"),
         (status = 409, description = "organisation-mismatch, trust-root-mismatch: the token is not used"),
         (status = 422, description = "member-missing, member-malformed, certificate-request-malformed"),
         (status = 429, description = "too-many-attempts"),

@@ -116,6 +116,7 @@ impl From<EnrolmentError> for Failure {
             E::Store(error) => return error.into(),
             E::TokenUnknown => (StatusCode::FORBIDDEN, "token-unknown"),
             E::TokenExpired => (StatusCode::FORBIDDEN, "token-expired"),
+            E::TokenWithdrawn => (StatusCode::FORBIDDEN, "token-withdrawn"),
             E::TokenUsed => (StatusCode::FORBIDDEN, "token-used"),
             E::MemberSuspended(_) => (StatusCode::FORBIDDEN, "member-suspended"),
             E::NoMember => (StatusCode::UNPROCESSABLE_ENTITY, "member-missing"),

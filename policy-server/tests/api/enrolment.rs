@@ -54,7 +54,7 @@ async fn token_that_is_unknown_expired_or_withdrawn_enrols_nothing() {
     assert_eq!(again.code(), "token-withdrawn");
     let unknown = path.replace(&id, "nothing");
     organisation.admin(Method::DELETE, &unknown, json!(null)).await.expect(404);
-    assert_eq!(organisation.enrol(&token, None).await.expect(403).code(), "token-expired");
+    assert_eq!(organisation.enrol(&token, None).await.expect(403).code(), "token-withdrawn");
     assert_eq!(organisation.get("/v1/admin/devices").await.as_array().unwrap().len(), 0);
 }
 

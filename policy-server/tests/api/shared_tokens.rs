@@ -82,7 +82,9 @@ async fn revoking_spends_the_token_of_one_machine_and_names_those_that_serve_oth
     let enrolled = organisation.enrol(&bound, None).await.expect(200).json();
     let path = format!("/v1/admin/devices/{}/revoke", enrolled["device_id"].as_str().unwrap());
     let revoked = organisation.post(&path, json!({})).await.expect(200).json();
-    assert_eq!(organisation.enrol(&bound, None).await.expect(403).code(), "token-expired");
+    let refused = organisation.enrol(&bound, None).await.expect(403);
+    assert_eq!(refused.code(), "token-withdrawn");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("was withdrawn"));
     assert!(revoked["withdrawn"].is_string(), "{revoked}");
     let still = revoked["could_enrol_again"].as_array().unwrap();
     assert_eq!(still.len(), 1, "{revoked}");
