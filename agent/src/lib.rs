@@ -19,12 +19,12 @@ mod out;
 mod pins;
 mod pipeline;
 mod resident;
+mod shell;
 mod steward;
 mod sync;
 mod transport;
 mod upstream;
 
-use clap::Parser;
 use cli::{Cli, Command};
 use out::{Exit, Out};
 use platform::Layout;
@@ -34,7 +34,7 @@ use tracing_subscriber::filter::LevelFilter;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     let out = Out::new(cli.json);
     let layout = match cli.root.as_deref().map_or_else(Layout::of_machine, Layout::under) {
         Ok(layout) => layout,

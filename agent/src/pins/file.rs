@@ -2,6 +2,7 @@
 //! what. Files are replaced whole; who writes holds the folder's lock.
 
 use super::book::{Entry, ServerPins};
+use crate::shell::quoted;
 use platform::files::{self, FileError};
 use platform::layout::Kind;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ const LARGEST: u64 = 64 * 1024 * 1024;
 pub enum PinError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{} holds no pins: {why}; `portreeve pins forget --server {}` begins anew", path.display(), server.as_deref().unwrap_or("SERVER"))]
+    #[error("{} holds no pins: {why}; `portreeve pins forget --server {}` begins anew", path.display(), server.as_deref().map_or_else(|| "SERVER".to_owned(), quoted))]
     Malformed {
         path: PathBuf,
         /// Whose they should be, where that is known.

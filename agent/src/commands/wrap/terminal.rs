@@ -1,5 +1,6 @@
 //! What a person is told who starts a trial by hand: a guard waits for its client in silence.
 
+use crate::shell::quoted;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
@@ -28,15 +29,6 @@ fn sentence(args: &[String], policy: &Path) -> String {
         "portreeve: waiting for an MCP client on this terminal (Ctrl-D ends); to have Claude start it: \
          claude mcp add NAME -- {line}"
     )
-}
-
-/// For a shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./_-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
