@@ -35,7 +35,7 @@ pub(super) fn lines(
         server(status, now),
         policy(status, now),
         mode(status, now),
-        servers(status.coverage.as_ref()),
+        servers(status.coverage.as_ref(), status.enrolled.is_some()),
         log(status),
         resident(status, why_not, now),
         refusal(status.last_refusal.as_ref(), now),
@@ -127,7 +127,7 @@ fn mode(status: &Status, now: OffsetDateTime) -> Line {
     }
 }
 
-fn servers(coverage: Option<&Coverage>) -> Line {
+fn servers(coverage: Option<&Coverage>, enrolled: bool) -> Line {
     let Some(Coverage { servers }) = coverage else {
         return line("servers", Tone::Faint, "not readable for this user");
     };
@@ -137,9 +137,15 @@ fn servers(coverage: Option<&Coverage>) -> Line {
     let mut line = line("servers", tone, format!("{governed} of {} governed", servers.len()));
     line.more = some_of(&direct, |server| {
         let place = if server.project.is_empty() { String::new() } else { format!(" in {}", server.project) };
-        format!("{}/{}/{}{place}: {}", server.client, server.scope, server.entry, server.why)
+        let why = if enrolled { server.why.clone() } else { enrol_first(&server.why) };
+        format!("{}/{}/{}{place}: {why}", server.client, server.scope, server.entry)
     });
     line
+}
+
+/// Without an organisation nothing is applied.
+fn enrol_first(why: &str) -> String {
+    why.replace("`portreeve configs apply`", "`portreeve enroll && portreeve configs apply`")
 }
 
 fn log(status: &Status) -> Line {

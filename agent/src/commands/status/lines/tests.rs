@@ -117,7 +117,15 @@ fn every_trouble_is_said_in_its_line() {
         change(&mut status);
         said(&status).join("\n")
     };
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
+        (
+            |s| {
+                s.enrolled = None;
+                let why = crate::steward::Standing::Direct.why();
+                s.coverage.as_mut().unwrap().servers.push(CoveredServer { why, ..server("direct", false) });
+            },
+            "direct: goes around the guard; `portreeve enroll && portreeve configs apply` puts",
+        ),
         (|s| s.enrolled = None, "enrolled: no; `portreeve enroll`"),
         (|s| s.resident = None, "resident: not running; this is from disk"),
         (|s| s.connection = None, "the last contact is known to the resident only"),
