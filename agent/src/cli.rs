@@ -2,6 +2,7 @@
 
 use crate::commands::configs::ConfigsArgs;
 use crate::commands::pins::PinsVerb;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -36,6 +37,37 @@ pub struct Cli {
 
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// What this process was asked; where that is no line of ours, says so and exits.
+    pub fn of_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| with_tip(error).exit())
+    }
+}
+
+/// A server is given in one of several ways; clap's sentences name only one of them.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let remote = if usage.contains(" wrap ") {
+        "`--http URL` or `--sse URL`"
+    } else if usage.contains(" serve ") {
+        "`--upstream URL`"
+    } else {
+        return error;
+    };
+    let named = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    let tip = match error.kind() {
+        ErrorKind::MissingRequiredArgument if named.contains("COMMAND") => {
+            format!("name the server to guard: `-- COMMAND ARGS…` for a local one, {remote} for a remote one")
+        }
+        ErrorKind::UnknownArgument if !named.starts_with('-') => {
+            format!("put `--` before the server's own command line: `-- {named} …`")
+        }
+        _ => return error,
+    };
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
 }
 
 #[derive(Debug, Subcommand)]
@@ -217,12 +249,14 @@ pub enum DoorVerb {
     /// Make a client's credential; it is told once
     #[command(after_help = EXIT_CODES)]
     Grant {
+        /// A name of your choice for the client: letters, digits, dots, dashes and underscores
         #[arg(value_name = "CLIENT")]
         client: String,
     },
     /// Let a client in no more
     #[command(after_help = EXIT_CODES)]
     Revoke {
+        /// The name it was given, as `portreeve door list` shows it
         #[arg(value_name = "CLIENT")]
         client: String,
     },
@@ -277,6 +311,26 @@ mod tests {
         assert!(!cli.json);
         let Command::Wrap(args) = cli.command else { panic!("not wrap") };
         assert_eq!(args.command, ["npx", "-y", "--json", "--root", "x"]);
+    }
+
+    #[test]
+    fn a_line_without_a_server_is_told_every_way_to_name_one() {
+        let said = |args: &[&str]| {
+            let line = ["portreeve"].iter().chain(args);
+            with_tip(Cli::try_parse_from(line).unwrap_err()).to_string()
+        };
+        for (args, parts) in [
+            (&["wrap"][..], &["`-- COMMAND ARGS…`", "`--http URL`", "`--sse URL`"][..]),
+            (&["serve", "--listen", "127.0.0.1:0"], &["`-- COMMAND ARGS…`", "`--upstream URL`"]),
+            (&["wrap", "--policy", "p", "npx", "foo"], &["'npx'", "`-- npx …`"]),
+            (&["serve", "npx"], &["'npx'", "`-- npx …`"]),
+        ] {
+            let said = said(args);
+            assert!(parts.iter().all(|part| said.contains(part)), "{args:?}: {said}");
+        }
+        for args in [&["wrap", "--nothing-of-ours"][..], &["door", "grant", "a", "b"], &["door", "grant"]] {
+            assert!(!said(args).contains("server"), "{args:?}");
+        }
     }
 
     #[test]
