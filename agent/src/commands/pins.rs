@@ -4,6 +4,7 @@
 //! Every name and text here is a server's: [`Out`] escapes them, the comparison has made them visible.
 
 mod approving;
+mod chosen;
 
 use crate::ago::{moment, stamp};
 use crate::out::{Exit, Out, Tone};
@@ -32,7 +33,7 @@ pub enum PinsVerb {
 
 #[derive(Debug, Args)]
 pub struct Which {
-    /// The server: its identity, or a part of it that no other has
+    /// The server: its identity, a part of it that no other has, or its name in the policy or at the client
     #[arg(long, value_name = "SERVER")]
     server: Option<String>,
     /// One tool or prompt
@@ -63,7 +64,7 @@ struct Found {
 pub fn run(verb: &PinsVerb, layout: &Layout, out: Out) -> Exit {
     let (PinsVerb::List(which) | PinsVerb::Diff(which) | PinsVerb::Approve(which) | PinsVerb::Forget(which)) =
         verb;
-    let found = match find(&Pins::of(layout), which) {
+    let found = match find(&Pins::of(layout), which, layout) {
         Ok(found) => found,
         Err(why) => {
             out.problem(&why);
@@ -83,7 +84,7 @@ pub fn run(verb: &PinsVerb, layout: &Layout, out: Out) -> Exit {
     exit
 }
 
-fn find(kept: &Pins, which: &Which) -> Result<Found, String> {
+fn find(kept: &Pins, which: &Which, layout: &Layout) -> Result<Found, String> {
     let mut found = Found { servers: Vec::new(), unreadable: Vec::new() };
     for pins::Found { path, pinned } in kept.all().map_err(|error| error.to_string())? {
         match pinned {
@@ -95,7 +96,8 @@ fn find(kept: &Pins, which: &Which) -> Result<Found, String> {
         }
     }
     if let Some(asked) = &which.server {
-        found.servers = one_of(found.servers, asked)?;
+        found.servers =
+            chosen::one_of(found.servers, asked, |servers| chosen::named(servers, asked, layout))?;
     }
     if let Some(name) = &which.name {
         for server in &mut found.servers {
@@ -107,25 +109,6 @@ fn find(kept: &Pins, which: &Which) -> Result<Found, String> {
         }
     }
     Ok(found)
-}
-
-fn one_of(servers: Vec<Server>, asked: &str) -> Result<Vec<Server>, String> {
-    let (exact, others): (Vec<_>, Vec<_>) = servers.into_iter().partition(|server| server.identity == asked);
-    if !exact.is_empty() {
-        return Ok(exact);
-    }
-    let mut like: Vec<_> = others.into_iter().filter(|server| server.identity.contains(asked)).collect();
-    match like.len() {
-        1 => Ok(like),
-        // One that cannot be read, or was never seen, may still be forgotten by its whole name.
-        0 if asked.contains(':') => Ok(vec![Server { identity: asked.to_owned(), pins: Vec::new() }]),
-        0 => Err(format!("nothing is pinned of a server {asked:?}; `portreeve pins list` says what is")),
-        _ => {
-            like.sort_by(|a, b| a.identity.cmp(&b.identity));
-            let names: Vec<&str> = like.iter().map(|server| server.identity.as_str()).collect();
-            Err(format!("{asked:?} may be several: {}", names.join(", ")))
-        }
-    }
 }
 
 fn list(found: &Found, out: Out) {

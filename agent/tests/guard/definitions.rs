@@ -49,6 +49,8 @@ fn attack_a_server_changes_its_tool_between_two_starts() {
     assert!(tools > 10, "each tool once: {tools}");
     let (exit, listed, _) = pins(&world, &["list"]);
     assert_eq!((exit, listed["servers"][0]["pins"].as_array().unwrap().len()), (Some(0), tools));
+    let (exit, of_entry, said) = pins(&world, &["list", "--server", "entry"]);
+    assert_eq!((exit, &of_entry), (Some(0), &listed), "by the entry's name: {said}");
 
     // The same again is no news.
     let mut guard = described(&world, "Says it again.");

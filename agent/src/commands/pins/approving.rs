@@ -45,7 +45,10 @@ pub(super) fn approve(servers: Vec<Server>, which: &Which, layout: &Layout, out:
                     Ok(0) => return failed(out, &on_its_way(&server)),
                     Ok(count) => {
                         approved += count;
-                        out.say(format_args!("{count} approved of {}", server.identity));
+                        out.say(format_args!(
+                            "{count} approved of {}; running guards take it up within seconds",
+                            server.identity
+                        ));
                     }
                     Err(why) => return failed(out, &why),
                 }
