@@ -424,3 +424,17 @@ fn text_that_no_message_carries_is_shown_as_a_notice_would_be() {
         "{\"key\":\"[redacted]\",\"n\":1}"
     );
 }
+
+#[test]
+fn attack_a_form_with_a_field_called_type() {
+    for kind in ["a", "text"] {
+        let answer = format!(
+            r#"{{"jsonrpc":"2.0","id":"e1","result":{{"action":"accept","content":{{"type":"{kind}","password":"opensesame","name":"hunter2"}}}}}}"#
+        );
+        let (sent, places) =
+            redacted("fields = [\"password\"]\npatterns = [\"hunter[0-9]\"]", &answer, Way::ToServer)
+                .unwrap();
+        assert!(!sent.contains("opensesame") && !sent.contains("hunter2"), "{sent}");
+        assert_eq!(places, 2);
+    }
+}

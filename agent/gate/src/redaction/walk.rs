@@ -17,6 +17,8 @@ const MOST_GROWN: usize = 1024 * 1024;
 
 /// No message of the protocol is deeper before somebody's own JSON begins in it.
 const MOST_PROTOCOL: u8 = 16;
+/// What `type` says of a content block (MCP, "Content Types", and sampling's).
+const CONTENT: [&str; 7] = ["text", "image", "audio", "resource", "resource_link", "tool_use", "tool_result"];
 
 /// What the value means that comes next.
 #[derive(Debug, Clone)]
@@ -154,35 +156,40 @@ impl<'r, 't> Walk<'r, 't> {
     /// A member of a message of the protocol.
     fn part(&mut self, key: &str, whole: &Scanner<'t>, depth: u8) -> Result<(), Blocked> {
         let data = || Zone::data(self.texts.rules);
-        let zone =
-            match under(key) {
-                Under::Structure => match self.scanner.peek() {
-                    b'{' | b'[' => data(),
-                    _ => {
-                        self.scanner.value();
-                        return Ok(());
-                    }
-                },
-                Under::Data => data(),
-                Under::DataOrContent if self.scanner.peek() == b'{' => {
-                    if self.scanner.member("type").is_some() { Zone::Protocol(depth + 1) } else { data() }
+        let zone = match under(key) {
+            Under::Structure => match self.scanner.peek() {
+                b'{' | b'[' => data(),
+                _ => {
+                    self.scanner.value();
+                    return Ok(());
                 }
-                Under::DataOrMedia => {
-                    let media = whole.member("type").map(decoded);
-                    if matches!(media.as_deref(), Some("image" | "audio")) && self.is_base64() {
-                        self.scanner.value();
-                        return Ok(());
-                    }
-                    data()
+            },
+            Under::Data => data(),
+            Under::DataOrContent if self.scanner.peek() == b'{' => {
+                // The form of an elicitation may have a field of that name; its answer has an action.
+                let kind = self.scanner.member("type").map(decoded);
+                let is_content = kind.is_some_and(|kind| CONTENT.contains(&kind.as_ref()));
+                match is_content && whole.member("action").is_none() {
+                    true => Zone::Protocol(depth + 1),
+                    false => data(),
                 }
-                Under::Named => Zone::Named(depth + 1),
-                Under::Blob if self.scanner.peek() == b'"' => {
-                    let at = self.scanner.string();
-                    let found = self.texts.look_into_blob(&decoded(&self.text[at.clone()]))?;
-                    return self.replace(at, found);
+            }
+            Under::DataOrMedia => {
+                let media = whole.member("type").map(decoded);
+                if matches!(media.as_deref(), Some("image" | "audio")) && self.is_base64() {
+                    self.scanner.value();
+                    return Ok(());
                 }
-                Under::DataOrContent | Under::Blob | Under::Protocol => Zone::Protocol(depth + 1),
-            };
+                data()
+            }
+            Under::Named => Zone::Named(depth + 1),
+            Under::Blob if self.scanner.peek() == b'"' => {
+                let at = self.scanner.string();
+                let found = self.texts.look_into_blob(&decoded(&self.text[at.clone()]))?;
+                return self.replace(at, found);
+            }
+            Under::DataOrContent | Under::Blob | Under::Protocol => Zone::Protocol(depth + 1),
+        };
         self.value(&zone, None)
     }
 

@@ -1,6 +1,8 @@
 //! Why a definition that is held back is: the reason in the refusal of its call.
+//!
+//! The model reads a refusal. So it says what is wrong with a definition, and nothing of its text.
 
-use crate::definitions::{Change, Flag, Held};
+use crate::definitions::Held;
 
 /// So many differences and signs fit into a sentence; `portreeve pins diff` shows all.
 const SHOWN: usize = 3;
@@ -22,8 +24,8 @@ pub(crate) fn reason(held: &Held) -> String {
             "The server defines it in another way than when it was first used here; what differs is too long or too secret to be shown. `portreeve pins diff` says since when".to_owned()
         }
         Held::Changed(changes) => format!(
-            "The server defines it in another way than when it was first used here: {}. `portreeve pins diff` shows all of it",
-            listed(changes.iter().map(change), changes.len())
+            "The server defines it in another way than when it was first used here, in {}. `portreeve pins diff` shows it",
+            listed(changes.iter().map(|change| change.member.clone()), changes.len())
         ),
         Held::NotTheApproved => {
             "The server defines it in another way than your organisation approved. `portreeve pins diff` shows how, and `portreeve pins approve` the line for the policy".to_owned()
@@ -36,25 +38,11 @@ pub(crate) fn reason(held: &Held) -> String {
         }
         Held::Flagged(flags) => format!(
             "It is new, and its definition looks like an attempt to steer the model: it {}. `portreeve pins diff` shows it",
-            listed(flags.iter().map(sign), flags.len())
+            listed(flags.iter().map(|flag| flag.sign.says().to_owned()), flags.len())
         ),
         Held::TooMany => "The server defines more than can be kept apart".to_owned(),
         Held::Unknown(why) => format!("What this machine knows of the server's definitions cannot be read: {why}"),
     }
-}
-
-fn change(change: &Change) -> String {
-    match (&change.was, &change.is) {
-        (Some(was), Some(is)) => format!("{} was {was} and is {is}", change.member),
-        (None, Some(is)) => format!("{} is new: {is}", change.member),
-        (Some(was), None) => format!("{} is gone; it was {was}", change.member),
-        (None, None) => change.member.clone(),
-    }
-}
-
-fn sign(flag: &Flag) -> String {
-    let says = flag.sign.says();
-    if flag.excerpt.is_empty() { says.to_owned() } else { format!("{says} ({})", flag.excerpt) }
 }
 
 fn listed(parts: impl Iterator<Item = String>, count: usize) -> String {

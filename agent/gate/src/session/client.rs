@@ -10,7 +10,7 @@ use crate::redaction::Way;
 use crate::refusal::{Era, Named, shorten};
 use mcp::salvage::salvage_ends;
 use mcp::{Id, Kind, Line, Malformed, Message, Subject};
-use policy::{Feature, Ruleset};
+use policy::{Feature, Outcome, Ruleset};
 
 impl Session {
     pub(super) fn judge_client_line(&mut self, line: Line, rules: &Ruleset, now: Now) -> Judged {
@@ -93,8 +93,9 @@ impl Session {
             let ended = self.cancel(id, now);
             return Judged::pass(Release::ToServer(message.into())).ending(ended);
         }
-        match self.refused_notification(&message, method, rules, now) {
-            Some(entry) => Judged::entered(entry, Release::Nothing, Otherwise::Nothing),
+        match self.recorded_notification(&message, method, rules, now) {
+            Some((entry, Outcome::Refused)) => Judged::entered(entry, Release::Nothing, Otherwise::Nothing),
+            Some((entry, _)) => Judged::entered(entry, Release::ToServer(message.into()), Otherwise::Nothing),
             None => Judged::pass(Release::ToServer(message.into())),
         }
     }

@@ -2,6 +2,7 @@
 //! own, in 2026-07-28 inside its answers.
 
 use super::calls::{recorded, without_meta};
+use super::methods::is_plain;
 use super::{Now, Open, Session, Waiting};
 use crate::entry::{Entry, Fate};
 use crate::judged::{Judged, Otherwise, Release, Sending};
@@ -59,8 +60,13 @@ impl Session {
         if let Some(named) = named {
             return self.judge_client_feature(message, id, method, named, rules, now);
         }
-        self.open_to_client(id, method, None, now);
-        Judged::pass(Release::ToClient(message.into()))
+        if is_plain(method) {
+            self.open_to_client(id, method, None, now);
+            return Judged::pass(Release::ToClient(message.into()));
+        }
+        let decision = self.decide_method(&message, method, rules, now);
+        let entry = self.call_entry(method, None, message.params().and_then(recorded), &decision, rules);
+        self.enter_server_request((message, id), method, None, (decision, entry), now)
     }
 
     fn judge_client_feature(
@@ -72,8 +78,21 @@ impl Session {
         rules: &Ruleset,
         now: Now,
     ) -> Judged {
-        let (decision, entry) = self.decide_feature(method, &named, message.params(), rules, now);
-        let to = Addressee { id: id.clone(), era: Era::Legacy, what: refusal::naming(method, Some(&named)) };
+        let decided = self.decide_feature(method, &named, message.params(), rules, now);
+        self.enter_server_request((message, id), method, Some(named), decided, now)
+    }
+
+    /// Records what the server asks, and lets it reach the client or refuses it.
+    fn enter_server_request(
+        &mut self,
+        (message, id): (Message, Id),
+        method: &str,
+        named: Option<Named>,
+        (decision, entry): (Decision, Entry),
+        now: Now,
+    ) -> Judged {
+        let what = refusal::naming(method, named.as_ref());
+        let to = Addressee { id: id.clone(), era: Era::Legacy, what };
         if decision.outcome() == Outcome::Refused {
             return Judged::entered(
                 entry,
@@ -82,7 +101,7 @@ impl Session {
             );
         }
         let sending = Sending::default();
-        let call = self.call(&entry, Some(named), sending.clone());
+        let call = self.call(&entry, named, sending.clone());
         self.open_to_client(id, method, Some(call), now);
         let release = Release::ToClient(message.into());
         Judged::entered(entry, release, Otherwise::Unanswered(to)).with(sending)

@@ -7,7 +7,7 @@ use crate::definitions::{Book, Held, Known, Part, Sighting};
 use crate::entry::{Entry, EntryKind};
 use crate::refusal::{self, Named, shorten};
 use mcp::{List, Message, edit, list};
-use policy::{Decision, DefinitionsMode, DefinitionsRule, Feature, Mode, Ruleset, Verdict};
+use policy::{Decision, DefinitionsMode, Feature, Mode, Ruleset, Verdict};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -49,7 +49,7 @@ impl Session {
         };
         let entries = list::entries(message, list);
         let named = entries.iter().map(|(name, raw)| (name.as_str(), *raw));
-        let sightings = self.definitions.0.borrow_mut().look(part, named, &self.enforced(rule, rules));
+        let sightings = self.definitions.0.borrow_mut().look(part, named, rule);
         sightings.into_iter().map(|sighting| entry(list.method(), sighting, rules)).collect()
     }
 
@@ -63,10 +63,9 @@ impl Session {
         let rule = rules.definitions_of(&self.facts.server);
         let found = message.result().filter(|_| rule.mode != DefinitionsMode::Off).and_then(instructions);
         let Some(raw) = found else { return (message, Vec::new()) };
-        let rule = self.enforced(rule, rules);
         let mut book = self.definitions.0.borrow_mut();
-        let sightings = book.look(Part::Instructions, [("", raw)], &rule);
-        let is_held = book.held(Part::Instructions, "", &rule).is_some();
+        let sightings = book.look(Part::Instructions, [("", raw)], rule);
+        let is_held = book.held(Part::Instructions, "", rule).is_some() && !self.is_monitored(rules);
         let entries = sightings.into_iter().map(|sighting| entry(method, sighting, rules)).collect();
         if !is_held {
             return (message, entries);
@@ -76,7 +75,7 @@ impl Session {
 
     /// Is this entry of a list held back?
     pub(super) fn is_held_back(&self, list: List, name: &str, rules: &Ruleset) -> bool {
-        part_of(list).is_some_and(|part| self.held(part, name, rules).is_some())
+        part_of(list).is_some_and(|part| self.held(part, name, rules).is_some()) && !self.is_monitored(rules)
     }
 
     /// The refusal of what is held back, where policy would allow it.
@@ -93,7 +92,7 @@ impl Session {
         let contact = ask.rules.decide(&self.question(Feature::Tool, "", None, ask.now)).contact;
         Some(Decision {
             verdict: Verdict::Refuse,
-            mode: Mode::Enforce,
+            mode: if self.is_monitored(ask.rules) { Mode::Monitor } else { Mode::Enforce },
             rule: refusal::definitions::rule(&held).to_owned(),
             reason: refusal::definitions::reason(&held),
             contact: decision.contact.clone().or(contact),
@@ -106,19 +105,11 @@ impl Session {
         if rule.mode != DefinitionsMode::Hold {
             return None;
         }
-        let held = self.definitions.0.borrow().held(part, name, rule)?;
-        (!self.is_monitored(rules)).then_some(held)
+        self.definitions.0.borrow().held(part, name, rule)
     }
 
-    /// Where nothing is enforced yet (monitor mode), nothing is held back, and everything told.
-    fn enforced<'r>(&self, rule: &'r DefinitionsRule, rules: &Ruleset) -> Cow<'r, DefinitionsRule> {
-        if rule.mode == DefinitionsMode::Hold && self.is_monitored(rules) {
-            return Cow::Owned(DefinitionsRule { mode: DefinitionsMode::Report, pins: rule.pins.clone() });
-        }
-        Cow::Borrowed(rule)
-    }
-
-    /// The mode is the server's and the member's, whatever is asked and whenever.
+    /// Where nothing is enforced yet (monitor mode), what would be held is shown and called. It is not
+    /// pinned for that: a spell of monitoring must not make a change the approved definition. The mode is the server's and the member's, whatever is asked and whenever.
     fn is_monitored(&self, rules: &Ruleset) -> bool {
         let now = Now { wall: time::OffsetDateTime::UNIX_EPOCH, monotonic: std::time::Duration::ZERO };
         rules.decide(&self.question(Feature::Tool, "", None, now)).mode == Mode::Monitor

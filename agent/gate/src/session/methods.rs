@@ -22,6 +22,25 @@ const HARMLESS: &[&str] = &[
     "resources/templates/list",
 ];
 
+/// Requests and notifications of the specification that leave no record where they pass: the
+/// conversation's own, and those about what is on record already. All others are on record, whatever they
+/// are called: a server may understand anything.
+const PLAIN: &[&str] = &[
+    "completion/complete",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "tasks/get",
+    "tasks/list",
+    "tasks/result",
+    "tasks/cancel",
+    "tasks/update",
+    "notifications/message",
+    "notifications/progress",
+    "notifications/roots/list_changed",
+    "notifications/tasks/status",
+    "notifications/elicitation/complete",
+];
+
 /// Without these there is no conversation to judge, so no rule about methods ends them.
 const UNGOVERNED: &[&str] =
     &["initialize", "notifications/initialized", "server/discover", "ping", "notifications/cancelled"];
@@ -33,8 +52,24 @@ impl Session {
             let params = recorded_params(&message);
             return self.enter(message, ask, None, params, &decision, waiting);
         }
+        if !is_plain(&ask.method) {
+            let decision = self.decide_method(&message, &ask.method, ask.rules, ask.now);
+            let params = recorded_params(&message);
+            return self.enter(message, ask, None, params, &decision, waiting);
+        }
         self.open(ask, waiting, refusal::naming(&ask.method, None), None);
         Judged::pass(Release::ToServer(message.into()))
+    }
+
+    pub(super) fn decide_method(
+        &self,
+        message: &Message,
+        method: &str,
+        rules: &Ruleset,
+        now: Now,
+    ) -> Decision {
+        let params: Option<Value> = message.params().and_then(|params| serde_json::from_str(params).ok());
+        rules.decide(&self.question(Feature::Method, method, params.as_ref(), now))
     }
 
     /// What policy says against a request or notification that is judged by its method alone.
@@ -51,8 +86,7 @@ impl Session {
         if UNGOVERNED.contains(&method) {
             return None;
         }
-        let params: Option<Value> = message.params().and_then(|params| serde_json::from_str(params).ok());
-        let decision = rules.decide(&self.question(Feature::Method, method, params.as_ref(), now));
+        let decision = self.decide_method(message, method, rules, now);
         (decision.verdict == Verdict::Refuse).then_some(decision)
     }
 
@@ -61,19 +95,27 @@ impl Session {
         bar.outcome() == Outcome::Refused && (self.not_started || !HARMLESS.contains(&method))
     }
 
-    /// The record of a notification that a rule refuses; those that pass leave none.
-    pub(super) fn refused_notification(
+    /// The record of a notification, and whether a rule refuses it; none of one that has to pass, or is
+    /// of the specification and may.
+    pub(super) fn recorded_notification(
         &mut self,
         message: &Message,
         method: &str,
         rules: &Ruleset,
         now: Now,
-    ) -> Option<Entry> {
+    ) -> Option<(Entry, Outcome)> {
         if UNGOVERNED.contains(&method) || self.bar(rules, now).is_some() {
             return None;
         }
-        let decision = self.objection(message, method, rules, now)?;
-        (decision.outcome() == Outcome::Refused)
-            .then(|| self.call_entry(method, None, recorded_params(message), &decision, rules))
+        let decision = self.decide_method(message, method, rules, now);
+        if decision.verdict == Verdict::Allow && is_plain(method) {
+            return None;
+        }
+        let entry = self.call_entry(method, None, recorded_params(message), &decision, rules);
+        Some((entry, decision.outcome()))
     }
+}
+
+pub(super) fn is_plain(method: &str) -> bool {
+    UNGOVERNED.contains(&method) || HARMLESS.contains(&method) || PLAIN.contains(&method)
 }

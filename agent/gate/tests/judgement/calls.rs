@@ -121,16 +121,10 @@ fn a_hidden_tool_is_unknown_but_an_argument_refused_is_explained() {
 }
 
 #[test]
-fn a_method_that_no_rule_speaks_of_passes_unrecorded() {
-    for method in [
-        "initialize",
-        "server/discover",
-        "ping",
-        "logging/setLevel",
-        "vendor/unknown",
-        "resources/unsubscribe",
-        "tasks/list",
-    ] {
+fn a_plain_method_that_no_rule_speaks_of_passes_unrecorded() {
+    for method in
+        ["initialize", "server/discover", "ping", "logging/setLevel", "resources/unsubscribe", "tasks/list"]
+    {
         let mut stage = Stage::new();
         let text =
             format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"uri":"file:///etc/x"}}}}"#);
@@ -302,10 +296,28 @@ fn notifications_pass_both_ways_unrecorded() {
     for text in [
         r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":0.5}}"#,
-        r#"{"jsonrpc":"2.0","method":"vendor/x","params":{"Name":"n"}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#,
     ] {
         assert_eq!(stage.client(text), to_server(text));
         assert_eq!(stage.server(text), to_client(text));
     }
     assert!(stage.book.entries.is_empty());
+}
+
+#[test]
+fn attack_a_method_of_its_own_carries_what_no_record_shows() {
+    let mut stage = Stage::new();
+    for text in [
+        r#"{"jsonrpc":"2.0","id":1,"method":"made/up","params":{"hidden":"needle"}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/made/up","params":{"hidden":"needle"}}"#,
+    ] {
+        assert_eq!(stage.client(text), to_server(text));
+        let EntryKind::Call { arguments, rule, .. } = &stage.last().kind else {
+            panic!("a call is on record")
+        };
+        assert_eq!(rule, "default-methods");
+        assert!(arguments.as_ref().is_some_and(|it| it.get().contains("needle")), "{text}");
+    }
+    assert_eq!(stage.server(&result(1, "{}")), to_client(&result(1, "{}")));
+    assert!(matches!(stage.last().kind, EntryKind::Outcome { number: 1, .. }));
 }

@@ -130,12 +130,25 @@ fn what_a_dead_server_asked_is_closed_in_the_record() {
 #[test]
 fn other_requests_of_the_servers_pass() {
     let mut stage = Stage::new();
-    for (id, method) in [(1, "ping"), (2, "vendor/ask"), (3, "tasks/get")] {
+    for (id, method) in [(1, "ping"), (3, "tasks/get")] {
         let asked = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"taskId":"t"}}}}"#);
         assert_eq!(stage.server(&asked), to_client(&asked));
         assert_eq!(stage.client(&result(id, "{}")), to_server(&result(id, "{}")));
     }
     assert!(stage.book.entries.is_empty());
+}
+
+#[test]
+fn attack_the_server_asks_by_a_method_that_policy_denies() {
+    let mut stage = Stage::new();
+    let asked = r#"{"jsonrpc":"2.0","id":1,"method":"vendor/wipe","params":{}}"#;
+    assert!(matches!(stage.server(asked), Release::ToServer(_)), "it is told that this is not asked");
+    assert!(matches!(&stage.last().kind, EntryKind::Call { rule, .. } if rule == "no-wiping"));
+    let other = r#"{"jsonrpc":"2.0","id":2,"method":"sampling/createMessage2","params":{}}"#;
+    assert_eq!(stage.server(other), to_client(other));
+    assert!(matches!(&stage.last().kind, EntryKind::Call { rule, .. } if rule == "default-methods"));
+    assert_eq!(stage.client(&result(2, "{}")), to_server(&result(2, "{}")));
+    assert!(matches!(stage.last().kind, EntryKind::Outcome { .. }));
 }
 
 fn calling(stage: &mut Stage) {

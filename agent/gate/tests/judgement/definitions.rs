@@ -3,7 +3,7 @@
 use crate::stage::{POLICY, Stage, rules};
 use gate::definitions::{Happened, Known};
 use gate::{Definitions, EntryKind, Release};
-use policy::Ruleset;
+use policy::{Outcome, Ruleset};
 use serde_json::{Value, json};
 
 fn holding() -> Ruleset {
@@ -63,9 +63,10 @@ fn attack_a_changed_list_after_list_changed() {
     let after = list(&mut stage, 3, &[tool("Reads and deletes."), r#"{"name":"list_files"}"#.to_owned()]);
     assert!(!after.contains("read_file") && after.contains("list_files"), "{after}");
     let refused = call(&mut stage, 4);
-    for part in ["definition-changed", "description was", "it@acme.example", "-32003"] {
+    for part in ["definition-changed", "in description", "it@acme.example", "-32003"] {
         assert!(refused.contains(part), "{part}: {refused}");
     }
+    assert!(!refused.contains("Reads and deletes"), "the model reads a refusal: {refused}");
     assert_eq!(events(&stage), [(Happened::New, false), (Happened::Changed, true), (Happened::New, false)]);
     // The server takes it back, which does not undo the doubt in this conversation.
     assert!(!list(&mut stage, 5, &[tool("Reads.")]).contains("read_file"));
@@ -77,7 +78,7 @@ fn attack_a_hint_that_is_turned_around() {
     let _ = list(&mut stage, 1, &[tool("Reads.")]);
     let turned = tool("Reads.").replace("true", "false");
     assert!(!list(&mut stage, 2, &[turned]).contains("read_file"));
-    assert!(call(&mut stage, 3).contains("annotations.readOnlyHint was true and is false"));
+    assert!(call(&mut stage, 3).contains("in annotations.readOnlyHint"));
 }
 
 #[test]
@@ -110,16 +111,30 @@ fn blanks_and_order_pass_byte_for_byte() {
 fn under_report_and_in_monitor_mode_it_passes_and_is_told() {
     let monitored =
         rules(&POLICY.replace("mode = \"enforce\"", "mode = \"monitor\"\ndefinitions = \"hold\""), 7);
-    for rules in [with("definitions = \"report\""), monitored] {
+    for (rules, is_held) in [(with("definitions = \"report\""), false), (monitored, true)] {
         let mut stage = Stage::under(rules);
         let _ = list(&mut stage, 1, &[tool("Reads.")]);
         assert!(list(&mut stage, 2, &[tool("Deletes.")]).contains("Deletes."));
         assert!(call(&mut stage, 3).contains("tools/call"));
-        assert_eq!(events(&stage), [(Happened::New, false), (Happened::Changed, false)]);
+        assert_eq!(events(&stage), [(Happened::New, false), (Happened::Changed, is_held)]);
     }
     let mut stage = Stage::under(with("definitions = \"off\""));
     let _ = list(&mut stage, 1, &[tool("Reads.")]);
     assert_eq!(events(&stage), []);
+}
+
+#[test]
+fn attack_a_change_waits_for_a_spell_of_monitoring() {
+    let monitored = POLICY.replace("mode = \"enforce\"", "mode = \"monitor\"\ndefinitions = \"hold\"");
+    let mut stage = Stage::under(holding());
+    let _ = list(&mut stage, 1, &[tool("Reads.")]);
+    let _ = stage.policy_changes_to(rules(&monitored, 8));
+    assert!(list(&mut stage, 2, &[tool("Deletes.")]).contains("Deletes."), "nothing is enforced");
+    assert!(call(&mut stage, 3).contains("tools/call"));
+    let EntryKind::Call { outcome, rule, .. } = &stage.last().kind else { panic!("a call is on record") };
+    assert_eq!((*outcome, rule.as_str()), (Outcome::WouldRefuse, "definition-changed"));
+    let _ = stage.policy_changes_to(holding());
+    assert!(call(&mut stage, 4).contains("definition-changed"), "it was not approved by being used");
 }
 
 #[test]

@@ -17,8 +17,10 @@ struct Table<'t> {
 enum Kind {
     /// `[defaults]`, `[door]`, `[servers.NAME]`, `[roles.NAME]`, and what stands before all.
     One,
-    /// `[[grants]]`, `[[redact]]`.
+    /// `[[grants]]`: each says of which servers it is.
     OfServers,
+    /// `[[redact]]`: where it names no server, it is of every one.
+    OfAny,
     /// `[[tests]]`.
     Test,
 }
@@ -60,11 +62,17 @@ impl<'t> Tables<'t> {
         Excerpt::of(self.0.iter().filter(|table| table.kind == Kind::One))
     }
 
-    /// Every table of a list that may name this server, and perhaps others.
-    pub fn lists_of(&self, server: &str) -> Excerpt {
+    /// Every table of a list that may be about this server, and perhaps others; `None`: about a server that
+    /// the document does not know.
+    pub fn lists_of(&self, server: Option<&str>) -> Excerpt {
         // A name that is written with escapes has a backslash.
-        let may_name = |table: &Table<'_>| table.text.contains(server) || table.text.contains('\\');
-        Excerpt::of(self.0.iter().filter(|table| table.kind == Kind::OfServers && may_name(table)))
+        let may_name = |text: &str| server.is_some_and(|server| text.contains(server) || text.contains('\\'));
+        let may_be_about = |table: &&Table<'_>| match table.kind {
+            Kind::OfServers => may_name(table.text),
+            Kind::OfAny => true,
+            Kind::One | Kind::Test => false,
+        };
+        Excerpt::of(self.0.iter().filter(may_be_about))
     }
 }
 
@@ -73,7 +81,8 @@ impl Kind {
     fn of(line: &str) -> Option<Self> {
         let header = line.split('#').next().unwrap_or_default().trim_end();
         match header {
-            "[[grants]]" | "[[redact]]" => Some(Self::OfServers),
+            "[[grants]]" => Some(Self::OfServers),
+            "[[redact]]" => Some(Self::OfAny),
             "[[tests]]" => Some(Self::Test),
             "[defaults]" | "[door]" => Some(Self::One),
             _ if header.ends_with(']') && !header.ends_with("]]") => {
@@ -123,7 +132,7 @@ members = ["*"]"#;
     #[test]
     fn tables_are_taken_whole_and_their_lines_counted() {
         let tables = Tables::of(DOCUMENT).unwrap();
-        let (head, lists) = (tables.head(), tables.lists_of("files"));
+        let (head, lists) = (tables.head(), tables.lists_of(Some("files")));
         let lines: Vec<_> = head.text.lines().collect();
         assert_eq!(lines[..3], ["# one", "[servers.files] # two", "match = ["]);
         assert_eq!(lines[3..], ["  \"npm:files\",", "]", "[roles.r]", "members = [\"*\"]"]);

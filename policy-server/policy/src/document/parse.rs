@@ -94,18 +94,13 @@ fn part(text: &str, identity: &ServerIdentity) -> Option<Document> {
     let head = head(&mut reader, &root);
     reader.into_problems().is_none().then_some(())?;
 
-    let Some(server) = server_among(&head.servers, identity) else {
-        return Some(Document::of(
-            head,
-            Lists { grants: Vec::new(), redactions: Vec::new(), tests: Vec::new() },
-        ));
-    };
+    let server = server_among(&head.servers, identity);
     let excerpt = tables.lists_of(server);
     let (root, faults) = DeTable::parse_recoverable(&excerpt.text);
     let root = section(faults.is_empty().then_some(&root)?);
     let mut reader = Reader::of(&excerpt);
     reader.only(&root, &["grants", "redact"]);
-    let lists = lists(&mut reader, &root, Some(server));
+    let lists = lists(&mut reader, &root, Some(server.unwrap_or_default()));
     joined(reader, head, lists).ok()
 }
 

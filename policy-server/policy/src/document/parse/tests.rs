@@ -19,13 +19,17 @@ fn table() -> impl Strategy<Value = String> {
     ]);
     let header = select(vec!["[[grants]]", "  [[grants]] # one", "[[redact]]", "\t[[grants]]"]);
     let rest = select(vec!["", "\n", "# [[grants]]\n", "reason = \"[[grants]] # files\"\n"]);
-    (header, servers, rest, any::<bool>()).prop_map(|(header, servers, rest, first)| {
+    (header, servers, rest, any::<bool>(), any::<bool>()).prop_map(|(header, servers, rest, first, named)| {
         let (about, rest) = match header {
             "[[redact]]" => ("in = \"both\"\nsecrets = true\n", ""),
             _ => ("tools = [\"*\"]\n", rest),
         };
         let (before, after) = if first { (about, "") } else { ("", about) };
-        format!("{header}\nname = \"NAME\"\n{before}roles = [\"all\"]\nservers = {servers}\n{rest}{after}")
+        let servers = match header {
+            "[[redact]]" if !named => String::new(),
+            _ => format!("servers = {servers}\n"),
+        };
+        format!("{header}\nname = \"NAME\"\n{before}roles = [\"all\"]\n{servers}{rest}{after}")
     })
 }
 
@@ -72,6 +76,17 @@ proptest! {
             let whole = whole(&text, Some(&identity)).map_err(|faults| TestCaseError::fail(format!("{faults:?}")))?;
             prop_assert_eq!(format!("{part:?}"), format!("{whole:?}"), "{}", text);
         }
+    }
+}
+
+#[test]
+fn a_redaction_that_names_no_server_holds_for_each() {
+    let text = "[servers.files]\nmatch = [\"npm:files\"]\n[roles.all]\nmembers = [\"*\"]\n\
+                [[redact]]\nname = \"everywhere\"\nsecrets = true\n\n\
+                [[redact]]\nname = \"elsewhere\"\nservers = [\"files\"]\nsecrets = true\n";
+    for (server, redactions) in [("npm:files", 2), ("npm:unknown", 1)] {
+        let part = part(text, &ServerIdentity::from_canonical(server)).unwrap();
+        assert_eq!(part.redactions().len(), redactions, "{server}");
     }
 }
 
