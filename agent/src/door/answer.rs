@@ -35,9 +35,10 @@ pub enum Refused {
         "a credential is needed here: send the one that `portreeve` gave you as `Authorization: Bearer …`"
     )]
     NoCredential,
-    /// One was shown. Its client reads the same: nobody learns how far off it was.
+    /// One was shown. Nobody learns how far off it was, or whose would be right.
     #[error(
-        "a credential is needed here: send the one that `portreeve` gave you as `Authorization: Bearer …`"
+        "the credential that was sent is not valid here: send the one that `portreeve` gave you, whole, as \
+         `Authorization: Bearer …`"
     )]
     Credential,
     #[error("nothing is served at this path")]

@@ -74,23 +74,39 @@ impl fmt::Debug for Credential {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller(pub Rc<str>);
 
+/// Somebody with a credential, and its digest.
+pub type Holder = (Caller, [u8; 32]);
+/// Tells who holds one now, where that may have changed since it last told.
+pub type Newer = Box<dyn Fn() -> Option<Vec<Holder>>>;
+
 /// Whom the door lets in. May change while it is open.
 pub enum Admitted {
     /// Nobody is asked.
     Anybody,
-    Holders(RefCell<Vec<(Caller, [u8; 32])>>),
+    Holders(Holders),
+}
+
+#[derive(Default)]
+pub struct Holders {
+    held: RefCell<Vec<Holder>>,
+    newer: Option<Newer>,
 }
 
 impl Admitted {
     pub fn holders<'a>(credentials: impl IntoIterator<Item = (&'a str, &'a Credential)>) -> Self {
         let held =
             credentials.into_iter().map(|(name, credential)| (Caller(name.into()), credential.digest()));
-        Self::Holders(RefCell::new(held.collect()))
+        Self::Holders(Holders { held: RefCell::new(held.collect()), newer: None })
+    }
+
+    /// Nobody yet; before somebody is refused, it is asked whether they have become known.
+    pub fn told_by(newer: Newer) -> Self {
+        Self::Holders(Holders { newer: Some(newer), ..Holders::default() })
     }
 
     /// Others are let in from here on.
-    pub fn replace(&self, holders: impl IntoIterator<Item = (Caller, [u8; 32])>) {
-        if let Self::Holders(held) = self {
+    pub fn replace(&self, holders: impl IntoIterator<Item = Holder>) {
+        if let Self::Holders(Holders { held, .. }) = self {
             *held.borrow_mut() = holders.into_iter().collect();
         }
     }
@@ -99,22 +115,30 @@ impl Admitted {
     pub fn knows(&self, caller: &Caller) -> bool {
         match self {
             Self::Anybody => true,
-            Self::Holders(held) => held.borrow().iter().any(|(holder, _)| holder == caller),
+            Self::Holders(Holders { held, .. }) => held.borrow().iter().any(|(holder, _)| holder == caller),
         }
     }
 
-    /// Whose this is; every one is compared, and none faster for being nearer.
+    /// Whose this is.
     pub fn caller(&self, shown: Option<&[u8]>) -> Option<Caller> {
-        let holders = match self {
-            Self::Anybody => return Some(Caller("anybody".into())),
-            Self::Holders(holders) => holders.borrow(),
-        };
+        let Self::Holders(holders) = self else { return Some(Caller("anybody".into())) };
         let shown: [u8; 32] = Sha256::digest(shown?).into();
+        holders.whose(&shown).or_else(|| {
+            *holders.held.borrow_mut() = holders.newer.as_ref()?()?;
+            holders.whose(&shown)
+        })
+    }
+}
+
+impl Holders {
+    /// Every one is compared, and none faster for being nearer.
+    fn whose(&self, shown: &[u8; 32]) -> Option<Caller> {
+        let held = self.held.borrow();
         let found =
-            holders.iter().fold(
+            held.iter().fold(
                 None,
                 |found, (caller, digest)| {
-                    if bool::from(digest.ct_eq(&shown)) { Some(caller) } else { found }
+                    if bool::from(digest.ct_eq(shown)) { Some(caller) } else { found }
                 },
             );
         found.cloned()
@@ -137,6 +161,24 @@ mod tests {
             assert_eq!(whose(wrong), None);
         }
         assert_eq!(admitted.caller(None), None);
+    }
+
+    #[test]
+    fn what_was_granted_a_moment_ago_opens_and_a_miss_changes_nothing_else() {
+        let (old, new) = (Credential::make(), Credential::make());
+        let holder = |name: &str, credential: &Credential| (Caller(name.into()), credential.digest());
+        let granted = Rc::new(RefCell::new(None));
+        let told = Rc::clone(&granted);
+        let admitted = Admitted::told_by(Box::new(move || told.borrow_mut().take()));
+        admitted.replace([holder("old", &old)]);
+        let whose = |shown: &Credential| {
+            admitted.caller(Some(shown.reveal().as_bytes())).map(|caller| caller.0.to_string())
+        };
+        assert_eq!(whose(&new), None);
+        assert_eq!(whose(&old).as_deref(), Some("old"), "nothing newer was told");
+        granted.replace(Some(vec![holder("old", &old), holder("new", &new)]));
+        assert_eq!(whose(&new).as_deref(), Some("new"));
+        assert_eq!(whose(&old).as_deref(), Some("old"));
     }
 
     #[test]

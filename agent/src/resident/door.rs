@@ -12,12 +12,13 @@ pub mod notice;
 
 use crate::active_policy::{ActivePolicy, InForce, PolicySignal};
 use crate::clients::Home;
-use crate::door::credential::{Admitted, Caller};
+use crate::door::credential::{Admitted, Caller, Holder};
 use crate::door::served::{Bounds, Keeping, Served};
 use crate::door::{Door, Names, Refusals};
 use crate::steward::Guard;
 use crate::sync::PolicyState;
 use certificate::CertificateError;
+use clients::Client;
 use entries::{Found, Offer};
 use notice::{Notice, Offered};
 use platform::Layout;
@@ -161,7 +162,9 @@ impl Opened {
         // What they ask for is not known to be a server of ours: they dialled the door.
         let dialled = ServerIdentity::from_canonical(format!("http://{address}/"));
         let refusals = Refusals::handed_over(layout, dialled, "");
-        let door = Door::new(Names::new(address, Vec::new()), Admitted::holders([]), refusals);
+        let newer = clients::newer(layout);
+        let admitted = Admitted::told_by(Box::new(move || Some(newer()?.into_iter().map(holder).collect())));
+        let door = Door::new(Names::new(address, Vec::new()), admitted, refusals);
         let accepting =
             tokio::task::spawn_local(Rc::clone(&door).open(listening.listeners, tls)).abort_handle();
         tracing::info!(%address, settings.https, "door.open");
@@ -171,9 +174,7 @@ impl Opened {
     /// Serves what is governed now to whom it is granted now.
     async fn look(&mut self, layout: &Layout, home: &Home) {
         match clients::read(layout) {
-            Ok(clients) => self.door.admitted().replace(
-                clients.into_iter().map(|client| (Caller(client.name.as_str().into()), client.digest)),
-            ),
+            Ok(clients) => self.door.admitted().replace(clients.into_iter().map(holder)),
             Err(error) => {
                 tracing::warn!(%error, "door.clients");
                 self.door.admitted().replace([]);
@@ -262,6 +263,10 @@ async fn govern(layout: &Layout, offer: &Offer) -> Governed {
         }
     });
     Governed { offer: offer.clone(), served, following: following.abort_handle() }
+}
+
+fn holder(client: Client) -> Holder {
+    (Caller(client.name.into()), client.digest)
 }
 
 struct Listening {

@@ -79,12 +79,12 @@ impl Machine {
     }
 
     fn door(&self, client: &str) -> Door {
+        let url = self.server()["url"].as_str().unwrap().to_owned();
         let granted = self.run(&["door", "grant", client]);
         let credential = granted["credential"].as_str().unwrap_or_else(|| panic!("{granted}")).to_owned();
-        let url = self.server()["url"].as_str().unwrap().to_owned();
         let (address, path) = url.trim_start_matches("http://").split_once('/').unwrap();
         let door = Door::dialled(address, &format!("/{}", path.trim_end_matches("/mcp")), Some(credential));
-        eventually("the client is let in", || door.request("GET", "/mcp", &[], "").status != 401);
+        assert_ne!(door.request("GET", "/mcp", &[], "").status, 401, "what was told opens at once");
         door
     }
 }
@@ -225,7 +225,10 @@ async fn attack_a_credential_is_guessed_at_the_residents_door_and_nobody_hears_o
     let session = door.session();
     let guess = [("Authorization", "Bearer prv_guessed-by-somebody")];
     for _ in 0..5 {
-        assert_eq!(door.request("POST", "/mcp", &guess, &initialize("2025-11-25")).status, 401);
+        let refused = door.request("POST", "/mcp", &guess, &initialize("2025-11-25"));
+        assert_eq!(refused.status, 401);
+        let told = refused.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(told.contains("not valid here") && !told.contains("desktop"), "{told}");
     }
     assert_eq!(door.request("GET", "/mcp", &[("Origin", "https://evil.example")], "").status, 403);
     assert_eq!(other.request("GET", "/mcp", &session.headers(), "").status, 404);

@@ -4,7 +4,9 @@ use crate::door::credential::Credential;
 use platform::Layout;
 use platform::files::{self, FileError};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 const LARGEST: u64 = 1024 * 1024;
 const LONGEST_NAME: usize = 64;
@@ -41,6 +43,27 @@ pub fn read(layout: &Layout) -> Result<Vec<Client>, ClientsError> {
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Reads the list anew where its file has changed since it last did; one that cannot be read tells nothing.
+pub fn newer(layout: &Layout) -> impl Fn() -> Option<Vec<Client>> + use<> {
+    let (layout, seen) = (layout.clone(), Cell::new(None));
+    move || {
+        // Before it is read: what is written in between is another state.
+        let state = state(&path(&layout))?;
+        if seen.get() == Some(state) {
+            return None;
+        }
+        let clients = read(&layout).ok()?;
+        seen.set(Some(state));
+        Some(clients)
+    }
+}
+
+/// By which one state of a file is told from the next.
+fn state(path: &Path) -> Option<(SystemTime, u64)> {
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.modified().ok()?, found.len()))
 }
 
 /// Makes a client's credential. It is told here, and nowhere again.
@@ -105,5 +128,23 @@ mod tests {
         for name in ["", "a b", "../x", &"x".repeat(65)] {
             assert!(matches!(grant(&layout, name, 1), Err(ClientsError::Name(_))), "{name}");
         }
+    }
+
+    #[test]
+    fn the_list_is_read_anew_after_a_change_and_not_for_every_guess() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::under(folder.path()).unwrap();
+        let newer = newer(&layout);
+        assert_eq!(newer(), None, "nobody was ever let in");
+        let told = |name: &str| {
+            grant(&layout, name, 1).unwrap();
+            newer().map(|clients| clients.len())
+        };
+        assert_eq!((told("one"), told("two")), (Some(1), Some(2)));
+        assert_eq!(newer(), None);
+        std::fs::write(path(&layout), "no list").unwrap();
+        assert_eq!(newer(), None);
+        write(&layout, &[]).unwrap();
+        assert_eq!(newer(), Some(Vec::new()));
     }
 }
