@@ -1,6 +1,7 @@
 //! `portreeve explain`: the last refusals, from the resident or, where it is away, from this user's disk.
 
 mod contacts;
+mod trials;
 
 use crate::ago::{moment, stamp};
 use crate::audit::spool;
@@ -16,6 +17,7 @@ use platform::Layout;
 use policy::Outcome;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use trials::Trials;
 
 /// Arguments longer than this are cut for people; `--json` has them whole.
 const SHOWN: usize = 400;
@@ -29,7 +31,9 @@ pub fn run(args: &ExplainArgs, layout: &Layout, out: Out) -> Exit {
             return Exit::Failed;
         }
     };
-    let refusals: Vec<_> = records.iter().filter_map(|record| Refusal::of(record, &contacts)).collect();
+    let trials = Trials::read(layout);
+    let refusals: Vec<_> =
+        records.iter().filter_map(|record| Refusal::of(record, &contacts, &trials)).collect();
     if refusals.is_empty() {
         out.say("nothing was refused on this machine, as far as its log goes back");
     }
@@ -40,7 +44,7 @@ pub fn run(args: &ExplainArgs, layout: &Layout, out: Out) -> Exit {
     Exit::Done
 }
 
-async fn refusals(layout: &Layout, limit: u32) -> Vec<Record> {
+pub(super) async fn refusals(layout: &Layout, limit: u32) -> Vec<Record> {
     let recorded = match ask(layout, &ToResident::Refusals { limit }).await {
         Ok(FromResident::Refusals { records }) => records,
         // A system-wide log is the administrator's to read: then only this user's segments are left.
@@ -68,16 +72,19 @@ struct Refusal<'a> {
     reason: &'a str,
     contact: Option<&'a str>,
     policy_version: u64,
+    /// Of a trial, which is under no version.
+    policy_file: Option<&'a str>,
     member: &'a str,
     record: uuid::Uuid,
 }
 
 impl<'a> Refusal<'a> {
-    fn of(record: &'a Record, contacts: &'a Contacts) -> Option<Self> {
+    fn of(record: &'a Record, contacts: &'a Contacts, trials: &'a Trials) -> Option<Self> {
         let What::Call { method, tool, arguments, decision, rule, reason, policy_version, .. } = &record.what
         else {
             return None;
         };
+        let trial = trials.of(record.run);
         Some(Self {
             time: stamp(moment(record.time_ms)),
             refused: *decision == Outcome::Refused,
@@ -87,8 +94,9 @@ impl<'a> Refusal<'a> {
             arguments: arguments.as_deref(),
             rule,
             reason,
-            contact: contacts.of(rule),
+            contact: trial.map_or(contacts, |trial| &trial.contacts).of(rule),
             policy_version: *policy_version,
+            policy_file: trial.map(|trial| trial.file.as_str()),
             member: &record.member,
             record: record.id,
         })
@@ -102,10 +110,18 @@ fn say(out: Out, refusal: &Refusal<'_>) {
     if let Some(arguments) = refusal.arguments {
         out.say(format_args!("    with      {}", cut(arguments.get())));
     }
-    out.say(format_args!("    by rule   {} of policy version {}", refusal.rule, refusal.policy_version));
+    out.say(format_args!("    by rule   {} of {}", refusal.rule, policy(refusal)));
     out.say(format_args!("    because   {}", refusal.reason));
     if let Some(contact) = refusal.contact {
         out.say(format_args!("    ask       {contact}"));
+    }
+}
+
+fn policy(refusal: &Refusal<'_>) -> String {
+    match (refusal.policy_file, refusal.policy_version) {
+        (Some(file), _) => format!("{file} (a trial, unsigned)"),
+        (None, 0) => "no version of a policy (a trial, or none was adopted)".to_owned(),
+        (None, version) => format!("policy version {version}"),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cli::{ClientAuth, ServeArgs};
 use crate::door::credential::{Admitted, Credential, CredentialError};
 use crate::door::served::{Bounds, Keeping, Served};
 use crate::door::{Door, Names, Refusals};
-use crate::out::{Exit, Out};
+use crate::out::{Exit, Out, Tone};
 use crate::transport::target::{Target, UnknownTarget};
 use platform::Layout;
 use platform::shutdown::Shutdown;
@@ -86,7 +86,9 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
         Some(document) => local(document, &args.member, &layout)?,
         None => policy.now().await,
     };
-    let trial = args.policy.as_ref().map(|_| Rc::new(Segment::of_trial(&layout, Uuid::now_v7())));
+    let trial = args.policy.as_ref();
+    let trial =
+        trial.map(|document| Segment::of_trial(&layout, Uuid::now_v7()).judged_by(document)).map(Rc::new);
     let (rules, in_force) = watch::channel(Rc::new(ruleset));
     let name = args.name.unwrap_or_default();
     let refusals = match &trial {
@@ -136,6 +138,9 @@ fn announce(out: Out, address: SocketAddr, credential: Option<&(Credential, bool
     let made = credential.filter(|(_, made)| *made).map(|(credential, _)| credential.reveal());
     let record = trial.map(|segment| segment.path().to_string_lossy().into_owned());
     out.say(format_args!("listening on {url}"));
+    if let Some(warning) = in_clear(address) {
+        out.say(out.tone(Tone::Warn, warning));
+    }
     if let Some(made) = made {
         out.say(format_args!("credential (told once): {made}"));
         out.say(format_args!("clients send it as a header: Authorization: Bearer {made}"));
@@ -144,4 +149,28 @@ fn announce(out: Out, address: SocketAddr, credential: Option<&(Credential, bool
         out.say(format_args!("a trial, under an unsigned policy; the record is {record}"));
     }
     out.value(&json!({"listening": url, "credential": made, "record": record}));
+}
+
+/// On loopback nobody is on the way.
+fn in_clear(address: SocketAddr) -> Option<&'static str> {
+    (!address.ip().to_canonical().is_loopback()).then_some(
+        "this is plain HTTP beyond loopback: whoever is on the way reads the credential and every message; \
+         put a proxy that speaks TLS in front of it",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_warned_of_beyond_loopback_only() {
+        for address in ["0.0.0.0:1", "192.168.1.7:1", "[::]:1"] {
+            let said = in_clear(address.parse().unwrap()).unwrap_or_default();
+            assert!(said.contains("plain HTTP"), "{address}");
+        }
+        for address in ["127.0.0.1:1", "127.1.2.3:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert_eq!(in_clear(address.parse().unwrap()), None, "{address}");
+        }
+    }
 }

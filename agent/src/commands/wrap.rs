@@ -81,14 +81,17 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let target = Target::named_by(args.http.as_deref(), args.sse.as_deref(), args.command)?;
     let signal = PolicySignal::default();
     let mut policy = ActivePolicy::of(&layout, &signal).for_server(target.identity());
-    let trial = args.policy.is_some();
     let InForce { member, device, ruleset } = match &args.policy {
         Some(document) => local(document, &args.member, &layout)?,
         None => policy.now().await,
     };
 
     let run = Uuid::now_v7();
-    let segment = if trial { Segment::of_trial(&layout, run) } else { Segment::of(&layout, run) };
+    let trial = args.policy.is_some();
+    let segment = match &args.policy {
+        Some(document) => Segment::of_trial(&layout, run).judged_by(document),
+        None => Segment::of(&layout, run),
+    };
     let segment = Rc::new(segment);
     if let Some(document) = &args.policy {
         announce_trial(document, &segment);

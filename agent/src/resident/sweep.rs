@@ -228,17 +228,21 @@ pub fn segments(folder: &Path) -> Vec<PathBuf> {
 /// Everything that stands in segments, of living and dead guards, without touching them.
 #[must_use]
 pub fn waiting(folder: &Path) -> Vec<Record> {
-    let mut waiting = Vec::new();
-    for path in segments(folder) {
-        let Ok(file) = open(&path) else { continue };
-        let Ok(mut left) = Left::in_segment(&file) else { continue };
-        while let Ok(slice) = left.slice()
-            && !slice.is_empty()
-        {
-            waiting.extend(slice);
-        }
+    segments(folder).iter().flat_map(|path| standing_in(path)).collect()
+}
+
+/// The same of one segment.
+#[must_use]
+pub fn standing_in(segment: &Path) -> Vec<Record> {
+    let mut standing = Vec::new();
+    let Ok(file) = open(segment) else { return standing };
+    let Ok(mut left) = Left::in_segment(&file) else { return standing };
+    while let Ok(slice) = left.slice()
+        && !slice.is_empty()
+    {
+        standing.extend(slice);
     }
-    waiting
+    standing
 }
 
 /// The newest refusals of both, each once.

@@ -106,6 +106,12 @@ fn a_server_outside_the_catalogue_is_never_started_and_says_no_word_to_the_model
         (&json!("initialize"), &json!("refused"), &json!("default"))
     );
     assert_eq!(guard.leave().code(), Some(1));
+
+    let identity = recorded["server"]["identity"].as_str().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    let asked = command.arg("--root").arg(world.root()).args(["status", "--server", identity]);
+    let said = String::from_utf8(asked.output().unwrap().stderr).unwrap();
+    assert!(said.contains("was refused by policy") && said.contains("not started"), "{said}");
 }
 
 #[test]
@@ -128,4 +134,28 @@ fn in_monitor_mode_a_server_outside_the_catalogue_is_started() {
     let mut guard = world.guard_misbehaving();
     assert_eq!(guard.initialize()["result"]["serverInfo"]["name"], "misbehaving");
     eventually("the server runs", || world.pid_file().exists());
+}
+
+#[test]
+fn explain_says_which_file_refused_and_whom_to_ask() {
+    let world = World::new();
+    let mut guard = world.guard_misbehaving();
+    guard.initialize();
+    message_of(&guard.call(1, "wipe", &json!({})));
+    guard.leave();
+    let explained = |json: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"));
+        let output = command.arg("--root").arg(world.root()).args(json).arg("explain").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let file = world.policy();
+    let refused: serde_json::Value = serde_json::from_str(&explained(&["--json"])).unwrap();
+    assert_eq!(refused[0]["tool"], "wipe");
+    assert_eq!(refused[0]["policy_file"], file.to_str().unwrap());
+    assert!(refused[0]["contact"].as_str().unwrap().ends_with("@acme.example"), "{refused}");
+    let said = explained(&[]);
+    assert!(said.contains(&format!("of {} (a trial, unsigned)", file.display())), "{said}");
+    assert!(said.contains("    ask       ") && !said.contains("version 0"), "{said}");
+    std::fs::remove_file(&file).unwrap();
+    assert!(explained(&[]).contains("wipe"), "a file that is gone names nobody");
 }

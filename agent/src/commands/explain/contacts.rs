@@ -6,6 +6,7 @@ use platform::Layout;
 use platform::files::read_bounded;
 use policy::Document;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Empty where no policy can be read: then nobody is named rather than somebody wrong.
 #[derive(Default)]
@@ -20,6 +21,13 @@ impl Contacts {
             Some(document) => Self::in_document(&document),
             None => Self::default(),
         }
+    }
+
+    /// Of a trial's document.
+    pub(super) fn in_file(path: &Path) -> Self {
+        let bytes = read_bounded(path, MAX_BUNDLE_BYTES as u64).ok();
+        let document = bytes.and_then(|bytes| Document::parse(&String::from_utf8(bytes).ok()?).ok());
+        document.map_or_else(Self::default, |document| Self::in_document(&document))
     }
 
     fn in_document(document: &Document) -> Self {

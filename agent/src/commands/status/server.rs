@@ -1,17 +1,18 @@
-//! `portreeve status --server NAME`: how one guarded server stands, by what its guards wrote. Asks nobody,
-//! so it works without a resident. Of other users' servers it knows nothing. What a server said on stderr is
-//! shown without secrets, and without what policy takes out of what it says.
+//! `portreeve status --server NAME`: how one guarded server stands, by what its guards wrote, or that policy
+//! refused to start it. Works without a resident. Of other users' servers it knows nothing. What a server
+//! said on stderr is shown without secrets, and without what policy takes out of what it says.
 
 use super::lines::{Line, line};
 use super::print;
 use crate::active_policy::InForce;
 use crate::ago::{ago, moment};
-use crate::commands::{about, block_on, in_force};
+use crate::commands::{about, block_on, explain, in_force};
 use crate::out::{Exit, Out, Tone};
 use crate::transport::standing::{Facts, Found, Way, in_folder};
+use contract::record::{Record, What};
 use platform::Layout;
 use platform::process::{self, KEEPER, Process};
-use policy::ServerIdentity;
+use policy::{Outcome, ServerIdentity};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use time::OffsetDateTime;
@@ -19,6 +20,8 @@ use time::OffsetDateTime;
 /// Lines of stderr that are shown; JSON has them all.
 const SHOWN: usize = 12;
 const ALL: usize = 1000;
+/// Among which one of a whole server is looked for.
+const REFUSALS: u32 = 1000;
 
 /// What JSON says of one guard's server.
 #[derive(Serialize)]
@@ -39,7 +42,9 @@ pub fn run(name: &str, layout: &Layout, out: Out) -> Exit {
     let of_name = |found: &&Found| found.facts.entry == name || found.facts.identity == name;
     let mut found: Vec<&Found> = all.iter().filter(of_name).collect();
     if found.is_empty() {
-        out.problem(&unknown(name, &all));
+        let refused = block_on(explain::refusals(layout, REFUSALS)).unwrap_or_default();
+        let refused = refused.iter().find_map(|record| not_started(name, record, now));
+        out.problem(&refused.unwrap_or_else(|| unknown(name, &all)));
         return Exit::Failed;
     }
     // Of the dead only the last one says anything.
@@ -65,14 +70,34 @@ pub fn run(name: &str, layout: &Layout, out: Out) -> Exit {
     if told.iter().all(well) { Exit::Done } else { Exit::Problems }
 }
 
+/// What policy refuses whole is refused with the first word to it, and never started.
+fn not_started(name: &str, record: &Record, now: OffsetDateTime) -> Option<String> {
+    let What::Call { method, tool: None, decision: Outcome::Refused, reason, .. } = &record.what else {
+        return None;
+    };
+    let is_it = record.server.entry == name || record.server.identity == name;
+    let first_word = matches!(method.as_str(), "initialize" | "server/discover");
+    let when = ago(moment(record.time_ms), now);
+    (is_it && first_word).then(|| {
+        format!(
+            "`{name}` was refused by policy {when}, and not started: {reason} \
+             `portreeve explain` says whom to ask"
+        )
+    })
+}
+
 fn unknown(name: &str, all: &[Found]) -> String {
-    let known: BTreeSet<&str> = all.iter().map(|found| found.facts.entry.as_str()).collect();
-    let known: Vec<_> = known.into_iter().filter(|entry| !entry.is_empty()).collect();
-    if known.is_empty() {
-        format!("no guard of yours has had an entry `{name}`, or any other")
-    } else {
-        format!("no guard of yours has had an entry `{name}`; there were: {}", known.join(", "))
-    }
+    // A guard that was given no name is asked for by what it guards.
+    let called = |found: &Found| match found.facts.entry.as_str() {
+        "" => found.facts.identity.clone(),
+        entry => entry.to_owned(),
+    };
+    let known: Vec<_> = all.iter().map(called).collect::<BTreeSet<_>>().into_iter().collect();
+    let known = match known.as_slice() {
+        [] => ", or any other".to_owned(),
+        known => format!("; there were: {}", known.join(", ")),
+    };
+    format!("no guard of yours has had a server `{name}`{known}")
 }
 
 fn tell(found: &Found, running: &[Process], in_force: Option<&InForce>) -> Told {
@@ -171,6 +196,7 @@ fn running(told: &Told, now: OffsetDateTime) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::standing::Standing;
 
     fn process(pid: u32, parent: u32, name: &str) -> Process {
         Process {
@@ -204,6 +230,17 @@ mod tests {
             ["using ghp_012345678901234567890123456789abcdef", "-----BEGIN PRIVATE KEY-----", "MIIE", "x"];
         let shown = masked(&lines.map(str::to_owned), "npm:x", None).join("\n");
         assert!(shown.starts_with("using [redacted]") && !shown.contains("MIIE"), "{shown}");
+    }
+
+    #[test]
+    fn a_guard_without_a_name_is_listed_by_what_it_guards() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(unknown("x", &in_folder(folder.path())).contains("or any other"));
+        for (entry, identity) in [("", "npm:nameless"), ("files", "npm:files"), ("", "npm:nameless")] {
+            Standing::in_folder(folder.path(), entry, identity, Way::Command).end();
+        }
+        let said = unknown("x", &in_folder(folder.path()));
+        assert!(said.ends_with("`x`; there were: files, npm:nameless"), "{said}");
     }
 
     #[test]
