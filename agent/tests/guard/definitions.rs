@@ -107,6 +107,20 @@ fn attack_a_call_before_any_list_is_judged_by_the_pins() {
 }
 
 #[test]
+fn an_approval_by_the_entrys_name_says_when_running_guards_know() {
+    let world = held_world();
+    for text in ["Says it again.", "Something else."] {
+        let mut guard = described(&world, text);
+        shown(&mut guard, 1);
+        guard.leave();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    command.arg("--root").arg(world.root()).args(["pins", "approve", "--server", "entry"]);
+    let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(said.starts_with("1 approved of ") && said.contains("take it up within seconds"), "{said}");
+}
+
+#[test]
 fn under_report_a_change_passes_and_is_on_record() {
     let world = World::new();
     under(&world, "report");
