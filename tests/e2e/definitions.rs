@@ -99,9 +99,10 @@ fn a_tool_that_changed_is_held_back_until_it_is_approved_under_the_running_guard
     let mut session = fickle.stage.open("everything").unwrap();
     assert_eq!(session.tools().unwrap(), ["get-sum"], "it is not shown");
     let why = refusal(&mut session);
-    for part in ["definition-changed", SECOND, "security@acme.example", "portreeve pins diff"] {
+    for part in ["definition-changed", "in description", "security@acme.example", "portreeve pins diff"] {
         assert!(why.contains(part), "{part}: {why}");
     }
+    assert!(!why.contains(SECOND), "the model reads a refusal: {why}");
 
     // The alert is where the security engineer is, with what differs.
     let alert =

@@ -64,15 +64,10 @@ fn attack_a_server_changes_its_tool_between_two_starts() {
     assert!(shown(&mut guard, 2).contains(&"slow".to_owned()), "the others stay");
     let refused = guard.call(3, "echo", &json!({}));
     let message = message_of(&refused);
-    for part in [
-        "definition-changed",
-        "description was",
-        "and to others",
-        "security@acme.example",
-        "portreeve pins diff",
-    ] {
+    for part in ["definition-changed", "in description", "security@acme.example", "portreeve pins diff"] {
         assert!(message.contains(part), "{part}: {message}");
     }
+    assert!(!message.contains("and to others"), "the model reads a refusal: {message}");
     let definitions = world.records_of("definition");
     let changed = definitions.iter().find(|record| record["event"] == "changed").unwrap();
     assert_eq!((&changed["tool"], &changed["held"]), (&json!("echo"), &json!(true)));
