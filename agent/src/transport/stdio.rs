@@ -205,6 +205,7 @@ impl Server {
             }
             Death::TooOften(times) => {
                 let why = life::too_often(&gone.why, times, &last_words);
+                tracing::error!("{why}");
                 self.standing.error(&why);
                 Arrival::Gone(Gone { why, exit: gone.exit })
             }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// More entries than any list has. Names beyond are filtered, but not remembered.
 const MAX_NAMES: usize = 10_000;
+const MAX_NAME_BYTES: usize = 1024;
 
 /// What the server listed last, and whether the client was shown it. A list that was never asked for is
 /// not there.
@@ -24,7 +25,8 @@ impl Shown {
             known.clear();
         }
         let room = MAX_NAMES.saturating_sub(known.len());
-        known.extend(names.into_iter().take(room));
+        // A longer one is no name; whether it was shown is asked of policy alone.
+        known.extend(names.into_iter().filter(|(name, _)| name.len() <= MAX_NAME_BYTES).take(room));
     }
 
     /// The tools that the client was shown.

@@ -7,7 +7,7 @@ use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::Answered;
 use crate::redaction::Way;
 use mcp::salvage::{salvage, salvage_ends};
-use mcp::{Id, Kind, Line, Malformed, Message, Subject, edit};
+use mcp::{Id, Kind, Line, Malformed, Message, Subject, edit, inputs};
 use policy::{Feature, Ruleset};
 
 /// JSON-RPC 2.0, section 5.1.
@@ -45,7 +45,14 @@ impl Session {
             Kind::Notification { .. } => self.pass_server_notification(message, rules, now),
             Kind::Response { id } => self.judge_answer(message, id, None, rules, now),
             Kind::Error { id: Some(id), code } => self.judge_answer(message, id, Some(code), rules, now),
-            Kind::Error { id: None, .. } => Judged::pass(Release::ToClient(message.into())),
+            Kind::Error { id: None, .. } => match inputs::of(&message) {
+                Ok(inputs) if inputs.is_empty() => Judged::pass(Release::ToClient(message.into())),
+                // Inside the answer to a request it would be judged; this one answers none.
+                Ok(_) | Err(_) => self.drop_noise(
+                    "inputs-unasked",
+                    "the server asked something of the client in an answer to no request",
+                ),
+            },
         }
     }
 
@@ -72,7 +79,9 @@ impl Session {
                 let outcome = open.outcome(Fate::Error, message.bytes().len(), now);
                 let to = open.addressee(id);
                 let entries = entries.into_iter().chain(outcome);
-                return Judged::pass(Release::ToClient(answer.into())).and(entries).or(Otherwise::Withheld(to));
+                return Judged::pass(Release::ToClient(answer.into()))
+                    .and(entries)
+                    .or(Otherwise::Withheld(to));
             }
         };
         self.pass_or_filter(message, id, open, error, rules, now).and(asked)

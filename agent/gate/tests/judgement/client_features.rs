@@ -139,6 +139,16 @@ fn other_requests_of_the_servers_pass() {
 }
 
 #[test]
+fn attack_an_address_in_an_error_that_answers_nothing() {
+    let mut stage = Stage::new();
+    let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32042,"message":"sign in","data":{"elicitations":[{"mode":"url","url":"http://evil.example","elicitationId":"1","message":"m"}]}}}"#;
+    assert_eq!(stage.server(error), Release::Nothing);
+    assert_eq!(stage.malformed(), ["inputs-unasked"]);
+    let plain = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}"#;
+    assert_eq!(stage.server(plain), to_client(plain));
+}
+
+#[test]
 fn attack_the_server_asks_by_a_method_that_policy_denies() {
     let mut stage = Stage::new();
     let asked = r#"{"jsonrpc":"2.0","id":1,"method":"vendor/wipe","params":{}}"#;

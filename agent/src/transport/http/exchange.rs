@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// Between two attempts to pick up a stream that broke, where the server names no other.
 const RESUME_DELAY: Duration = Duration::from_secs(1);
+/// The shortest that a server may name: it would have us come back without end.
+const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 /// The longest that a server may name: its client waits.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// Attempts in a row that bring nothing.
@@ -247,7 +249,7 @@ fn is_read_answer(payload: &Payload, request: &Id) -> bool {
 
 /// What a server asks us to wait, within reason.
 fn delay(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds).min(LONGEST_DELAY)
+    Duration::from_millis(milliseconds).clamp(SHORTEST_DELAY, LONGEST_DELAY)
 }
 
 fn content_type(response: &Response) -> &str {
@@ -282,8 +284,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_retry_of_ages_puts_a_call_to_sleep_for_ever() {
-        assert_eq!(delay(10), Duration::from_millis(10));
+    fn a_retry_of_ages_puts_a_call_to_sleep_for_ever_and_one_of_nothing_wakes_it_without_end() {
+        assert_eq!(delay(500), Duration::from_millis(500));
+        assert_eq!(delay(0), SHORTEST_DELAY);
         assert_eq!(delay(u64::MAX), LONGEST_DELAY);
     }
 }
