@@ -169,9 +169,10 @@ impl<'r, 't> Walk<'r, 't> {
                 // The form of an elicitation may have a field of that name; its answer has an action.
                 let kind = self.scanner.member("type").map(decoded);
                 let is_content = kind.is_some_and(|kind| CONTENT.contains(&kind.as_ref()));
-                match is_content && whole.member("action").is_none() {
-                    true => Zone::Protocol(depth + 1),
-                    false => data(),
+                if is_content && whole.member("action").is_none() {
+                    Zone::Protocol(depth + 1)
+                } else {
+                    data()
                 }
             }
             Under::DataOrMedia => {
