@@ -125,7 +125,8 @@ impl Session {
         if decision.outcome() == Outcome::Refused {
             let answer = self.refusal(&to, ask, named.as_ref(), decision);
             let imitation = self.imitation(named.as_ref(), ask);
-            return Judged::entered(entry, Release::ToClient(answer.into()), Otherwise::NotSent(to)).and(imitation);
+            return Judged::entered(entry, Release::ToClient(answer.into()), Otherwise::NotSent(to))
+                .and(imitation);
         }
         let sending = Sending::default();
         let call = self.call(&entry, named, sending.clone());
