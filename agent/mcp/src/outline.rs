@@ -1,33 +1,33 @@
 //! Where the members of a message's two upper levels stand: a by-product of the scan.
 //!
-//! The scan meets each key as a slice of the text, which tells where its value begins; where it ends
-//! follows from the key after it. Text with escaped keys (nobody writes them but attackers and
-//! tests) has no such slices and is walked again instead.
+//! Text that is not plain (nobody escapes keys but attackers and tests) has no such outline and is walked
+//! again instead.
 
 use crate::malformed::Malformed;
 use crate::members::Members;
-use crate::message::range_in;
 use std::borrow::Cow;
 
-/// Text that passed the scan, and its upper keys.
+/// Text that passed the scan, and its upper members.
 pub(crate) struct Outline<'a> {
     pub(crate) text: &'a str,
-    /// In the order of the text: after each key of level 1 those of level 2 inside its value.
-    pub(crate) spots: Vec<Spot<'a>>,
+    /// In the order of the text: after each member of level 1 those of level 2 inside its value. `None`
+    /// where the text is not plain.
+    pub(crate) spots: Option<Vec<Spot<'a>>>,
 }
 
 pub(crate) struct Spot<'a> {
     /// 1 for the envelope, 2 for what is inside its members.
-    pub(crate) level: u8,
-    pub(crate) key: Cow<'a, str>,
+    pub(crate) level: usize,
+    pub(crate) key: &'a str,
+    /// Its JSON text.
+    pub(crate) value: &'a str,
 }
 
 impl<'a> Outline<'a> {
     /// The members of the message itself.
     pub(crate) fn envelope(&self) -> Result<Members<'a>, Malformed> {
-        let spots = self.spots.iter().filter(|spot| spot.level == 1);
-        match self.members(spots, self.text.len()) {
-            Some(members) => Ok(members),
+        match &self.spots {
+            Some(spots) => Ok(members(spots.iter().filter(|spot| spot.level == 1))),
             None => Members::of(self.text).ok_or(Malformed::NotAnObject),
         }
     }
@@ -37,46 +37,14 @@ impl<'a> Outline<'a> {
         if !value.starts_with('{') {
             return None;
         }
-        let parent = self.spots.iter().position(|spot| spot.level == 1 && spot.key == key)?;
-        let spots = self.spots[parent + 1..].iter().take_while(|spot| spot.level == 2);
-        self.members(spots, range_in(self.text, value).end).or_else(|| Members::of(value))
-    }
-
-    /// The members whose keys these are, in an object that ends at `end`.
-    fn members<'s>(&self, spots: impl Iterator<Item = &'s Spot<'a>>, end: usize) -> Option<Members<'a>>
-    where
-        'a: 's,
-    {
-        let keys: Vec<&'a str> = spots.map(Spot::borrowed).collect::<Option<_>>()?;
-        let mut members = Vec::with_capacity(keys.len());
-        for (n, key) in keys.iter().enumerate() {
-            let after_key = range_in(self.text, key).end + 1;
-            let next = keys.get(n + 1).map_or(end, |next| range_in(self.text, next).start - 1);
-            members.push((Cow::Borrowed(*key), between(&self.text[after_key..next])?));
-        }
-        Some(Members::found(members))
+        let Some(spots) = &self.spots else { return Members::of(value) };
+        let parent = spots.iter().position(|spot| spot.level == 1 && spot.key == key)?;
+        Some(members(spots[parent + 1..].iter().take_while(|spot| spot.level == 2)))
     }
 }
 
-impl<'a> Spot<'a> {
-    fn borrowed(&self) -> Option<&'a str> {
-        match self.key {
-            Cow::Borrowed(key) => Some(key),
-            Cow::Owned(_) => None,
-        }
-    }
-}
-
-/// The value in what stands between two keys (`: value ,`) or a key and the end of its object
-/// (`: value }`).
-fn between(text: &str) -> Option<&str> {
-    let text = blanks(text).strip_prefix(':')?;
-    let text = blanks(text);
-    Some(blanks(text.strip_suffix([',', '}'])?))
-}
-
-fn blanks(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+fn members<'a: 's, 's>(spots: impl Iterator<Item = &'s Spot<'a>>) -> Members<'a> {
+    Members::found(spots.map(|spot| (Cow::Borrowed(spot.key), spot.value)).collect())
 }
 
 #[cfg(test)]
@@ -115,9 +83,8 @@ mod tests {
             let text = format!(" {} ", object(&members));
             if let Ok(outline) = scan::outline(&text) {
                 let walked = Members::of(&text).unwrap();
-                for spot in outline.spots.iter().filter(|spot| spot.level == 1) {
-                    let value = walked.get(&spot.key).unwrap();
-                    prop_assert_eq!(outline.inside(&spot.key, value), Members::of(value));
+                for (key, value) in walked.iter() {
+                    prop_assert_eq!(outline.inside(key, value), Members::of(value));
                 }
                 prop_assert_eq!(outline.envelope().unwrap(), walked);
             }

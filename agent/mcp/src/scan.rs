@@ -1,11 +1,14 @@
 //! One strict pass over the bytes before anything else looks at them.
 //!
-//! It walks the whole value with serde_json's own tokenizer and refuses what two readers could read
-//! differently. It builds nothing but an outline of the two upper levels, so that nobody has to walk
-//! again to find `method` or `params.name`; what they mean is for [`crate::message`].
+//! It refuses what two readers could read differently. Text that is plainly in order is walked by
+//! [`plain`], which tells where the members of the two upper levels stand, so that nobody has to walk
+//! again to find `method` or `params.name`; what they mean is for [`crate::message`]. Everything else is
+//! walked with serde_json's own tokenizer, which has the last word and names the fault.
+
+mod plain;
 
 use crate::malformed::Malformed;
-use crate::outline::{Outline, Spot};
+use crate::outline::Outline;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -28,20 +31,28 @@ pub fn check(bytes: &[u8]) -> Result<&str, Malformed> {
 
 /// As [`check`], and tells where the members of the two upper levels stand.
 pub(crate) fn outline(text: &str) -> Result<Outline<'_>, Malformed> {
-    if text.starts_with('\u{FEFF}') {
-        return Err(Malformed::ByteOrderMark);
+    let spots = plain::walk(text);
+    if spots.is_none() {
+        walked(text)?;
     }
-    let mut seen = Seen { keys: Vec::new(), spots: Vec::new(), twice: None };
-    let mut reader = serde_json::Deserializer::from_str(text);
-    Walk { seen: &mut seen, level: 1 }
-        .deserialize(&mut reader)
-        .and_then(|()| reader.end())
-        .map_err(|error| name_fault(text, &error, seen.twice.take()))?;
     match text.trim_start_matches([' ', '\t', '\r', '\n']).as_bytes().first() {
-        Some(b'{') => Ok(Outline { text, spots: seen.spots }),
+        Some(b'{') => Ok(Outline { text, spots }),
         Some(b'[') => Err(Malformed::Batch),
         _ => Err(Malformed::NotAnObject),
     }
+}
+
+/// Is it one JSON value that every reader reads alike?
+fn walked(text: &str) -> Result<(), Malformed> {
+    if text.starts_with('\u{FEFF}') {
+        return Err(Malformed::ByteOrderMark);
+    }
+    let mut seen = Seen { keys: Vec::new(), twice: None };
+    let mut reader = serde_json::Deserializer::from_str(text);
+    Walk { seen: &mut seen }
+        .deserialize(&mut reader)
+        .and_then(|()| reader.end())
+        .map_err(|error| name_fault(text, &error, seen.twice.take()))
 }
 
 /// The reader's error in our words. A kind it does not name apart is `not-json`: refused all the same.
@@ -71,20 +82,16 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
 struct Seen<'de> {
     /// The keys of the objects that are open right now, outermost first.
     keys: Vec<Cow<'de, str>>,
-    /// The keys of the two upper levels, in the order of the text.
-    spots: Vec<Spot<'de>>,
     twice: Option<String>,
 }
 
 struct Walk<'s, 'de> {
     seen: &'s mut Seen<'de>,
-    /// 1 for the message itself.
-    level: u8,
 }
 
 impl<'de> Walk<'_, 'de> {
     fn deeper(&mut self) -> Walk<'_, 'de> {
-        Walk { seen: self.seen, level: self.level.saturating_add(1) }
+        Walk { seen: self.seen }
     }
 }
 
@@ -143,9 +150,6 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
             if twice {
                 self.seen.twice = Some(key.into_owned());
                 return Err(A::Error::custom("duplicate key"));
-            }
-            if self.level <= 2 {
-                self.seen.spots.push(Spot { level: self.level, key: key.clone() });
             }
             if many.is_none() {
                 self.seen.keys.push(key);
