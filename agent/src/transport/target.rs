@@ -104,6 +104,22 @@ impl Target {
         Self { given, ..self }
     }
 
+    /// With the headers that our own environment names, where it is a remote server.
+    ///
+    /// # Errors
+    /// They cannot be used.
+    pub fn with_our_headers(self) -> Result<Self, BadHeaders> {
+        if matches!(self.way, Way::Command(_)) {
+            return Ok(self);
+        }
+        let headers = match std::env::var(HEADERS_VARIABLE) {
+            Ok(json) => SecretHeaders::parse(&json)?,
+            Err(std::env::VarError::NotPresent) => return Ok(self),
+            Err(std::env::VarError::NotUnicode(_)) => return Err(BadHeaders::NotUnicode),
+        };
+        Ok(self.given(Given { headers: Some(headers), ..Given::default() }))
+    }
+
     /// Starts or dials it, for the entry of that name. Where that fails, the ends are those of a server
     /// that says why.
     pub fn dial(self, entry: &str) -> (Outlet, Inlet) {
@@ -112,11 +128,11 @@ impl Target {
             self.seen_in.map(|folder| Standing::in_folder(&folder, entry, self.identity.as_str(), way));
         let standing = standing.unwrap_or_default().telling(self.turns);
         let Given { env, headers } = self.given;
-        let headers = || headers.map_or_else(secret_headers, Ok);
+        let headers = headers.unwrap_or_default();
         bridged::over(match self.way {
             Way::Command(command) => start(command, env, &standing),
-            Way::Http(url) => reached(entry, headers().map(|headers| http::dial(url, headers, standing))),
-            Way::Sse(url) => reached(entry, headers().map(|headers| sse::dial(url, headers, standing))),
+            Way::Http(url) => reached(http::dial(url, headers, standing)),
+            Way::Sse(url) => reached(sse::dial(url, headers, standing)),
         })
     }
 }
@@ -144,28 +160,15 @@ fn start(command: Vec<OsString>, env: Vec<(String, String)>, standing: &Standing
     }
 }
 
-fn reached(
-    entry: &str,
-    dialled: Result<Result<(Outlet, Inlet), reqwest::Error>, BadHeaders>,
-) -> (Outlet, Inlet) {
-    match dialled {
-        Ok(Ok(ends)) => ends,
-        Ok(Err(error)) => absent_because(format!("the guard cannot use HTTP on this machine: {error}"), 1),
-        Err(bad) => absent_because(format!("the headers of the entry `{entry}` cannot be used: {bad}"), 1),
-    }
+fn reached(dialled: Result<(Outlet, Inlet), reqwest::Error>) -> (Outlet, Inlet) {
+    dialled.unwrap_or_else(|error| {
+        absent_because(format!("the guard cannot use HTTP on this machine: {error}"), 1)
+    })
 }
 
 fn absent_because(why: String, exit: u8) -> (Outlet, Inlet) {
     tracing::error!("{why}");
     absent::server(why, exit)
-}
-
-fn secret_headers() -> Result<SecretHeaders, BadHeaders> {
-    match std::env::var(HEADERS_VARIABLE) {
-        Ok(json) => SecretHeaders::parse(&json),
-        Err(std::env::VarError::NotPresent) => Ok(SecretHeaders::default()),
-        Err(std::env::VarError::NotUnicode(_)) => Err(BadHeaders::NotAnObject),
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::error::Category;
-use std::collections::BTreeMap;
+use serde_json::Value;
 use std::fmt;
 
 pub const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -36,22 +35,38 @@ const RESERVED_PREFIXES: [&str; 2] = ["content-", "mcp-"];
 #[derive(Default, Clone)]
 pub struct SecretHeaders(HeaderMap);
 
+/// How they are written.
+const EXAMPLE: &str = r#"'{"Authorization":"Bearer TOKEN","X-Team":"payments"}'"#;
+/// Of a header's name that is none: more of it could be its value.
+const SHOWN_OF_A_NAME: usize = 40;
+
 /// What is wrong with the configured headers; never says a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHeaders {
     #[error(
-        "PORTREEVE_HEADERS is no JSON, from its column {column} on. Most likely Claude put a variable's value into \
-         one of them, for a `${{NAME}}`, that holds a quote, a backslash or a line break: such a value has to be \
-         escaped as JSON, or written without them"
+        "PORTREEVE_HEADERS is no JSON, from column {column} of its line {line} on. It has to be one object of texts, as \
+         {EXAMPLE}. Where Claude put a variable's value into it, for a `${{NAME}}`, that holds a quote, a backslash or a \
+         line break: such a value has to be escaped as JSON, or written without them"
     )]
-    NotJson { column: usize },
-    #[error("PORTREEVE_HEADERS is not a JSON object of texts")]
-    NotAnObject,
-    #[error("`{0}` is a name that HTTP does not take")]
+    NotJson { line: usize, column: usize },
+    #[error("PORTREEVE_HEADERS is {0}; it has to be one JSON object of texts, as {EXAMPLE}")]
+    NotAnObject(&'static str),
+    #[error(
+        "the value of `{name}` in PORTREEVE_HEADERS is {kind}; each value has to be a text in quotes, as {EXAMPLE}"
+    )]
+    NotText { name: String, kind: &'static str },
+    #[error("PORTREEVE_HEADERS is no UTF-8 text; it has to be one JSON object of texts, as {EXAMPLE}")]
+    NotUnicode,
+    #[error(
+        "`{0}` in PORTREEVE_HEADERS begins a name that HTTP does not take; name and value stand apart, as {EXAMPLE}"
+    )]
     Name(String),
-    #[error("the value of `{0}` has characters that HTTP does not take")]
+    #[error(
+        "the value of `{0}` in PORTREEVE_HEADERS has characters that HTTP does not take (a line break, for one); it has to \
+         be one line, as in {EXAMPLE}"
+    )]
     Value(String),
-    #[error("the header `{0}` is not the entry's to set: take it out of its `headers`")]
+    #[error("the header `{0}` is not the entry's to set: take it out of its `headers` (PORTREEVE_HEADERS)")]
     Reserved(String),
 }
 
@@ -61,14 +76,16 @@ impl SecretHeaders {
     /// # Errors
     /// See [`BadHeaders`].
     pub fn parse(json: &str) -> Result<Self, BadHeaders> {
-        let texts: BTreeMap<String, String> =
-            serde_json::from_str(json).map_err(|error| match error.classify() {
-                Category::Data => BadHeaders::NotAnObject,
-                _ => BadHeaders::NotJson { column: error.column() },
-            })?;
+        let members: Value = serde_json::from_str(json)
+            .map_err(|error| BadHeaders::NotJson { line: error.line(), column: error.column() })?;
+        let Value::Object(members) = members else { return Err(BadHeaders::NotAnObject(kind(&members))) };
         let mut headers = HeaderMap::new();
-        for (name, value) in texts {
-            let parsed = HeaderName::try_from(name.as_str()).map_err(|_| BadHeaders::Name(name.clone()))?;
+        for (name, value) in members {
+            let parsed = HeaderName::try_from(name.as_str()).map_err(|_| BadHeaders::Name(begun(&name)))?;
+            let value = match value {
+                Value::String(value) => value,
+                other => return Err(BadHeaders::NotText { name, kind: kind(&other) }),
+            };
             if says_what_the_guard_says(parsed.as_str(), &value) {
                 continue;
             }
@@ -90,6 +107,23 @@ impl SecretHeaders {
     pub(in crate::transport) fn into_map(self) -> HeaderMap {
         self.0
     }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Somebody may have put the whole line into it, value and all.
+fn begun(name: &str) -> String {
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    name.chars().take_while(plain).take(SHOWN_OF_A_NAME).collect::<String>() + "…"
 }
 
 /// Entries often repeat what every MCP client sends; that harms nobody.
@@ -135,16 +169,21 @@ mod tests {
     #[test]
     fn bad_headers_are_named_without_their_values() {
         for (json, expected) in [
-            ("[]", BadHeaders::NotAnObject),
-            (r#"{"A":"s3"cret"}"#, BadHeaders::NotJson { column: 10 }),
-            (r#"{"A":"s3\cret"}"#, BadHeaders::NotJson { column: 10 }),
-            (r#"{"A":1}"#, BadHeaders::NotAnObject),
-            (r#"{"A b":"x"}"#, BadHeaders::Name("A b".into())),
+            (r#"["s3"]"#, BadHeaders::NotAnObject("a list")),
+            (r#""Authorization: s3""#, BadHeaders::NotAnObject("a text")),
+            ("Authorization: Bearer s3", BadHeaders::NotJson { line: 1, column: 1 }),
+            (r#"{"A":"s3"cret"}"#, BadHeaders::NotJson { line: 1, column: 10 }),
+            (r#"{"A":"s3\cret"}"#, BadHeaders::NotJson { line: 1, column: 10 }),
+            (r#"{"A":31}"#, BadHeaders::NotText { name: "A".into(), kind: "a number" }),
+            (r#"{"A b":"x"}"#, BadHeaders::Name("A…".into())),
+            (r#"{"Authorization: Bearer s3cret":""}"#, BadHeaders::Name("Authorization…".into())),
             (r#"{"A":"s3\ncret"}"#, BadHeaders::Value("A".into())),
         ] {
             let error = SecretHeaders::parse(json).unwrap_err();
             assert_eq!(error, expected, "{json}");
-            assert!(!error.to_string().contains("s3"), "{error}");
+            let said = error.to_string();
+            assert!(!said.contains("s3") && !said.contains("31"), "{said}");
+            assert!(said.contains("PORTREEVE_HEADERS") && said.contains(EXAMPLE), "{said}");
         }
     }
 
