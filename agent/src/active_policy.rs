@@ -5,7 +5,7 @@
 
 mod local;
 
-pub use local::{LocalPolicyError, local};
+pub use local::{LocalPolicyError, governed_by, local};
 
 use crate::enrolment::{EnrolmentError, Identity, read_identity};
 use contract::bundle::{self, Anchor, MAX_BUNDLE_BYTES, Rejection, Verified};

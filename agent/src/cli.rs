@@ -14,7 +14,8 @@ Exit codes:
   0  done
   1  it failed; the message says why
   2  wrong use, or input that cannot be read
-  3  this machine is not enrolled
+  3  this machine is not enrolled; `status` says so in a trial too (guards under a local --policy, and no
+     organisation), where `doctor` ends with 0 or 4: a trial lacks nothing
   4  it ran, and found problems: status, doctor; configs plan, apply and list (a file was left alone);
      configs restore (the resident would undo it, so nothing was done)
 `portreeve wrap` exits with the code of the server it guards.";

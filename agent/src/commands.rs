@@ -11,6 +11,7 @@ pub mod policy;
 pub mod run;
 pub mod serve;
 pub mod status;
+mod trials;
 pub mod unenroll;
 pub mod wrap;
 

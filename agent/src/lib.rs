@@ -23,6 +23,7 @@ mod shell;
 mod steward;
 mod sync;
 mod transport;
+mod trials;
 mod upstream;
 
 use cli::{Cli, Command};

@@ -52,8 +52,8 @@ pub fn local(path: &Path, member: &str, layout: &Layout) -> Result<InForce, Loca
     Ok(InForce { member: member.to_owned(), device: String::new(), ruleset })
 }
 
-/// What makes this machine an organisation's, if anything does.
-fn governed_by(layout: &Layout) -> Option<PathBuf> {
+/// What makes this machine an organisation's, if anything does: a trial is possible where nothing does.
+pub fn governed_by(layout: &Layout) -> Option<PathBuf> {
     let found = [layout.identity(), layout.managed_profile()];
     platform::managed::of_machine().or_else(|| found.into_iter().find(|path| path.exists()))
 }

@@ -20,9 +20,6 @@ const COMPACT_BYTES: u64 = 4 * 1024 * 1024;
 const LITTLE: u64 = 4;
 
 const TRIALS_KEPT: usize = 9;
-/// More: a trial without a record leaves one too.
-const DOCUMENTS_KEPT: usize = 99;
-const LONGEST_PATH: u64 = 64 * 1024;
 
 /// Why a record could not be kept, in words for the developer.
 #[derive(Debug, thiserror::Error)]
@@ -69,21 +66,6 @@ impl Segment {
         let folder = layout.guard_spool.join("trial");
         keep_newest(&folder, TRIALS_KEPT);
         Self::at(folder.join(format!("{run}.jsonl")))
-    }
-
-    /// Remembers which document judges this trial, for `portreeve explain`.
-    pub fn judged_by(self, document: &Path) -> Self {
-        let Some(path) = judge_file(&self.path) else { return self };
-        let whole = std::path::absolute(document).unwrap_or_else(|_| document.to_owned());
-        let kept = path.parent().map_or(Ok(()), |folder| {
-            keep_newest(folder, DOCUMENTS_KEPT);
-            files::private_folder(folder)
-        });
-        let kept = kept.and_then(|()| files::replace_private(&path, whole.to_string_lossy().as_bytes()));
-        if let Err(error) = kept {
-            tracing::debug!(%error, "which document judges this trial is not remembered");
-        }
-        self
     }
 
     pub fn at(path: PathBuf) -> Self {
@@ -197,18 +179,7 @@ fn unkept(path: &Path, source: io::Error) -> Unkept {
 }
 
 /// Run ids are UUIDv7: their order is that of time.
-/// The document that judged a trial of which this is the segment, where it is remembered.
-pub fn judge_of(segment: &Path) -> Option<PathBuf> {
-    let named = files::read_bounded(&judge_file(segment)?, LONGEST_PATH).ok()?;
-    Some(String::from_utf8(named).ok()?.into())
-}
-
-/// Not among the records: whoever reads those finds nothing else there.
-fn judge_file(segment: &Path) -> Option<PathBuf> {
-    Some(segment.parent()?.with_file_name("trial-policies").join(segment.file_stem()?))
-}
-
-fn keep_newest(folder: &Path, kept: usize) {
+pub fn keep_newest(folder: &Path, kept: usize) {
     let Ok(found) = std::fs::read_dir(folder) else { return };
     let mut segments: Vec<_> = found.flatten().map(|entry| entry.path()).collect();
     segments.sort();

@@ -7,8 +7,9 @@ mod definitions;
 mod enrolled;
 mod record;
 mod resident;
+mod trial;
 
-use crate::commands::block_on;
+use crate::commands::{block_on, trials};
 use crate::ipc::ToResident;
 use crate::ipc::client::ask;
 use crate::out::{Exit, Out, Tone};
@@ -73,11 +74,21 @@ pub fn run(layout: &Layout, out: Out) -> Exit {
 }
 
 async fn examine(layout: &Layout) -> Vec<Check> {
-    let asked = ask(layout, &ToResident::Status).await;
-    let mut checks = enrolled::checks(layout, asked.is_ok()).await;
-    checks.extend(resident::checks(layout, asked));
+    let tried = trials::judged(layout);
+    let mut checks = if tried.is_empty() {
+        let asked = ask(layout, &ToResident::Status).await;
+        let mut checks = enrolled::checks(layout, asked.is_ok()).await;
+        checks.extend(resident::checks(layout, asked));
+        checks
+    } else {
+        trial::checks(&tried)
+    };
     checks.extend(record::checks(layout));
-    checks.extend(configurations::checks(layout));
+    if tried.is_empty() {
+        checks.extend(configurations::checks(layout));
+    } else {
+        checks.push(trial::configurations(&trials::configured(layout)));
+    }
     checks.extend(definitions::checks(&super::definitions::standing(layout).await));
     checks
 }

@@ -5,16 +5,20 @@
 use crate::active_policy::{ActivePolicy, InForce, LocalPolicyError, PolicySignal, local};
 use crate::audit::segment::Segment;
 use crate::cli::{ClientAuth, ServeArgs};
+use crate::commands::trials;
 use crate::door::credential::{Admitted, Credential, CredentialError};
 use crate::door::served::{Bounds, Keeping, Served};
 use crate::door::{Door, Names, Refusals};
 use crate::out::{Exit, Out, Tone};
+use crate::transport::http::BadHeaders;
 use crate::transport::target::{Target, UnknownTarget};
+use crate::trials::Note;
 use platform::Layout;
 use platform::shutdown::Shutdown;
 use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -27,6 +31,8 @@ use uuid::Uuid;
 enum ServeError {
     #[error(transparent)]
     Target(#[from] UnknownTarget),
+    #[error(transparent)]
+    Headers(#[from] BadHeaders),
     #[error(transparent)]
     Policy(#[from] LocalPolicyError),
     #[error(transparent)]
@@ -63,7 +69,11 @@ impl ServeError {
     fn exit(&self) -> Exit {
         match self {
             Self::Listen { .. } | Self::System(_) => Exit::Failed,
-            Self::Target(_) | Self::Policy(_) | Self::Credential(_) | Self::Unguarded(_) => Exit::Usage,
+            Self::Target(_)
+            | Self::Headers(_)
+            | Self::Policy(_)
+            | Self::Credential(_)
+            | Self::Unguarded(_) => Exit::Usage,
         }
     }
 }
@@ -75,6 +85,7 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
     }
     let (http, sse) = if args.sse { (None, args.upstream) } else { (args.upstream, None) };
     let target = Target::named_by(http.as_deref(), sse.as_deref(), args.command)?;
+    let target = target.with_our_headers()?;
     let credential = match (args.client_auth, &args.client_token_file) {
         (ClientAuth::None, _) => None,
         (ClientAuth::Token, Some(path)) => Some((Credential::read(path)?, false)),
@@ -82,15 +93,15 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
     };
     let signal = Rc::new(PolicySignal::default());
     let mut policy = ActivePolicy::of(&layout, &signal).for_server(target.identity());
-    let InForce { member, device, ruleset } = match &args.policy {
+    let in_force = match &args.policy {
         Some(document) => local(document, &args.member, &layout)?,
         None => policy.now().await,
     };
-    let trial = args.policy.as_ref();
-    let trial =
-        trial.map(|document| Segment::of_trial(&layout, Uuid::now_v7()).judged_by(document)).map(Rc::new);
-    let (rules, in_force) = watch::channel(Rc::new(ruleset));
+    let unknown = args.policy.as_ref().and_then(|_| trials::unknown_server(&in_force, &target.identity()));
+    let InForce { member, device, ruleset } = in_force;
     let name = args.name.unwrap_or_default();
+    let trial = args.policy.as_deref().map(|document| trial(&layout, document, &name, &target));
+    let (rules, in_force) = watch::channel(Rc::new(ruleset));
     let refusals = match &trial {
         Some(segment) => Refusals::of_trial(Rc::clone(segment), &member, target.identity(), &name),
         None => Refusals::handed_over(&layout, target.identity(), &name),
@@ -108,7 +119,7 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
     let listening = |source| ServeError::Listen { address: args.listen, source };
     let listener = TcpListener::bind(args.listen).await.map_err(listening)?;
     let address = listener.local_addr().map_err(listening)?;
-    announce(out, address, credential.as_ref(), trial.as_deref());
+    announce(out, address, credential.as_ref(), trial.as_deref(), unknown.as_deref());
     let admitted = match &credential {
         Some((credential, _)) => Admitted::holders([("client", credential)]),
         None => Admitted::Anybody,
@@ -132,8 +143,21 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
     Ok(())
 }
 
+/// The one record of a trial.
+fn trial(layout: &Layout, document: &Path, name: &str, target: &Target) -> Rc<Segment> {
+    let run = Uuid::now_v7();
+    Note::of_us(document, name, target.identity().as_str()).leave(layout, run);
+    Rc::new(Segment::of_trial(layout, run))
+}
+
 /// The one time that a credential of our making is told.
-fn announce(out: Out, address: SocketAddr, credential: Option<&(Credential, bool)>, trial: Option<&Segment>) {
+fn announce(
+    out: Out,
+    address: SocketAddr,
+    credential: Option<&(Credential, bool)>,
+    trial: Option<&Segment>,
+    unknown: Option<&str>,
+) {
     let url = format!("http://{address}/mcp");
     let made = credential.filter(|(_, made)| *made).map(|(credential, _)| credential.reveal());
     let record = trial.map(|segment| segment.path().to_string_lossy().into_owned());
@@ -148,7 +172,10 @@ fn announce(out: Out, address: SocketAddr, credential: Option<&(Credential, bool
     if let Some(record) = &record {
         out.say(format_args!("a trial, under an unsigned policy; the record is {record}"));
     }
-    out.value(&json!({"listening": url, "credential": made, "record": record}));
+    if let Some(unknown) = unknown {
+        out.say(out.tone(Tone::Warn, unknown));
+    }
+    out.value(&json!({"listening": url, "credential": made, "record": record, "warning": unknown}));
 }
 
 /// On loopback nobody is on the way.

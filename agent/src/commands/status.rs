@@ -1,9 +1,12 @@
 //! `portreeve status`: ten true lines, or with `--server` how one server stands. From the resident; where it is away from disk, and it says so.
+//! In a trial there is neither resident nor organisation: then from what its guards left on disk.
 
 mod lines;
 pub mod server;
+mod trial;
 
-use crate::commands::{block_on, definitions};
+use crate::commands::trials::{self, Judged};
+use crate::commands::{block_on, definitions, explain};
 use crate::ipc::client::ask;
 use crate::ipc::{FromResident, ToResident};
 use crate::out::{Exit, Out, Tone};
@@ -22,16 +25,36 @@ struct Told<'a> {
     status: &'a Status,
     /// What this user's servers define, where there is something to say of it.
     definitions: &'a Standing,
+    /// Guards under a local policy file, on a machine without an organisation.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    trials: &'a [Judged],
 }
 
 pub fn run(layout: &Layout, out: Out) -> Exit {
     let now = OffsetDateTime::now_utc();
     match block_on(async { (gather(layout).await, definitions::standing(layout).await) }) {
-        Ok(((status, why_not), definitions)) => {
-            for line in lines(&status, &definitions, why_not.as_deref(), now) {
+        Ok(((mut status, why_not), definitions)) => {
+            let trials = trials::judged(layout);
+            let lines = if trials.is_empty() {
+                lines(&status, &definitions, why_not.as_deref(), now)
+            } else {
+                let refusals = block_on(explain::refusals(layout, 1)).unwrap_or_default();
+                status.last_refusal = refusals.into_iter().next();
+                trial::lines(
+                    &trial::Seen {
+                        trials: &trials,
+                        configured: &trials::configured(layout),
+                        last_refusal: status.last_refusal.as_ref(),
+                        pins: &definitions,
+                        records: &crate::trials::records(layout),
+                    },
+                    now,
+                )
+            };
+            for line in lines {
                 print(out, &line);
             }
-            out.value(&Told { status: &status, definitions: &definitions });
+            out.value(&Told { status: &status, definitions: &definitions, trials: &trials });
             exit(&status, &definitions, now)
         }
         Err(error) => {

@@ -8,9 +8,12 @@ mod terminal;
 use crate::active_policy::{ActivePolicy, InForce, LocalPolicyError, PolicySignal, local};
 use crate::audit::segment::Segment;
 use crate::cli::WrapArgs;
+use crate::commands::trials;
 use crate::guard::{Guarded, Record};
+use crate::transport::http::BadHeaders;
 use crate::transport::lines::{LineReader, LineWriter};
 use crate::transport::target::{Target, UnknownTarget};
+use crate::trials::Note;
 use platform::Layout;
 use platform::shutdown::Shutdown;
 use std::io::Write;
@@ -28,6 +31,8 @@ const EXIT_USAGE: u8 = 2;
 enum Unstartable {
     #[error(transparent)]
     Target(#[from] UnknownTarget),
+    #[error(transparent)]
+    Headers(#[from] BadHeaders),
     #[error(transparent)]
     Policy(#[from] LocalPolicyError),
     #[error("the guard cannot start: {0}")]
@@ -79,27 +84,27 @@ fn complain(why: &Unstartable) -> u8 {
 async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let mut shutdown = Shutdown::listen()?;
     let target = Target::named_by(args.http.as_deref(), args.sse.as_deref(), args.command)?;
+    let target = target.with_our_headers()?;
     let signal = PolicySignal::default();
     let mut policy = ActivePolicy::of(&layout, &signal).for_server(target.identity());
-    let InForce { member, device, ruleset } = match &args.policy {
+    let in_force = match &args.policy {
         Some(document) => local(document, &args.member, &layout)?,
         None => policy.now().await,
     };
 
     let run = Uuid::now_v7();
     let trial = args.policy.is_some();
-    let segment = match &args.policy {
-        Some(document) => Segment::of_trial(&layout, run).judged_by(document),
-        None => Segment::of(&layout, run),
-    };
-    let segment = Rc::new(segment);
+    let entry = args.name.unwrap_or_default();
+    let segment = Rc::new(if trial { Segment::of_trial(&layout, run) } else { Segment::of(&layout, run) });
     if let Some(document) = &args.policy {
-        announce_trial(document, &segment);
+        Note::of_us(document, &entry, target.identity().as_str()).leave(&layout, run);
+        announce_trial(document, &segment, trials::unknown_server(&in_force, &target.identity()));
         terminal::hint(document);
     }
+    let InForce { member, device, ruleset } = in_force;
     let mut client = LineReader::new(platform::stdio::input());
     let to_client = Mutex::new(LineWriter::new(platform::stdio::output()));
-    let ending = Guarded { member, device, entry: args.name.unwrap_or_default(), trial }
+    let ending = Guarded { member, device, entry, trial }
         .hold(
             Record { layout: &layout, signal: &signal, segment: Rc::clone(&segment), run },
             target,
@@ -113,10 +118,13 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     Ok(ending.exit())
 }
 
-/// The one line a trial says: without a resident nobody else tells where the record is.
-fn announce_trial(document: &Path, segment: &Segment) {
+/// What a trial says at once: without a resident nobody else tells where the record is, and a server that the
+/// policy does not know would only be told of by its first refusal.
+fn announce_trial(document: &Path, segment: &Segment, unknown: Option<String>) {
     let (document, record) = (document.display(), segment.path().display());
-    let line = format!("portreeve: a trial under {document} (unsigned); the record is {record}");
-    // Without a stderr there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let trial = format!("a trial under {document} (unsigned); the record is {record}");
+    for line in std::iter::once(trial).chain(unknown) {
+        // Without a stderr there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "portreeve: {line}");
+    }
 }

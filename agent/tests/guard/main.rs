@@ -34,6 +34,8 @@ mod restarted_server;
 mod tls;
 mod trial_policy;
 #[cfg(test)]
+mod trials;
+#[cfg(test)]
 #[path = "../fixtures/web.rs"]
 mod web;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::Check;
 use crate::audit::spool;
 use crate::resident::sweep;
+use crate::trials;
 use platform::Layout;
 use platform::files;
 use std::io::{ErrorKind, Write};
@@ -34,6 +35,7 @@ fn privacy(layout: &Layout) -> Check {
         secrets.push(log.into());
     }
     secrets.extend(sweep::segments(&layout.guard_spool));
+    secrets.extend(sweep::segments(&trials::records(layout)));
     let open = |path: PathBuf| Some((files::mode_of_others(&path).ok()??, path));
     let open: Vec<(u32, PathBuf)> = secrets.into_iter().filter_map(open).collect();
     let Some((mode, first)) = open.first() else {

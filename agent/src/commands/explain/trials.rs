@@ -1,8 +1,8 @@
 //! Which policy file judged which trial of this user's. It is read as it is now: a trial's file is at hand.
 
 use super::contacts::Contacts;
-use crate::audit::segment::judge_of;
 use crate::resident::sweep;
+use crate::trials::{self, Note};
 use platform::Layout;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,9 +20,9 @@ pub(super) struct Trials(BTreeMap<Uuid, Rc<Trial>>);
 impl Trials {
     pub(super) fn read(layout: &Layout) -> Self {
         let mut trials = BTreeMap::new();
-        for segment in sweep::segments(&layout.guard_spool.join("trial")) {
-            let Some(file) = judge_of(&segment) else { continue };
-            let trial = Rc::new(Trial::under(&file));
+        for segment in sweep::segments(&trials::records(layout)) {
+            let Some(note) = Note::beside(&segment) else { continue };
+            let trial = Rc::new(Trial::under(note.policy));
             let records = sweep::standing_in(&segment).into_iter();
             trials.extend(records.map(|record| (record.run, Rc::clone(&trial))));
         }
@@ -35,7 +35,7 @@ impl Trials {
 }
 
 impl Trial {
-    fn under(file: &Path) -> Self {
-        Self { file: file.display().to_string(), contacts: Contacts::in_file(file) }
+    fn under(file: String) -> Self {
+        Self { contacts: Contacts::in_file(Path::new(&file)), file }
     }
 }

@@ -181,7 +181,7 @@ fn resident(status: &Status, why_not: Option<&str>, now: OffsetDateTime) -> Line
     }
 }
 
-fn refusal(last: Option<&Record>, now: OffsetDateTime) -> Line {
+pub(super) fn refusal(last: Option<&Record>, now: OffsetDateTime) -> Line {
     let Some(record) = last else { return line("refusal", Tone::Faint, "none") };
     let What::Call { tool, method, rule, reason, decision, .. } = &record.what else {
         return line("refusal", Tone::Faint, "none");
@@ -208,7 +208,7 @@ fn findings(findings: &[Finding]) -> Line {
 }
 
 /// Only where there is something to say.
-fn definitions(pins: &Standing) -> Option<Line> {
+pub(super) fn definitions(pins: &Standing) -> Option<Line> {
     let count: usize = pins.held.iter().map(|held| held.definitions.len()).sum();
     let held = match count {
         0 => None,
@@ -229,7 +229,7 @@ fn definitions(pins: &Standing) -> Option<Line> {
     Some(line)
 }
 
-fn some_of<T>(all: &[T], say: impl Fn(&T) -> String) -> Vec<String> {
+pub(super) fn some_of<T>(all: &[T], say: impl Fn(&T) -> String) -> Vec<String> {
     let mut said: Vec<String> = all.iter().take(MOST).map(say).collect();
     if all.len() > MOST {
         said.push(format!("and {} more; --json lists all", all.len() - MOST));

@@ -6,6 +6,7 @@ use super::lines::{Line, line};
 use super::print;
 use crate::active_policy::InForce;
 use crate::ago::{ago, moment};
+use crate::commands::trials::{self, Judged};
 use crate::commands::{about, block_on, explain, in_force};
 use crate::out::{Exit, Out, Tone};
 use crate::transport::standing::{Facts, Found, Way, in_folder};
@@ -41,7 +42,13 @@ pub fn run(name: &str, layout: &Layout, out: Out) -> Exit {
     let all = in_folder(&layout.servers());
     let of_name = |found: &&Found| found.facts.entry == name || found.facts.identity == name;
     let mut found: Vec<&Found> = all.iter().filter(of_name).collect();
+    let trials = trials::judged(layout);
+    let trial = trials.iter().find(|judged| judged.trial.entry == name || judged.trial.identity == name);
     if found.is_empty() {
+        if let Some(waiting) = trial.and_then(waiting) {
+            out.problem(&waiting);
+            return Exit::Failed;
+        }
         let refused = block_on(explain::refusals(layout, REFUSALS)).unwrap_or_default();
         let refused = refused.iter().find_map(|record| not_started(name, record, now));
         out.problem(&refused.unwrap_or_else(|| unknown(name, &all)));
@@ -65,9 +72,30 @@ pub fn run(name: &str, layout: &Layout, out: Out) -> Exit {
     for line in told.iter().flat_map(|told| lines(told, now)) {
         print(out, &line);
     }
+    if let Some(judged) = trial {
+        print(out, &policy(judged));
+    }
     out.value(&told);
     let well = |told: &Told| told.guarded && (told.pid.is_some() || told.facts.way != Way::Command);
     if told.iter().all(well) { Exit::Done } else { Exit::Problems }
+}
+
+/// A guard of a trial has started nothing: policy will not let it, or its client has not said a word.
+fn waiting(judged: &Judged) -> Option<String> {
+    let (pid, name, under) = (judged.trial.pid?, judged.trial.name(), judged.under());
+    let why = judged.unknown().or_else(|| judged.law.trouble.clone());
+    let why = why.unwrap_or_else(|| "no client has begun a conversation yet".to_owned());
+    Some(format!("{name} is guarded (pid {pid}) under {under}, and nothing was started: {why}"))
+}
+
+fn policy(judged: &Judged) -> Line {
+    let text = format!("a trial under {}", judged.under());
+    let mut line = line("policy", Tone::Strong, text);
+    if let Some(trouble) = judged.unknown().or_else(|| judged.law.trouble.clone()) {
+        line.tone = Tone::Warn;
+        line.more.push(trouble);
+    }
+    line
 }
 
 /// What policy refuses whole is refused with the first word to it, and never started.
