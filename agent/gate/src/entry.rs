@@ -28,6 +28,9 @@ pub enum EntryKind {
         number: u64,
         /// The arguments as sent, secrets masked; `None` where there were none.
         arguments: Option<Box<RawValue>>,
+        /// What the client said beside them: members of the message, its `params` and its `_meta` that the
+        /// specification does not know, by where they stood; secrets masked, shortened as arguments are.
+        beyond: Option<Box<RawValue>>,
         outcome: Outcome,
         rule: String,
         reason: String,

@@ -7,10 +7,15 @@ mod phrases;
 mod shapes;
 mod shorten;
 
+use crate::refusal::shorten;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-pub(crate) const REDACTED: &str = "[redacted]";
+/// What stands in the record for what was forwarded in clear. Another word than policy's own: what that took
+/// out never left.
+pub(crate) const MASKED: &str = "[masked]";
+/// What policy puts in the place of what it takes out, unless its author says otherwise.
+const TAKEN_OUT: &str = "[redacted]";
 
 /// What is recorded of arguments: the text they came as, and the value parsed from it. Where masking
 /// is not possible, `null`: never in clear.
@@ -29,6 +34,22 @@ pub(crate) fn masked_text(text: &str) -> String {
     mask_text(text.to_owned())
 }
 
+/// A name or a sentence, for the record: masked, and so many bytes of it at most.
+pub(crate) fn masked_name(name: &str, most: usize) -> String {
+    // What is cut off must not be what makes a secret known.
+    let masked = mask_text(shorten(name, 4 * most));
+    if masked.len() > most { shorten(&masked, most) } else { masked }
+}
+
+/// Does this already stand for a secret, ours or policy's?
+pub(crate) fn is_mark(text: &str) -> bool {
+    text == MASKED || text == TAKEN_OUT
+}
+
+fn hidden(value: Value) -> Value {
+    if value.as_str().is_some_and(is_mark) { value } else { Value::from(MASKED) }
+}
+
 fn mask(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(mask_text(text)),
@@ -43,7 +64,7 @@ fn mask_items(items: Vec<Value>) -> Vec<Value> {
     let mut after_flag = false;
     let mask_item = |item: Value| {
         let is_value = std::mem::replace(&mut after_flag, item.as_str().is_some_and(phrases::is_secret_flag));
-        if is_value && !after_flag && item.is_string() { Value::from(REDACTED) } else { mask(item) }
+        if is_value && !after_flag && item.is_string() { hidden(item) } else { mask(item) }
     };
     items.into_iter().map(mask_item).collect()
 }
@@ -58,7 +79,7 @@ fn mask_members(members: Map<String, Value>) -> Map<String, Value> {
         if masked.contains_key(&key) {
             key = format!("{key} {}", masked.len() + 1);
         }
-        masked.insert(key, if is_named { Value::from(REDACTED) } else { value });
+        masked.insert(key, if is_named { hidden(value) } else { value });
     }
     masked
 }
@@ -101,7 +122,7 @@ fn mask_member((key, value): (String, Value)) -> (String, Value) {
         Value::Null | Value::Bool(_) => value,
         // `max_tokens: 4096` counts, it does not unlock.
         Value::Number(_) if key.to_lowercase().ends_with("tokens") => value,
-        _ if is_secret_key(&key) => Value::from(REDACTED),
+        _ if is_secret_key(&key) => hidden(value),
         value => mask(value),
     };
     (mask_text(key), value)
@@ -112,7 +133,7 @@ pub(crate) fn mask_text(text: String) -> String {
     let mut from = 0;
     while let Some(found) = shapes::find(&text, from) {
         out.push_str(&text[from..found.start]);
-        out.push_str(REDACTED);
+        out.push_str(MASKED);
         from = found.end;
     }
     if from == 0 {

@@ -25,6 +25,7 @@ use crate::entry::{Entry, EntryKind, Fate};
 use crate::judged::{Judged, Otherwise, Release};
 use crate::open::OpenRequests;
 use crate::refusal::{self, Era};
+use crate::secrets;
 pub use definitions::Definitions;
 use lists::Shown;
 use mcp::Changes;
@@ -217,13 +218,16 @@ impl Session {
         now: Now,
     ) -> Decision {
         let decision = rules.decide(&self.question(feature, name, arguments, now));
-        match feature {
-            // A reason may quote the name, and of names only addresses carry secrets.
-            Feature::Resource => {
-                Decision { reason: crate::secrets::masked_text(&decision.reason), ..decision }
-            }
-            _ => decision,
+        // A reason may quote the name.
+        if feature == Feature::Resource || secrets::shapes_in(name).next().is_some() {
+            return Decision { reason: secrets::masked_text(&decision.reason), ..decision };
         }
+        decision
+    }
+
+    /// Whom to ask about this server.
+    fn contact(&self, rules: &Ruleset, now: Now) -> Option<String> {
+        rules.decide(&self.question(Feature::Tool, "", None, now)).contact
     }
 
     /// The server as policy calls it, or what it is.
@@ -235,7 +239,7 @@ impl Session {
 /// The record of a line that could not be read.
 fn malformed_entry(code: &str, message: &str, from_client: bool) -> Entry {
     // It may quote a key or an id, of any length.
-    let message = refusal::shorten(message, 512);
+    let message = secrets::masked_name(message, 512);
     Entry {
         kind: EntryKind::Malformed { code: code.to_owned(), message, from_client },
         tool_use_id: None,

@@ -6,6 +6,7 @@
 //! folded keys, a batch outside the one revision that has them) is malformed, never guessed at.
 
 pub mod batch;
+pub mod beyond;
 pub mod bridge;
 pub mod edit;
 pub mod frame;

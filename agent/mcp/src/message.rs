@@ -2,6 +2,7 @@
 //!
 //! Reads only what somebody in front of a server has to know; everything else stays the text it is.
 
+use crate::beyond::{self, Beyond};
 use crate::malformed::Malformed;
 use crate::members::{self, Members};
 use crate::outline::Outline;
@@ -13,7 +14,7 @@ use std::ops::Range;
 /// The longest request id taken. Ids of open requests are held in memory.
 pub const MAX_ID_BYTES: usize = 1024;
 
-const ENVELOPE: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
+pub(crate) const ENVELOPE: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
 
 /// A request id: a string or an integer, as canonical JSON text, so that two spellings of one id
 /// (`"a"` and `"\u0061"`) are equal.
@@ -76,6 +77,7 @@ pub struct Message {
     params: Option<Range<usize>>,
     answer: Answer,
     asked: Asked,
+    says_beyond: bool,
 }
 
 /// Where the parts of an answer stand in its text.
@@ -107,7 +109,9 @@ impl Message {
         };
         let read = scan::outline(&text).and_then(|outline| read(&outline));
         match read {
-            Ok(Read { kind, params, answer, asked }) => Ok(Self { text, kind, params, answer, asked }),
+            Ok(Read { kind, params, answer, asked, says_beyond }) => {
+                Ok(Self { text, kind, params, answer, asked, says_beyond })
+            }
             Err(why) => Err((why, text.into_bytes())),
         }
     }
@@ -162,6 +166,23 @@ impl Message {
         self.asked.client_info.as_ref().map(|(name, version)| (name.as_str(), version.as_str()))
     }
 
+    /// Does a request or notification say more than its method is there for? See [`Message::beyond`].
+    #[must_use]
+    pub fn says_beyond(&self) -> bool {
+        self.says_beyond
+    }
+
+    /// What it says beyond that. Walks the message where there is something.
+    #[must_use]
+    pub fn beyond(&self) -> Vec<Beyond<'_>> {
+        match &self.kind {
+            Kind::Request { method, .. } | Kind::Notification { method } if self.says_beyond => {
+                beyond::of(self, method)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The JSON text of `params`, an object.
     #[must_use]
     pub fn params(&self) -> Option<&str> {
@@ -213,7 +234,9 @@ impl Message {
         self.answer.tool_error
     }
 
-    pub(crate) fn text(&self) -> &str {
+    /// The whole message.
+    #[must_use]
+    pub fn text(&self) -> &str {
         &self.text
     }
 }
@@ -223,11 +246,12 @@ struct Read {
     params: Option<Range<usize>>,
     answer: Answer,
     asked: Asked,
+    says_beyond: bool,
 }
 
 impl Read {
     fn answer(kind: Kind, answer: Answer) -> Self {
-        Self { kind, params: None, answer, asked: Asked::default() }
+        Self { kind, params: None, answer, asked: Asked::default(), says_beyond: false }
     }
 }
 
@@ -290,7 +314,9 @@ fn read_request(outline: &Outline<'_>, method: &str, members: &Members<'_>) -> R
         Some(Some(inner)) => inner,
         None => Members::found(Vec::new()),
     };
-    let asked = Asked::read(&method, id.is_some(), &inner, |part| range_in(outline.text, part))?;
+    let place = |part: &str| range_in(outline.text, part);
+    let (asked, meta) = Asked::read(&method, id.is_some(), &inner, place)?;
+    let says_beyond = beyond::is_said(&method, members, &inner, meta.as_ref());
     let kind = match id {
         Some(id) => Kind::Request { id, method },
         None => Kind::Notification { method },
@@ -299,6 +325,7 @@ fn read_request(outline: &Outline<'_>, method: &str, members: &Members<'_>) -> R
     Ok(Read {
         params: params.map(|params| range_in(outline.text, params)),
         asked,
+        says_beyond,
         ..Read::answer(kind, Answer { request_state, ..Answer::default() })
     })
 }

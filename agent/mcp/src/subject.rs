@@ -160,13 +160,14 @@ const NAMED: &[&str] = &[
 ];
 
 impl Asked {
-    /// `place` says where a slice of `params` stands in the whole message.
-    pub(crate) fn read(
+    /// `place` says where a slice of `params` stands in the whole message. Gives the members of `_meta` as well,
+    /// which are read here.
+    pub(crate) fn read<'a>(
         method: &str,
         has_id: bool,
-        params: &Members<'_>,
+        params: &Members<'a>,
         place: impl Fn(&str) -> Range<usize>,
-    ) -> Result<Self, Malformed> {
+    ) -> Result<(Self, Option<Members<'a>>), Malformed> {
         if let Some(known) = members::mistaken_for(method, METHODS) {
             return Err(Malformed::LookalikeMethod { method: method.to_owned(), known });
         }
@@ -187,12 +188,13 @@ impl Asked {
             About::Initialize => params.get("clientInfo"),
             _ => meta.as_ref().and_then(|meta| meta.get(CLIENT_INFO)),
         };
-        Ok(Self {
+        let asked = Self {
             about,
             tool_use_id: meta_string(TOOL_USE_ID),
             protocol_version: meta_string(PROTOCOL_VERSION),
             client_info: client.and_then(name_and_version),
-        })
+        };
+        Ok((asked, meta))
     }
 
     pub(crate) fn subject<'a>(&'a self, text: &'a str) -> Subject<'a> {

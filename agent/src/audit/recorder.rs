@@ -155,12 +155,13 @@ fn what(entry: &Entry) -> What {
     let method = entry.method.clone();
     let (tool, tool_use_id) = (entry.tool.clone(), entry.tool_use_id.clone());
     match entry.kind.clone() {
-        EntryKind::Call { number, arguments, outcome, rule, reason, policy_version } => What::Call {
+        EntryKind::Call { number, arguments, beyond, outcome, rule, reason, policy_version } => What::Call {
             method,
             tool,
             call: number,
             tool_use_id,
             arguments,
+            beyond,
             decision: outcome,
             rule,
             reason,

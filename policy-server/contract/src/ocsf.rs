@@ -304,7 +304,9 @@ fn unmapped(record: &Record, place: Option<Place<'_>>) -> Value {
         put("claimed_device", json!((place.device != record.device).then_some(&record.device)));
     }
     match &record.what {
-        What::Call { tool, call, tool_use_id, redacted, round, .. } => {
+        What::Call { tool, call, tool_use_id, beyond, redacted, round, .. } => {
+            // A view, as of the arguments.
+            put("beyond", json!(beyond));
             put("gen_ai.tool.name", json!(tool));
             put("gen_ai.tool.call.id", json!(tool_use_id));
             put("call", json!(call));

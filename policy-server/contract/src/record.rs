@@ -84,6 +84,10 @@ pub enum What {
         tool_use_id: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         arguments: Option<Box<RawValue>>,
+        /// What the client said beside them that the specification does not know: `message` (members beside
+        /// `params`), `params` and `_meta`, each an object of those members.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beyond: Option<Box<RawValue>>,
         decision: policy::Outcome,
         rule: String,
         reason: String,

@@ -70,6 +70,7 @@ fn call(decision: Outcome) -> What {
         call: 2,
         tool_use_id: Some("toolu_01".to_owned()),
         arguments: Some(RawValue::from_string(r#"{"path":"/srv/a.txt","limit":1.50}"#.to_owned()).unwrap()),
+        beyond: None,
         decision,
         rule: "files-read".to_owned(),
         reason: "Only the shared folder may be read.".to_owned(),

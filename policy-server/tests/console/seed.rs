@@ -233,6 +233,7 @@ async fn records(app: &App, i: usize, member: &str, device: &str) {
             call: n + 1,
             tool_use_id: Some(format!("toolu_{n:04}")),
             arguments: Some(serde_json::value::RawValue::from_string(arguments.into()).unwrap()),
+            beyond: None,
             decision,
             rule: if decision == Outcome::Allowed { "read".into() } else { "default".into() },
             reason: "No grant of your organisation's policy lets engineering call this.".into(),

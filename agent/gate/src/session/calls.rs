@@ -6,10 +6,11 @@ use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::{Answered, Clash};
 use crate::refusal::{self, Addressee, Case, Named, shorten};
 use crate::secrets;
+use mcp::beyond::Beyond;
 use mcp::{Id, Malformed, Message, Subject};
 use policy::{Decision, Feature, Outcome, Ruleset, Verdict};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
@@ -17,7 +18,7 @@ use std::fmt::Write as _;
 const STANDING_RULES: &[&str] = &["member-suspended", "device-revoked", "policy-expired", "lockdown"];
 
 /// The longest names the record keeps whole.
-const NAME_BYTES: usize = 512;
+pub(super) const NAME_BYTES: usize = 512;
 const REASON_BYTES: usize = 4096;
 /// So much of a digest tells the rounds of one organisation apart.
 const ROUND_BYTES: usize = 16;
@@ -117,7 +118,8 @@ impl Session {
         decision: &Decision,
         waiting: Waiting,
     ) -> Judged {
-        let mut entry = self.call_entry(&ask.method, named.as_ref(), arguments, decision, ask.rules);
+        let entry = self.call_entry(&ask.method, named.as_ref(), arguments, decision, ask.rules);
+        let mut entry = with_beyond(entry, &message);
         entry.tool_use_id = message.tool_use_id().map(|id| shorten(id, NAME_BYTES));
         entry.round = round(&message);
         let what = refusal::naming(&ask.method, named.as_ref());
@@ -159,14 +161,15 @@ impl Session {
             kind: EntryKind::Call {
                 number: self.calls,
                 arguments,
+                beyond: None,
                 outcome: decision.outcome(),
                 rule: decision.rule.clone(),
                 reason: shorten(&decision.reason, REASON_BYTES),
                 policy_version: rules.version(),
             },
             tool_use_id: None,
-            method: shorten(method, NAME_BYTES),
-            tool: named.and_then(Named::tool).map(|tool| shorten(tool, NAME_BYTES)),
+            method: secrets::masked_name(method, NAME_BYTES),
+            tool: named.and_then(Named::tool).map(|tool| secrets::masked_name(tool, NAME_BYTES)),
             redacted: 0,
             round: None,
         }
@@ -237,6 +240,23 @@ pub(super) fn recorded_params(message: &Message) -> Option<Box<RawValue>> {
 
 pub(super) fn recorded(params: &str) -> Option<Box<RawValue>> {
     Some(secrets::masked(params, without_meta(params)?))
+}
+
+/// The record of what a message asks says too what else the message says.
+pub(super) fn with_beyond(mut entry: Entry, message: &Message) -> Entry {
+    if let EntryKind::Call { beyond, .. } = &mut entry.kind
+        && message.says_beyond()
+    {
+        let mut places = Map::new();
+        for Beyond { place, name, value } in message.beyond() {
+            let members = places.entry(place.word()).or_insert_with(|| Value::Object(Map::new()));
+            // It was parsed before.
+            members[name] = serde_json::from_str(value).unwrap_or_default();
+        }
+        let said = Value::Object(places);
+        *beyond = Some(secrets::masked(&said.to_string(), said));
+    }
+    entry
 }
 
 /// `_meta` is about the message, not about what it asks for.

@@ -35,7 +35,12 @@ impl Session {
             Kind::Notification { method } => self.judge_notification(message, &method, rules, now),
             Kind::Response { id } => self.pass_answer(message, &id, Fate::Ok, now),
             Kind::Error { id: Some(id), .. } => self.pass_answer(message, &id, Fate::Error, now),
-            Kind::Error { id: None, .. } => Judged::pass(Release::ToServer(message.into())),
+            Kind::Error { id: None, .. } => {
+                let said = message.error().unwrap_or_default();
+                let sentence = format!("the client reports an error of no request: {said}");
+                let entry = malformed_entry("unaddressed-error", &sentence, true);
+                Judged::entered(entry, Release::ToServer(message.into()), Otherwise::Nothing)
+            }
         }
     }
 
@@ -89,15 +94,16 @@ impl Session {
     }
 
     fn judge_notification(&mut self, message: Message, method: &str, rules: &Ruleset, now: Now) -> Judged {
-        if let Subject::Cancelled { request: Some(id) } = message.subject() {
-            let ended = self.cancel(id, now);
-            return Judged::pass(Release::ToServer(message.into())).ending(ended);
-        }
-        match self.recorded_notification(&message, method, rules, now) {
+        let ended = match message.subject() {
+            Subject::Cancelled { request: Some(id) } => self.cancel(id, now),
+            _ => None,
+        };
+        let judged = match self.recorded_notification(&message, method, rules, now) {
             Some((entry, Outcome::Refused)) => Judged::entered(entry, Release::Nothing, Otherwise::Nothing),
             Some((entry, _)) => Judged::entered(entry, Release::ToServer(message.into()), Otherwise::Nothing),
             None => Judged::pass(Release::ToServer(message.into())),
-        }
+        };
+        judged.ending(ended)
     }
 
     fn cancel(&mut self, id: &Id, now: Now) -> Option<(Entry, Sending)> {

@@ -1,7 +1,7 @@
 //! `subscriptions/listen` (2026-07-28): which resources it may be about, and a stand-in for servers
 //! that do not know it.
 
-use super::calls::Ask;
+use super::calls::{Ask, with_beyond};
 use super::{Open, Session, Waiting};
 use crate::entry::{Entry, Fate};
 use crate::judged::{Judged, Otherwise, Release};
@@ -33,6 +33,9 @@ impl Session {
                 refused.insert(uri.as_str());
             }
             entries.extend(entered);
+        }
+        if let Some(first) = entries.first_mut() {
+            *first = with_beyond(first.clone(), &message);
         }
         let what = refusal::naming(&ask.method, None);
         let to = Addressee { id: ask.id.clone(), era: self.era, what };

@@ -72,7 +72,8 @@ impl Session {
         }
         let objection = self.objection(&message, &ask.method, ask.rules, ask.now);
         let decision = objection.unwrap_or_else(|| self.decide_somehow(&tool, ask));
-        if decision.outcome() == Outcome::Allowed && !RECORDED.contains(&ask.method.as_str()) {
+        let plain = !RECORDED.contains(&ask.method.as_str()) && !message.says_beyond();
+        if decision.outcome() == Outcome::Allowed && plain {
             self.open(ask, Waiting::Other, refusal::naming(&ask.method, Some(&tool)), None);
             return Judged::pass(Release::ToServer(message.into()));
         }

@@ -1,9 +1,11 @@
 //! A request that has no answer yet, and what its end is on record.
 
 use super::Now;
+use super::calls::NAME_BYTES;
 use crate::entry::{Entry, EntryKind, Fate};
 use crate::judged::Sending;
 use crate::refusal::{Addressee, Era, Named};
+use crate::secrets::masked_name;
 use mcp::{Changes, Id, List};
 use std::time::Duration;
 
@@ -83,7 +85,7 @@ impl Open {
             },
             tool_use_id: call.tool_use_id.clone(),
             method: call.method.clone(),
-            tool: call.named.as_ref().and_then(Named::tool).map(str::to_owned),
+            tool: call.named.as_ref().and_then(Named::tool).map(|tool| masked_name(tool, NAME_BYTES)),
             redacted: 0,
             round: None,
         })

@@ -3,6 +3,7 @@
 mod attacks;
 #[cfg(test)]
 mod batches;
+mod beyond;
 mod calls;
 #[cfg(test)]
 mod client_features;

@@ -23,6 +23,7 @@ fn record(run: Uuid, seq: u64, decision: Outcome) -> Record {
             call: seq,
             tool_use_id: None,
             arguments: Some(RawValue::from_string(r#"{"path":"/tmp/1.10"}"#.to_owned()).unwrap()),
+            beyond: None,
             decision,
             rule: "r".to_owned(),
             reason: "because".to_owned(),

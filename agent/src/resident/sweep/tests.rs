@@ -56,6 +56,7 @@ fn record(run: Uuid, seq: u64, decision: Outcome) -> Record {
             call: seq,
             tool_use_id: None,
             arguments: None,
+            beyond: None,
             decision,
             rule: "r".to_owned(),
             reason: "because".to_owned(),

@@ -82,13 +82,17 @@ pub async fn show(visit: Visit, Named(id): Named<Uuid>) -> Result<Response, Prob
 impl EntryPage {
     fn tell(&mut self, what: What) {
         match what {
-            What::Call { method, arguments, reason, policy_version, tool_use_id, redacted, .. } => {
+            What::Call {
+                method, arguments, beyond, reason, policy_version, tool_use_id, redacted, ..
+            } => {
                 self.method = method;
                 self.tell_redacted(redacted);
                 self.arguments = arguments.as_deref().map(pretty);
                 self.reason = reason;
                 self.policy_version = policy_version;
                 self.facts.extend(tool_use_id.map(|id| ("Claude's tool use", id)));
+                self.facts
+                    .extend(beyond.map(|said| ("Said beyond the specification", said.get().to_owned())));
             }
             What::Outcome { method, redacted, .. } => {
                 self.method = method;
