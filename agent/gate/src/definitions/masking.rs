@@ -43,7 +43,7 @@ fn masked_members(members: Map<String, Value>, is_secret: bool) -> Map<String, V
             let is_value =
                 is_secret && VALUES.contains(&key.as_str()) && !value.is_object() && !value.is_null();
             let value = if is_value || (names_secret && value.is_string()) {
-                Value::from(secrets::REDACTED)
+                Value::from(secrets::MASKED)
             } else {
                 masked(value, is_secret || names_secret)
             };

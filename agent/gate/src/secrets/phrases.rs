@@ -1,7 +1,7 @@
 //! Secrets that give themselves away by the words before them: flags of a command line, and plain
 //! sentences. More guesswork than a shape is, so what ordinary prose says is left alone.
 
-use super::{REDACTED, is_secret_key};
+use super::{is_mark, is_secret_key};
 use std::ops::Range;
 
 /// How far back a flag's program may stand.
@@ -49,7 +49,7 @@ pub(super) fn flag_value(text: &str, at: usize, name_end: usize) -> Option<Range
     let value = next_word(text, name_end)?;
     let word = &text[value.clone()];
     let is_value = word.len() >= 3 && !word.starts_with(['-', '$', '<']) && !PROSE.contains(&word);
-    (is_value && word != REDACTED).then_some(value)
+    (is_value && !is_mark(word)).then_some(value)
 }
 
 /// The password in `mysql -pVALUE`, where `at` is the dash.
@@ -67,7 +67,7 @@ pub(super) fn short_flag(text: &str, at: usize) -> Option<Range<usize>> {
         };
         let start =
             if short.after_colon { value.start + text[value.clone()].find(':')? + 1 } else { value.start };
-        let known = text[start..value.end].starts_with(['$', '-']) || &text[start..value.end] == REDACTED;
+        let known = text[start..value.end].starts_with(['$', '-']) || is_mark(&text[start..value.end]);
         (start < value.end && !known).then_some(start..value.end)
     })
 }
@@ -102,7 +102,7 @@ pub(super) fn said(text: &str, at: usize, name_end: usize) -> Option<Range<usize
     let own = text[..at].trim_end().rsplit([' ', '\n']).next().unwrap_or_default();
     let is_own = is_named && ["my", "our", "his", "her", "their", "root", "admin", "new"].contains(&own);
     let is_secret = looks_made_up(value) || ((quoted || is_own) && value.len() >= 4 && !is_remark(value));
-    (is_secret && value != REDACTED).then_some(found.start..found.start + value.len())
+    (is_secret && !is_mark(value)).then_some(found.start..found.start + value.len())
 }
 
 /// No word of a language: letters with digits or signs among them.
@@ -194,21 +194,21 @@ mod tests {
     #[test]
     fn secrets_behind_flags_and_in_sentences_are_masked() {
         for (text, expected) in [
-            ("deploy --token s3cr3tvalue --yes", "deploy --token [redacted] --yes"),
-            ("cmd --password 'hunter2' x", "cmd --password '[redacted]' x"),
-            ("cmd -password hunter2", "cmd -password [redacted]"),
-            ("cmd --api-key=abc123 --b", "cmd --api-key=[redacted] --b"),
-            ("cmd --client-secret   xyz", "cmd --client-secret   [redacted]"),
-            ("mysql -u root -phunter2 db", "mysql -u root -p[redacted] db"),
-            ("/usr/bin/mysqldump -u root -p'hunter2' db", "/usr/bin/mysqldump -u root -p'[redacted]' db"),
-            ("sshpass -p hunter2 ssh host", "sshpass -p [redacted] ssh host"),
-            ("redis-cli -h x -a hunter2 ping", "redis-cli -h x -a [redacted] ping"),
-            ("curl -s -u alice:hunter2 https://x", "curl -s -u alice:[redacted] https://x"),
-            ("hi, my password is swordfish, ok?", "hi, my password is [redacted], ok?"),
-            ("The password is hunter2.", "The password is [redacted]."),
-            ("the API key is a1b2c3d4e5", "the API key is [redacted]"),
-            ("password is \"correct-horse\"", "password is \"[redacted]\""),
-            ("password: hunter2", "password: [redacted]"),
+            ("deploy --token s3cr3tvalue --yes", "deploy --token [masked] --yes"),
+            ("cmd --password 'hunter2' x", "cmd --password '[masked]' x"),
+            ("cmd -password hunter2", "cmd -password [masked]"),
+            ("cmd --api-key=abc123 --b", "cmd --api-key=[masked] --b"),
+            ("cmd --client-secret   xyz", "cmd --client-secret   [masked]"),
+            ("mysql -u root -phunter2 db", "mysql -u root -p[masked] db"),
+            ("/usr/bin/mysqldump -u root -p'hunter2' db", "/usr/bin/mysqldump -u root -p'[masked]' db"),
+            ("sshpass -p hunter2 ssh host", "sshpass -p [masked] ssh host"),
+            ("redis-cli -h x -a hunter2 ping", "redis-cli -h x -a [masked] ping"),
+            ("curl -s -u alice:hunter2 https://x", "curl -s -u alice:[masked] https://x"),
+            ("hi, my password is swordfish, ok?", "hi, my password is [masked], ok?"),
+            ("The password is hunter2.", "The password is [masked]."),
+            ("the API key is a1b2c3d4e5", "the API key is [masked]"),
+            ("password is \"correct-horse\"", "password is \"[masked]\""),
+            ("password: hunter2", "password: [masked]"),
         ] {
             assert_eq!(mask_text(text.to_owned()), expected);
         }

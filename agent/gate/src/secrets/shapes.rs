@@ -163,5 +163,5 @@ fn assigned(text: &str, at: usize) -> Option<Range<usize>> {
     let value = &text[start..start + length];
     // The scheme of an `Authorization` header is for `after_scheme`.
     let scheme = value.eq_ignore_ascii_case("bearer") || value.eq_ignore_ascii_case("basic");
-    (length >= 3 && !scheme && value != super::REDACTED).then_some(start..start + length)
+    (length >= 3 && !scheme && !super::is_mark(value)).then_some(start..start + length)
 }

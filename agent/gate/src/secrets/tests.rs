@@ -24,9 +24,9 @@ fn values_under_telling_keys_are_masked_whatever_they_are() {
         "X-Api-Key",
         "passphrase",
     ] {
-        assert_eq!(recorded(json!({key: "plain words"})), json!({key: REDACTED}), "{key}");
-        assert_eq!(recorded(json!({"a": [{key: {"x": ["y"]}}]})), json!({"a": [{key: REDACTED}]}), "{key}");
-        assert_eq!(recorded(json!({key: 12345})), json!({key: REDACTED}), "{key}");
+        assert_eq!(recorded(json!({key: "plain words"})), json!({key: MASKED}), "{key}");
+        assert_eq!(recorded(json!({"a": [{key: {"x": ["y"]}}]})), json!({"a": [{key: MASKED}]}), "{key}");
+        assert_eq!(recorded(json!({key: 12345})), json!({key: MASKED}), "{key}");
     }
 }
 
@@ -45,22 +45,22 @@ fn what_is_no_secret_stays() {
 #[test]
 fn known_shapes_are_masked_inside_longer_text() {
     let table = [
-        ("use ghp_0123456789abcdefABCDEF0123456789abcd now", "use [redacted] now"),
-        ("github_pat_11ABCDEFG0123456789_abcdefghijkl", "[redacted]"),
-        ("key=sk-proj-0123456789abcdef01", "key=[redacted]"),
-        ("xoxb-1234567890-abcdefghijkl", "[redacted]"),
-        ("id AKIAIOSFODNN7EXAMPLE.", "id [redacted]."),
-        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!", "[redacted]!"),
-        ("Authorization: Bearer abc.def-123456", "Authorization: Bearer [redacted]"),
-        ("curl -H 'authorization: bearer 0123456789abcdef'", "curl -H 'authorization: bearer [redacted]'"),
-        ("postgres://user:p4ss@db/x and more", "postgres://user:[redacted]@db/x and more"),
-        ("postgres://user:p:a@ss@db", "postgres://user:[redacted]@db"),
-        ("export API_TOKEN=hunter2; ls", "export API_TOKEN=[redacted]; ls"),
-        ("cmd --password=hunter2 --x", "cmd --password=[redacted] --x"),
-        (r#"{"client_secret": "hunter2", "a": 1}"#, r#"{"client_secret": "[redacted]", "a": 1}"#),
-        ("a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb", "a\n[redacted]\nb"),
-        ("-----BEGIN PRIVATE KEY-----\nMIIE", "[redacted]"),
-        ("two: glpat-0123456789abcdefXYZ, sk_live_0123456789", "two: [redacted], [redacted]"),
+        ("use ghp_0123456789abcdefABCDEF0123456789abcd now", "use [masked] now"),
+        ("github_pat_11ABCDEFG0123456789_abcdefghijkl", "[masked]"),
+        ("key=sk-proj-0123456789abcdef01", "key=[masked]"),
+        ("xoxb-1234567890-abcdefghijkl", "[masked]"),
+        ("id AKIAIOSFODNN7EXAMPLE.", "id [masked]."),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!", "[masked]!"),
+        ("Authorization: Bearer abc.def-123456", "Authorization: Bearer [masked]"),
+        ("curl -H 'authorization: bearer 0123456789abcdef'", "curl -H 'authorization: bearer [masked]'"),
+        ("postgres://user:p4ss@db/x and more", "postgres://user:[masked]@db/x and more"),
+        ("postgres://user:p:a@ss@db", "postgres://user:[masked]@db"),
+        ("export API_TOKEN=hunter2; ls", "export API_TOKEN=[masked]; ls"),
+        ("cmd --password=hunter2 --x", "cmd --password=[masked] --x"),
+        (r#"{"client_secret": "hunter2", "a": 1}"#, r#"{"client_secret": "[masked]", "a": 1}"#),
+        ("a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb", "a\n[masked]\nb"),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE", "[masked]"),
+        ("two: glpat-0123456789abcdefXYZ, sk_live_0123456789", "two: [masked], [masked]"),
     ];
     for (text, expected) in table {
         assert_eq!(recorded(json!({"x": [text]})), json!({"x": [expected]}), "{text}");
@@ -70,20 +70,20 @@ fn known_shapes_are_masked_inside_longer_text() {
 #[test]
 fn a_secret_used_as_a_key_is_masked() {
     let json = json!({"ghp_0123456789abcdefABCDEF": 1});
-    assert_eq!(recorded(json), json!({REDACTED: 1}));
+    assert_eq!(recorded(json), json!({MASKED: 1}));
 }
 
 #[test]
 fn two_secrets_used_as_keys_stay_two_members() {
     let json = json!({"ghp_0123456789abcdefABCDEF": 1, "ghp_0123456789abcdefABCDEG": 2});
-    assert_eq!(recorded(json), json!({REDACTED: 1, "[redacted] 2": 2}));
+    assert_eq!(recorded(json), json!({MASKED: 1, "[masked] 2": 2}));
 }
 
 #[test]
 fn a_value_beside_its_secret_name_is_masked() {
     for (name, value) in [("name", "value"), ("key", "value"), ("header", "content"), ("Name", "Value")] {
         let json = json!({"env": [{name: "API_KEY", value: "plain"}, {name: "HOME", value: "/root"}]});
-        let masked = json!({"env": [{name: "API_KEY", value: REDACTED}, {name: "HOME", value: "/root"}]});
+        let masked = json!({"env": [{name: "API_KEY", value: MASKED}, {name: "HOME", value: "/root"}]});
         assert_eq!(recorded(json), masked);
     }
     let prose = json!({"name": "how to reset a password", "content": "click there"});
@@ -95,7 +95,7 @@ fn a_command_line_in_pieces_is_masked() {
     let json = json!({"args": ["login", "--token", "plainwords", "--force", "--max-tokens", "12"]});
     assert_eq!(
         recorded(json),
-        json!({"args": ["login", "--token", REDACTED, "--force", "--max-tokens", "12"]})
+        json!({"args": ["login", "--token", MASKED, "--force", "--max-tokens", "12"]})
     );
 }
 
@@ -103,7 +103,7 @@ fn a_command_line_in_pieces_is_masked() {
 fn long_arguments_are_shortened_and_their_secrets_masked() {
     let json = json!({"x": "a".repeat(70_000), "password": "b".repeat(70_000), "path": "/etc/passwd"});
     let got = recorded(json);
-    assert_eq!((&got["path"], &got["password"]), (&json!("/etc/passwd"), &json!(REDACTED)));
+    assert_eq!((&got["path"], &got["password"]), (&json!("/etc/passwd"), &json!(MASKED)));
     assert_eq!(got["x"]["bytes"], 70_000);
 }
 

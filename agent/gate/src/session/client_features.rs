@@ -117,7 +117,7 @@ impl Session {
         now: Now,
     ) -> (Decision, Entry) {
         let arguments: Option<Value> = params.and_then(without_meta);
-        let decision = rules.decide(&self.question(Feature::Client, &named.name, arguments.as_ref(), now));
+        let decision = self.decide(Feature::Client, &named.name, arguments.as_ref(), rules, now);
         let entry = self.call_entry(method, Some(named), params.and_then(recorded), &decision, rules);
         (decision, entry)
     }

@@ -3,7 +3,7 @@
 
 use crate::entry::{Entry, EntryKind};
 use crate::redaction::Way;
-use crate::refusal::shorten;
+use crate::secrets::masked_name;
 use std::collections::BTreeMap;
 
 /// Methods that are told apart: they are the peer's to make up.
@@ -26,7 +26,7 @@ impl TakenOut {
     /// One more; the entry, where it is time for one.
     pub(super) fn note(&mut self, method: &str, way: Way, places: u64) -> Option<Entry> {
         let from_client = way == Way::ToServer;
-        let mut key = (shorten(method, METHOD_BYTES), from_client);
+        let mut key = (masked_name(method, METHOD_BYTES), from_client);
         if !self.0.contains_key(&key) && self.0.len() >= MOST_METHODS {
             ALL_OTHERS.clone_into(&mut key.0);
         }

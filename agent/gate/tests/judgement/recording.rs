@@ -107,7 +107,7 @@ fn secrets_are_masked_in_the_record_and_only_there() {
     assert_eq!(stage.client(&text), to_server(&text));
     let EntryKind::Call { arguments: Some(arguments), .. } = &stage.last().kind else { panic!() };
     let expected = json!({
-        "path": "/a", "api_key": "[redacted]", "note": "use [redacted] now", "n": [{"Password": "[redacted]"}],
+        "path": "/a", "api_key": "[masked]", "note": "use [masked] now", "n": [{"Password": "[masked]"}],
     });
     assert_eq!(parsed(Some(arguments)), expected);
 }
@@ -118,4 +118,21 @@ fn a_refusal_does_not_repeat_a_secret_argument() {
     let release = stage.client(&call(1, "delete_file", r#"{"token":"planted-3"}"#));
     let Release::ToClient(bytes) = release else { panic!() };
     assert!(!String::from_utf8_lossy(&bytes).contains("planted-3"));
+}
+
+#[test]
+fn attack_a_secret_as_a_name_stands_in_the_record() {
+    let token = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+    for text in [
+        call(1, token, "{}"),
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{{"name":"{token}"}}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"vendor/{token}"}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","{token}":1,"{token}":2}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":"{token}","result":{{}}}}"#),
+    ] {
+        let mut stage = Stage::new();
+        let _ = stage.client(&text);
+        let recorded = format!("{:?}", stage.book.entries);
+        assert!(recorded.contains("[masked]") && !recorded.contains(token), "{recorded}");
+    }
 }

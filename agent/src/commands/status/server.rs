@@ -257,7 +257,7 @@ mod tests {
         let lines =
             ["using ghp_012345678901234567890123456789abcdef", "-----BEGIN PRIVATE KEY-----", "MIIE", "x"];
         let shown = masked(&lines.map(str::to_owned), "npm:x", None).join("\n");
-        assert!(shown.starts_with("using [redacted]") && !shown.contains("MIIE"), "{shown}");
+        assert!(shown.starts_with("using [masked]") && !shown.contains("MIIE"), "{shown}");
     }
 
     #[test]
