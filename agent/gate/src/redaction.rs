@@ -2,8 +2,9 @@
 //! results, errors, notices and questions on their way to the client.
 //!
 //! Pure splicing: only the JSON strings concerned are written anew (and, where a rule names a field, its
-//! numbers and booleans); every other byte, the order of members and the structure stay. What holds the
-//! protocol together is never touched: ids, methods, names of tools, URIs, cursors, tokens of progress.
+//! numbers and booleans); every other byte, the order of members and the structure stay. Looked at is every
+//! text of the whole message but what holds the protocol together ([`apart`]: ids, methods, names of tools,
+//! URIs, cursors, tokens of progress) and the definitions in lists and greetings.
 //!
 //! Looked into are texts, JSON inside a text, and blobs that are text. Deliberately not: images and sound,
 //! texts that are split over several strings, and encodings that a rule's author did not name.
@@ -14,9 +15,8 @@ mod scanner;
 mod texts;
 mod walk;
 
-pub(crate) use apart::is_whole;
-
 use crate::secrets;
+use apart::{Part, of_params};
 use literals::Literals;
 use mcp::{Kind, Message};
 use policy::Redaction;
@@ -54,51 +54,36 @@ pub(crate) struct Redacted {
     pub places: u64,
 }
 
-/// The message with everything taken out that these rules name, or as it was, with 0 places.
+/// The message with everything taken out that these rules name, or as it was, with 0 places. `defines`: it is
+/// a list or a greeting, whose definitions are left.
 pub(crate) fn message(
     message: Message,
     rules: &[&Redaction],
     way: Way,
+    defines: bool,
 ) -> Result<(Message, u64), Box<Withheld>> {
     let rules = going(rules, way);
     if rules.is_empty() {
         return Ok((message, 0));
     }
     let part = match message.kind() {
-        Kind::Request { .. } | Kind::Notification { .. } => message.params(),
-        Kind::Response { .. } => message.result(),
-        Kind::Error { .. } => message.error(),
+        Kind::Request { method, .. } | Kind::Notification { method } => Part::Params(of_params(method)),
+        Kind::Response { .. } if defines => Part::Definitions,
+        Kind::Response { .. } => Part::Result,
+        Kind::Error { .. } => Part::Error,
     };
-    let Some(part) = part else { return Ok((message, 0)) };
-    match redact(part, &rules, &Zone::message()) {
+    match redact(message.text(), &rules, &Zone::Message(part)) {
         Ok(None) => Ok((message, 0)),
-        Ok(Some(redacted)) => put_back(message, &redacted),
+        Ok(Some(Redacted { text, places })) => match Message::parse(text.into_bytes()) {
+            Ok(anew) if anew.kind() == message.kind() => Ok((anew, places)),
+            _ => Err(withheld(message, Blocked::Unreadable)),
+        },
         Err(why) => Err(withheld(message, why)),
-    }
-}
-
-fn put_back(message: Message, redacted: &Redacted) -> Result<(Message, u64), Box<Withheld>> {
-    let Some(bytes) = with_part(&message, &redacted.text) else {
-        return Err(withheld(message, Blocked::Unreadable));
-    };
-    match Message::parse(bytes) {
-        Ok(anew) if anew.kind() == message.kind() => Ok((anew, redacted.places)),
-        _ => Err(withheld(message, Blocked::Unreadable)),
     }
 }
 
 fn withheld(message: Message, why: Blocked) -> Box<Withheld> {
     Box::new(Withheld { message, why })
-}
-
-/// The message's bytes with another text in the place of its params, result or error.
-fn with_part(message: &Message, text: &str) -> Option<Vec<u8>> {
-    let part = message.params().or_else(|| message.result()).or_else(|| message.error())?;
-    let bytes = message.bytes();
-    // The part is borrowed from those bytes.
-    let start = (part.as_ptr() as usize).checked_sub(bytes.as_ptr() as usize)?;
-    let (before, after) = (bytes.get(..start)?, bytes.get(start + part.len()..)?);
-    Some([before, text.as_bytes(), after].concat())
 }
 
 fn going<'r>(rules: &[&'r Redaction], way: Way) -> Vec<&'r Redaction> {
@@ -136,8 +121,8 @@ fn shown_line(line: &str, rules: &[&Redaction]) -> String {
     match redact(&listed, rules, &Zone::data(rules)) {
         Ok(None) => line.to_owned(),
         Ok(Some(redacted)) => serde_json::from_str::<[String; 1]>(&redacted.text)
-            .map_or_else(|_| secrets::REDACTED.to_owned(), |[line]| line.replace('\n', " ")),
-        Err(_) => secrets::REDACTED.to_owned(),
+            .map_or_else(|_| secrets::MASKED.to_owned(), |[line]| line.replace('\n', " ")),
+        Err(_) => secrets::MASKED.to_owned(),
     }
 }
 

@@ -11,7 +11,7 @@ fn redacted(rule: &str, text: &str, way: Way) -> Result<(String, u64), Blocked> 
     let rules = rules(rule);
     let rules: Vec<_> = rules.iter().collect();
     let read = Message::parse(text.as_bytes().to_vec()).expect(text);
-    match message(read, &rules, way) {
+    match message(read, &rules, way, false) {
         Ok((anew, places)) => Ok((String::from_utf8(anew.into_bytes()).expect("UTF-8"), places)),
         Err(withheld) => {
             assert_eq!(
@@ -28,7 +28,7 @@ fn redacted(rule: &str, text: &str, way: Way) -> Result<(String, u64), Blocked> 
 fn arguments(rule: &str, text: &str) -> Result<(String, u64), Blocked> {
     let frame = |inner: &str| {
         format!(
-            r#"{{"jsonrpc":"2.0","id" : 1,"method":"tools/call","params":{{"name":"secret","arguments":{inner},"_meta":{{"progressToken":"secret"}}}},"x":"secret"}}"#
+            r#"{{"jsonrpc":"2.0","id" : 1,"method":"tools/call","params":{{"name":"secret","arguments":{inner},"_meta":{{"progressToken":"secret"}}}},"x":"kept"}}"#
         )
     };
     let (whole, places) = redacted(rule, &frame(text), Way::ToServer)?;
@@ -91,8 +91,8 @@ fn results_are_redacted_in_every_place_that_holds_texts() {
         ),
         (
             r#"{"content":[{"type":"resource_link","uri":"x:secret","name":"secret","description":"secret"}]}"#,
-            r#"{"content":[{"type":"resource_link","uri":"x:secret","name":"secret","description":"[redacted]"}]}"#,
-            1,
+            r#"{"content":[{"type":"resource_link","uri":"x:secret","name":"[redacted]","description":"[redacted]"}]}"#,
+            2,
         ),
         (
             r#"{"contents":[{"uri":"x:secret","text":"secret"}]}"#,
@@ -135,7 +135,7 @@ fn notices_and_questions_and_answers_are_redacted_too() {
         (
             Way::ToClient,
             r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","logger":"secret","data":{"name":"secret"}}}"#,
-            r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","logger":"secret","data":{"name":"[redacted]"}}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","logger":"[redacted]","data":{"name":"[redacted]"}}}"#,
         ),
         (
             Way::ToClient,
@@ -294,6 +294,87 @@ fn attack_a_replacement_that_makes_a_message_grow_without_end() {
 }
 
 #[test]
+fn attack_a_secret_in_any_place_of_a_message() {
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    let to_server = [
+        r#""id":1,"method":"ping","params":{"x":"T","password":"hunter2","_meta":{"status":"T","password":"hunter2"}}"#,
+        r#""id":1,"method":"ping","params":{"name":"T","uri":"T","cursor":"T","taskId":"T"}"#,
+        r#""id":1,"method":"logging/setLevel","params":{"level":"T"}"#,
+        r#""id":1,"method":"tools/list","params":{"filter":{"token":"hunter2"}}"#,
+        r#""id":1,"method":"tools/call","params":{"name":"t","arguments":{},"password":"hunter2"},"note":"T","token":"hunter2""#,
+        r#""id":1,"method":"initialize","params":{"capabilities":{"x":{"password":"hunter2"}},"clientInfo":{"name":"c","token":"hunter2"}}"#,
+        r#""id":1,"method":"completion/complete","params":{"ref":{"name":"p"},"argument":{"name":"api_key","value":"hunter2"}}"#,
+        r#""method":"notifications/initialized","params":{"_meta":{"io.modelcontextprotocol/x":"T"}}"#,
+        r#""id":1,"result":{"action":"accept","content":{},"password":"hunter2","x":{"token":"hunter2"}}"#,
+        r#""id":1,"result":{"roots":[{"uri":"file:///a","name":"T","title":"T","_meta":{"a":"T"}}]}"#,
+        r#""id":1,"result":{"role":"T","model":"T","stopReason":"T","content":{"type":"text","text":"T"}}"#,
+    ];
+    let to_client = [
+        r#""id":1,"result":{"_meta":{"status":"T","password":"hunter2"},"status":"T","name":"T","id":"T","password":"hunter2"}"#,
+        r#""id":1,"result":{"content":[{"type":"resource_link","uri":"x:y","name":"T","title":"T","mimeType":"T"}]}"#,
+        r#""id":1,"result":{"content":[{"type":"text","text":"a","x":{"password":"hunter2"}}],"x":{"type":"image","data":"T"}}"#,
+        r#""method":"notifications/message","params":{"level":"info","type":"image","mimeType":"image/png","data":"T","logger":"T"}"#,
+        r#""id":1,"result":{"resultType":"complete","x":"T","_meta":{"io.modelcontextprotocol/related-task":{"note":"T"}}}"#,
+        r#""id":1,"method":"elicitation/create","params":{"message":"a","requestedSchema":{"type":"object","properties":{"a":{"type":"string","default":"T"}}}}"#,
+        r#""id":1,"error":{"code":-1,"message":"T","password":"hunter2"},"x":{"token":"hunter2"}"#,
+    ];
+    let all = to_server
+        .iter()
+        .map(|text| (text, Way::ToServer))
+        .chain(to_client.iter().map(|it| (it, Way::ToClient)));
+    for (text, way) in all {
+        let text = format!(r#"{{"jsonrpc":"2.0",{text}}}"#).replace("\"T\"", &format!("\"{token}\""));
+        let (after, places) = redacted("secrets = true", &text, way).unwrap();
+        assert!(places > 0 && !after.contains(&token) && !after.contains("hunter2"), "{after}");
+    }
+}
+
+#[test]
+fn what_holds_a_message_together_stays_whatever_it_looks_like() {
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    for (way, text) in [
+        (
+            Way::ToServer,
+            r#""id":"@","method":"tools/call","params":{"name":"@","requestState":"@","_meta":{"progressToken":"@","claudecode/toolUseId":"@"}}"#,
+        ),
+        (Way::ToServer, r#""id":1,"method":"resources/read","params":{"uri":"x:@"}"#),
+        (Way::ToServer, r#""id":1,"method":"tools/list","params":{"cursor":"@"}"#),
+        (Way::ToServer, r#""id":1,"method":"tasks/get","params":{"taskId":"@"}"#),
+        (
+            Way::ToServer,
+            r#""id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["x:@"]}}"#,
+        ),
+        (Way::ToServer, r#""method":"notifications/cancelled","params":{"requestId":"@"}"#),
+        (Way::ToClient, r#""id":1,"result":{"nextCursor":"@","requestState":"@"}"#),
+        (
+            Way::ToClient,
+            r#""id":1,"result":{"content":[{"type":"resource","resource":{"uri":"x:@","text":"a"}},{"type":"image","data":"@","mimeType":"image/png"}]}"#,
+        ),
+        (
+            Way::ToClient,
+            r#""id":1,"result":{"inputRequests":{"a":{"method":"elicitation/create","params":{"url":"https://@","elicitationId":"@"}}}}"#,
+        ),
+    ] {
+        let text = format!(r#"{{"jsonrpc":"2.0",{text}}}"#).replace('@', &token);
+        assert_eq!(redacted("secrets = true", &text, way), Ok((text.clone(), 0)));
+    }
+}
+
+#[test]
+fn of_a_list_or_a_greeting_only_the_definitions_stay() {
+    let rules = rules("secrets = true\npatterns = ['needle']");
+    let rules: Vec<_> = rules.iter().collect();
+    let text = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","description":"needle","password":"x"}],"instructions":"needle","note":"needle","_meta":{"password":"x"}}}"#;
+    let read = || Message::parse(text.as_bytes().to_vec()).unwrap();
+    let (after, places) = message(read(), &rules, Way::ToClient, true).unwrap();
+    let expected = text.replace(
+        r#""note":"needle","_meta":{"password":"x"}"#,
+        r#""note":"[redacted]","_meta":{"password":"[redacted]"}"#,
+    );
+    assert_eq!((after.text(), places), (expected.as_str(), 2));
+}
+
+#[test]
 fn attack_structure_that_hides_data_under_its_names() {
     let before =
         r#"{"content":[{"type":{"x":"secret"},"text":"t","uri":["secret"]}],"_meta":{"note":"secret"}}"#;
@@ -414,7 +495,7 @@ fn text_that_no_message_carries_is_shown_as_a_notice_would_be() {
         ("one\ntwo\n", "one\ntwo\n"),
         ("for cust-17 and cust-4\n\"cust-9\"", "for [redacted] and [redacted]\n\"[redacted]\""),
         ("{\"who\":\"cust-1\"}", "{\"who\":\"[redacted]\"}"),
-        ("token=ghp_012345678901234567890123456789abcdef", "token=[redacted]"),
+        ("token=ghp_012345678901234567890123456789abcdef", "token=[masked]"),
     ] {
         assert_eq!(shown(pattern, text), expected, "{text}");
     }

@@ -2,7 +2,7 @@
 
 mod by_name;
 
-use super::apart::{Under, under};
+use super::apart::{OF_INPUTS, Part, Under, under, under_meta};
 use super::literals::{Literals, Named};
 use super::scanner::{Scanner, decoded};
 use super::texts::{Found, Texts};
@@ -17,14 +17,20 @@ const MOST_GROWN: usize = 1024 * 1024;
 
 /// No message of the protocol is deeper before somebody's own JSON begins in it.
 const MOST_PROTOCOL: u8 = 16;
+/// Of a schema: what no pattern means.
+const WORDS_OF_SCHEMAS: [&str; 4] = ["type", "format", "name", "$schema"];
 /// What `type` says of a content block (MCP, "Content Types", and sampling's).
 const CONTENT: [&str; 7] = ["text", "image", "audio", "resource", "resource_link", "tool_use", "tool_result"];
 
 /// What the value means that comes next.
 #[derive(Debug, Clone)]
 pub(super) enum Zone {
-    /// A message of the protocol, or a part of one, so deep in it.
-    Protocol(u8),
+    /// A whole message, with this part in it.
+    Message(Part),
+    /// A part of one, so deep in it.
+    Protocol(u8, Part),
+    Meta(u8),
+    Schema,
     /// An object whose names the sender chose, with parts of the protocol under them.
     Named(u8),
     /// Anybody's JSON. For each field that a rule names, in order, how much of the way to it we are.
@@ -32,10 +38,6 @@ pub(super) enum Zone {
 }
 
 impl Zone {
-    pub fn message() -> Self {
-        Self::Protocol(0)
-    }
-
     pub fn data(rules: &[&Redaction]) -> Self {
         Self::Data(fields(rules).map(|(field, _)| field.begin()).collect())
     }
@@ -123,9 +125,23 @@ impl<'r, 't> Walk<'r, 't> {
                     self.note(&key, &mut pair);
                     self.member(&key, reached, taken)?;
                 }
-                Zone::Named(depth) => self.value(&Zone::Protocol(depth + 1), None)?,
-                Zone::Protocol(depth) if *depth < MOST_PROTOCOL => self.part(&key, &whole, *depth)?,
-                Zone::Protocol(_) => self.value(&Zone::data(self.texts.rules), None)?,
+                Zone::Message(part) => match key.as_ref() {
+                    "jsonrpc" | "id" | "method" => self.pass(),
+                    "params" | "result" | "error" => self.value(&Zone::Protocol(0, *part), None)?,
+                    _ => self.foreign(name, &key)?,
+                },
+                Zone::Named(depth) => self.value(&Zone::Protocol(depth + 1, Part::Inner), None)?,
+                Zone::Schema if WORDS_OF_SCHEMAS.contains(&key.as_ref()) => self.word(&Zone::Schema)?,
+                Zone::Schema => self.value(&Zone::Schema, None)?,
+                Zone::Protocol(depth, _) | Zone::Meta(depth) if *depth >= MOST_PROTOCOL => {
+                    self.value(&Zone::data(self.texts.rules), None)?;
+                }
+                Zone::Meta(depth) => self.stands(under_meta(&key), (name, &key), &whole, *depth)?,
+                Zone::Protocol(depth, part) => {
+                    self.note(&key, &mut pair);
+                    let beside = |member: &str| whole.member(member).map(decoded);
+                    self.stands(under(&key, *part, beside), (name, &key), &whole, *depth)?;
+                }
             }
             self.scanner.take(b',');
         }
@@ -153,52 +169,79 @@ impl<'r, 't> Walk<'r, 't> {
         self.value(&Zone::Data(reached), taken)
     }
 
+    /// A member that the specification does not know: its name is looked at too.
+    fn foreign(&mut self, name: Range<usize>, key: &str) -> Result<(), Blocked> {
+        self.name(name, key)?;
+        let begun: Vec<_> = fields(self.texts.rules).map(|(field, _)| field.begin()).collect();
+        self.member(key, &begun, None)
+    }
+
     /// A member of a message of the protocol.
-    fn part(&mut self, key: &str, whole: &Scanner<'t>, depth: u8) -> Result<(), Blocked> {
+    fn stands(
+        &mut self,
+        under: Under,
+        (name, key): (Range<usize>, &str),
+        whole: &Scanner<'t>,
+        depth: u8,
+    ) -> Result<(), Blocked> {
         let data = || Zone::data(self.texts.rules);
-        let zone = match under(key) {
-            Under::Structure => match self.scanner.peek() {
-                b'{' | b'[' => data(),
-                _ => {
-                    self.scanner.value();
-                    return Ok(());
-                }
-            },
-            Under::Data => data(),
-            Under::DataOrContent if self.scanner.peek() == b'{' => {
-                // The form of an elicitation may have a field of that name; its answer has an action.
-                let kind = self.scanner.member("type").map(decoded);
-                let is_content = kind.is_some_and(|kind| CONTENT.contains(&kind.as_ref()));
-                if is_content && whole.member("action").is_none() {
-                    Zone::Protocol(depth + 1)
-                } else {
-                    data()
-                }
-            }
-            Under::DataOrMedia => {
-                let media = whole.member("type").map(decoded);
-                if matches!(media.as_deref(), Some("image" | "audio")) && self.is_base64() {
-                    self.scanner.value();
-                    return Ok(());
-                }
-                data()
-            }
-            Under::Named => Zone::Named(depth + 1),
+        let zone = match under {
+            Under::Foreign => return self.foreign(name, key),
+            Under::Word => return self.word(&data()),
+            Under::Untouched => return Ok(self.pass()),
+            Under::Identity if !matches!(self.scanner.peek(), b'{' | b'[') => return Ok(self.pass()),
+            Under::DataOrMedia if self.is_media(whole) => return Ok(self.pass()),
             Under::Blob if self.scanner.peek() == b'"' => {
                 let at = self.scanner.string();
                 let found = self.texts.look_into_blob(&decoded(&self.text[at.clone()]))?;
                 return self.replace(at, found);
             }
-            Under::DataOrContent | Under::Blob | Under::Protocol => Zone::Protocol(depth + 1),
+            Under::DataOrContent if !self.is_content(whole) => data(),
+            Under::Identity | Under::Data | Under::DataOrMedia => data(),
+            Under::Named => Zone::Named(depth + 1),
+            Under::Schema => Zone::Schema,
+            Under::Meta => Zone::Meta(depth + 1),
+            Under::Inputs => Zone::Protocol(depth + 1, Part::Params(OF_INPUTS)),
+            Under::DataOrContent | Under::Blob | Under::Protocol => Zone::Protocol(depth + 1, Part::Inner),
         };
         self.value(&zone, None)
+    }
+
+    /// What comes next is not looked at.
+    fn pass(&mut self) {
+        self.scanner.value();
+    }
+
+    /// Does `content` hold blocks, or one that says its type?
+    fn is_content(&mut self, whole: &Scanner<'t>) -> bool {
+        if self.scanner.peek() != b'{' {
+            return true;
+        }
+        // The form of an elicitation may have a field of that name; its answer has an action.
+        let kind = self.scanner.member("type").map(decoded);
+        kind.is_some_and(|kind| CONTENT.contains(&kind.as_ref())) && whole.member("action").is_none()
+    }
+
+    fn is_media(&self, whole: &Scanner<'t>) -> bool {
+        let media = whole.member("type").map(decoded);
+        matches!(media.as_deref(), Some("image" | "audio")) && self.is_base64()
+    }
+
+    /// A word of the specification; `otherwise` is what it means that comes in the place of one.
+    fn word(&mut self, otherwise: &Zone) -> Result<(), Blocked> {
+        if self.scanner.peek() != b'"' {
+            return self.value(otherwise, None);
+        }
+        let at = self.scanner.string();
+        let found = self.texts.look_for_secrets(&decoded(&self.text[at.clone()]));
+        self.replace(at, found)
     }
 
     fn list(&mut self, zone: &Zone, taken: Option<Taken<'r>>) -> Result<(), Blocked> {
         self.scanner.take(b'[');
         let inner = match zone {
             Zone::Data(reached) => Some(self.step(reached, &Step::Item)),
-            Zone::Named(_) | Zone::Protocol(_) => None,
+            Zone::Message(_) | Zone::Named(_) | Zone::Protocol(..) | Zone::Meta(_) | Zone::Schema => None,
         };
         let mut after_flag = None;
         while !matches!(self.scanner.peek(), b']' | 0) {

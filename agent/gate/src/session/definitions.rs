@@ -89,7 +89,7 @@ impl Session {
             _ => return None,
         };
         let held = self.held(part, &named.name, ask.rules)?;
-        let contact = ask.rules.decide(&self.question(Feature::Tool, "", None, ask.now)).contact;
+        let contact = self.contact(ask.rules, ask.now);
         Some(Decision {
             verdict: Verdict::Refuse,
             mode: if self.is_monitored(ask.rules) { Mode::Monitor } else { Mode::Enforce },

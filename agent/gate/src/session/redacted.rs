@@ -20,8 +20,6 @@ const RULE: &str = "redaction";
 
 /// What a message belongs to.
 enum Belongs {
-    /// Nobody's data is in it.
-    Nobody,
     To(Named),
     /// It does not say.
     Unknown,
@@ -42,7 +40,8 @@ impl Session {
         }
         let belongs = self.belongs(&message, way);
         let redactions = self.redactions(&belongs, rules, now);
-        match redaction::message(message, &redactions, way) {
+        let defines = way == Way::ToClient && self.answers_with_definitions(&message);
+        match redaction::message(message, &redactions, way, defines) {
             Ok((message, 0)) => judge(self, message, rules, now),
             Ok((message, places)) => {
                 let method = method_of(&message).to_owned();
@@ -70,7 +69,6 @@ impl Session {
 
     fn redactions<'r>(&self, belongs: &Belongs, rules: &'r Ruleset, now: Now) -> Vec<&'r Redaction> {
         match belongs {
-            Belongs::Nobody => Vec::new(),
             Belongs::To(named) => rules.redactions(&self.question(named.feature, &named.name, None, now)),
             Belongs::Unknown => rules.redactions_of_server(&self.question(Feature::Tool, "", None, now)),
         }
@@ -78,22 +76,27 @@ impl Session {
 
     fn belongs(&self, message: &Message, way: Way) -> Belongs {
         match (message.kind(), way) {
-            (Kind::Request { method, .. } | Kind::Notification { method }, _)
-                if redaction::is_whole(method) =>
-            {
-                Belongs::Nobody
-            }
             (Kind::Request { method, .. }, Way::ToServer) => self.client_request_belongs(message, method),
             (Kind::Request { method, .. }, Way::ToClient) => feature(method)
                 .map_or(Belongs::Unknown, |feature| Belongs::To(Named::new(Feature::Client, feature))),
             (Kind::Response { id } | Kind::Error { id: Some(id), .. }, Way::ToServer) => {
-                belongs(self.asked_client.get(id), false)
+                belongs(self.asked_client.get(id))
             }
             (Kind::Response { .. }, Way::ToClient) if message.input_requests().is_some() => Belongs::Unknown,
-            (Kind::Response { id }, Way::ToClient) => belongs(self.asked_server.get(id), true),
-            (Kind::Error { id: Some(id), .. }, Way::ToClient) => belongs(self.asked_server.get(id), false),
+            (Kind::Response { id } | Kind::Error { id: Some(id), .. }, Way::ToClient) => {
+                belongs(self.asked_server.get(id))
+            }
             (Kind::Notification { .. } | Kind::Error { id: None, .. }, _) => Belongs::Unknown,
         }
+    }
+
+    /// Does it answer a list, or what opens a conversation?
+    fn answers_with_definitions(&self, message: &Message) -> bool {
+        let Kind::Response { id } = message.kind() else { return false };
+        let open = self.asked_server.get(id);
+        open.is_some_and(|open| {
+            matches!(open.waiting, Waiting::List { .. } | Waiting::Initialize | Waiting::Discover)
+        })
     }
 
     fn client_request_belongs(&self, message: &Message, method: &str) -> Belongs {
@@ -133,7 +136,8 @@ impl Session {
                 }
                 self.era = Era::of(&message);
                 let ask = Ask { id, method, rules, now };
-                self.enter_call(message, &ask, named, None, &refusal_of(why))
+                let refusal = Decision { contact: self.contact(rules, now), ..refusal_of(why) };
+                self.enter_call(message, &ask, named, None, &refusal)
             }
             Kind::Response { id } | Kind::Error { id: Some(id), .. } => self.end_unredacted(&id, why, now),
             Kind::Notification { .. } | Kind::Error { id: None, .. } => {
@@ -163,7 +167,7 @@ impl Session {
             return Judged::pass(Release::ToServer(refusal::server_not_heard(id).into())).and(noise);
         }
         let bytes = message.bytes();
-        self.drop_unreadable(RULE, &why.to_string(), salvage(bytes), bytes.len(), now)
+        self.drop_unreadable(RULE, &why.to_string(), vec![salvage(bytes)], bytes.len(), now)
     }
 }
 
@@ -171,14 +175,9 @@ fn known(named: Option<&Named>) -> Belongs {
     named.map_or(Belongs::Unknown, |named| Belongs::To(named.clone()))
 }
 
-/// An answer belongs to what was asked. Lists and the handshake are nobody's data, but their errors are.
-fn belongs(open: Option<&Open>, is_result: bool) -> Belongs {
-    let Some(open) = open else { return Belongs::Unknown };
-    match open.waiting {
-        Waiting::Other => known(open.call.as_ref().and_then(|call| call.named.as_ref())),
-        _ if is_result => Belongs::Nobody,
-        _ => Belongs::Unknown,
-    }
+/// An answer belongs to what was asked.
+fn belongs(open: Option<&Open>) -> Belongs {
+    known(open.and_then(|open| open.call.as_ref()?.named.as_ref()))
 }
 
 fn refusal_of(why: Blocked) -> Decision {

@@ -219,6 +219,51 @@ fn lists_and_the_handshake_stay_as_they_are() {
 }
 
 #[test]
+fn attack_a_secret_in_what_no_tool_is_asked_for() {
+    const SECRETS: &str = "[[redact]]\nname = \"s\"\nsecrets = true\n";
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    let mut stage = Stage::under(rules(&format!("{POLICY}{SECRETS}"), 7));
+    for text in [
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"T"},"x":"T"}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized","params":{"x":"T"}}"#,
+        r#"{"jsonrpc":"2.0","id":2,"method":"ping","params":{"_meta":{"x":"T"}}}"#,
+        r#"{"jsonrpc":"2.0","id":3,"method":"tools/list","x":"T"}"#,
+    ] {
+        let sent = to_server(stage.client(&text.replace('T', &token)));
+        assert!(sent.contains("[redacted]"), "{sent}");
+    }
+    for text in [
+        r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"s","version":"1"},"x":"T"}}"#,
+        r#"{"jsonrpc":"2.0","id":2,"result":{"x":"T"}}"#,
+        r#"{"jsonrpc":"2.0","id":3,"result":{"tools":[{"name":"read_file"}],"x":"T"}}"#,
+    ] {
+        let heard = to_client(stage.server(&text.replace('T', &token)));
+        assert!(heard.contains("[redacted]"), "{heard}");
+    }
+    assert_unsaid(&stage, &token);
+}
+
+#[test]
+fn who_is_refused_by_a_redaction_is_told_whom_to_ask() {
+    let mut stage = stage();
+    let refused = to_client(stage.client(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file","arguments":{"hunter2":1}}}"#,
+    ));
+    assert!(refused.contains("Ask it@acme.example"), "{refused}");
+}
+
+/// An auditor has to know which of both it was.
+#[test]
+fn attack_what_was_forwarded_in_clear_looks_taken_out_in_the_record() {
+    let mut stage = stage();
+    stage.client(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file","arguments":{"password":"x","api_key":"y"}}}"#,
+    );
+    let EntryKind::Call { arguments: Some(arguments), .. } = &stage.last().kind else { panic!() };
+    assert_eq!(arguments.get(), r#"{"password":"[redacted]","api_key":"[masked]"}"#);
+}
+
+#[test]
 fn a_message_of_a_batch_is_redacted_as_one_that_came_alone() {
     let mut stage = stage();
     stage.client(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-03-26","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#);
