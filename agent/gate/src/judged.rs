@@ -186,7 +186,7 @@ impl Judged {
         Self { parts: Parts::Batch { parts, batch, from_client } }
     }
 
-    /// Answers to the client that do not go as one array.
+    /// Answers to the client that do not go as one array, and at most one to the server.
     pub(crate) fn apart(judged: Vec<Self>) -> Self {
         Self { parts: Parts::Apart(judged.into_iter().flat_map(Self::into_parts).collect()) }
     }
@@ -235,11 +235,7 @@ impl Judged {
     }
 
     pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        let parts = match &mut self.parts {
-            Parts::One(part) => std::slice::from_mut(part),
-            Parts::Batch { parts, .. } | Parts::Apart(parts) => parts,
-        };
-        parts.iter_mut().flat_map(|part| &mut part.entries)
+        self.parts_mut().iter_mut().flat_map(|part| &mut part.entries)
     }
 
     /// Puts the entry on record. Where that fails, what would have left is replaced by an error to
@@ -260,6 +256,13 @@ impl Judged {
     fn parts(&self) -> &[Part] {
         match &self.parts {
             Parts::One(part) => std::slice::from_ref(part),
+            Parts::Batch { parts, .. } | Parts::Apart(parts) => parts,
+        }
+    }
+
+    fn parts_mut(&mut self) -> &mut [Part] {
+        match &mut self.parts {
+            Parts::One(part) => std::slice::from_mut(part),
             Parts::Batch { parts, .. } | Parts::Apart(parts) => parts,
         }
     }
@@ -319,14 +322,17 @@ impl Recorded {
     }
 
     fn apart(releases: impl Iterator<Item = Release>) -> Self {
-        let told: Vec<Payload> = releases
-            .filter_map(|release| match release {
-                Release::ToClient(message) => Some(message),
-                _ => None,
-            })
-            .collect();
+        let (mut told, mut second) = (Vec::new(), Release::Nothing);
+        for release in releases {
+            match release {
+                Release::ToClient(message) => told.push(message),
+                // One for all of them.
+                Release::ToServer(message) => second = Release::ToServer(message),
+                Release::EachToClient(_) | Release::Nothing => {}
+            }
+        }
         let first = if told.is_empty() { Release::Nothing } else { Release::EachToClient(told) };
-        Self { first, second: Release::Nothing }
+        Self { first, second }
     }
 
     /// What goes on goes as one array, and what comes back too. A batch of which nothing was held back

@@ -178,6 +178,12 @@ pub(crate) fn server_not_heard(id: &Id) -> Vec<u8> {
     answer(Some(id), reply::INTERNAL_ERROR, message, None)
 }
 
+/// To a server whose request cannot be read, or came in an array.
+pub(crate) fn unreadable_request(id: Option<&Id>, why: &str) -> Vec<u8> {
+    let message = format!("Portreeve did not pass this on: {}", as_sentence(why));
+    answer(id, reply::INVALID_REQUEST, &message, None)
+}
+
 /// To a server that asks of a client what policy does not let it ask. The rule's words are for people
 /// of the organisation, and no server is one.
 pub(crate) fn not_asked(to: &Addressee) -> Vec<u8> {

@@ -4,6 +4,9 @@
 
 use crate::message::Id;
 
+/// More than are open at once at either end.
+const MOST_SALVAGED: usize = 10_000;
+
 /// Found at the top level of broken or cut-off JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Salvaged {
@@ -53,6 +56,58 @@ pub fn salvage(bytes: &[u8]) -> Salvaged {
         found.id = None;
     }
     found
+}
+
+/// The same for each object of an array, however deep in arrays; for anything else as [`salvage`].
+#[must_use]
+pub fn salvage_each(bytes: &[u8]) -> Vec<Salvaged> {
+    if bytes.trim_ascii_start().first() != Some(&b'[') {
+        return vec![salvage(bytes)];
+    }
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() && found.len() < MOST_SALVAGED {
+        match bytes[at] {
+            b'"' => match string_end(bytes, at) {
+                Some(end) => at = end,
+                None => break,
+            },
+            b'{' => {
+                let end = object_end(bytes, at);
+                found.push(salvage(&bytes[at..end]));
+                at = end;
+            }
+            _ => at += 1,
+        }
+    }
+    found
+}
+
+/// One past the brace that closes the object at `at`, or the end of the text.
+fn object_end(bytes: &[u8], at: usize) -> usize {
+    let mut depth = 0_usize;
+    let mut at = at;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => match string_end(bytes, at) {
+                Some(end) => {
+                    at = end;
+                    continue;
+                }
+                None => return bytes.len(),
+            },
+            b'{' => depth += 1,
+            b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    at
 }
 
 /// The same for a line too long, of which only the ends are there. Where the head has no id, it may be
@@ -165,6 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn each_object_of_an_array_is_looked_at_however_deep_in_arrays() {
+        for (text, expected) in [
+            (r#" [{"id":1},[[{"id":2,"x":{"id":9}}]],{"id":3}]"#, vec![Some("1"), Some("2"), Some("3")]),
+            (r#"[{"id":1,"a":"}{\"id\":5"},"{",{"id":2"#, vec![Some("1"), None]),
+            (r#"[{"id":1}"#, vec![Some("1")]),
+            (r#"{"id":4}"#, vec![Some("4")]),
+            ("[", vec![]),
+        ] {
+            let found = salvage_each(text.as_bytes());
+            let ids: Vec<_> = found.iter().map(|it| it.id.as_ref().map(Id::as_json)).collect();
+            assert_eq!(ids, expected, "{text}");
+        }
+    }
+
+    #[test]
     fn an_answer_is_told_from_a_request() {
         let found = salvage(br#"{"id":1,"result":{"method":1,"x":1,"x":2}}"#);
         assert_eq!((found.has_method, found.is_answer), (false, true));
@@ -176,11 +246,13 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = salvage_ends(&bytes, &bytes);
+            let _ = salvage_each(&bytes);
         }
 
         #[test]
         fn any_json_like_text_is_survived(text in r#"[\[\]{}":,\\ idmethod0-9]{0,80}"#) {
             let _ = salvage_ends(text.as_bytes(), text.as_bytes());
+            let _ = salvage_each(text.as_bytes());
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::entry::{Entry, Fate};
 use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::Answered;
 use crate::redaction::Way;
-use mcp::salvage::{salvage, salvage_ends};
+use mcp::salvage::{salvage_each, salvage_ends};
 use mcp::{Id, Kind, Line, Malformed, Message, Subject, edit, inputs};
 use policy::{Feature, Ruleset};
 
@@ -21,7 +21,7 @@ impl Session {
         match line {
             Line::Oversize { head, tail, bytes } => {
                 let why = crate::refusal::oversize_sentence(bytes);
-                self.drop_unreadable("oversize", &why, salvage_ends(&head, &tail), bytes, now)
+                self.drop_unreadable("oversize", &why, vec![salvage_ends(&head, &tail)], bytes, now)
             }
             Line::Read(message) => self.judge_server_message(message.on_one_line(), rules, now),
             Line::Whole(bytes) => match Message::parse_or_return(bytes) {
@@ -29,7 +29,7 @@ impl Session {
                 Err((Malformed::Batch, bytes)) if self.batches => self.judge_server_batch(bytes, rules, now),
                 Err((why @ Malformed::Batch, bytes)) => self.drop_server_batch(&why, bytes, now),
                 Err((why, bytes)) => {
-                    self.drop_unreadable(why.code(), &why.to_string(), salvage(&bytes), bytes.len(), now)
+                    self.drop_unreadable(why.code(), &why.to_string(), salvage_each(&bytes), bytes.len(), now)
                 }
             },
         }
@@ -101,7 +101,9 @@ impl Session {
                 let page = (*list, *first_page);
                 self.filter_list(message, id, &open, page, rules, now)
             }
-            (Waiting::Initialize | Waiting::Discover, None) => self.pass_handshake(message, &open, rules),
+            (Waiting::Initialize | Waiting::Discover, None) => {
+                self.pass_handshake(message, &open, rules, now)
+            }
             (Waiting::Listen(changes), Some(METHOD_NOT_FOUND)) if !changes.is_empty() => {
                 let changes = *changes;
                 self.serve_listen(id, open, changes)
@@ -111,7 +113,8 @@ impl Session {
     }
 
     /// The server says what it has and which revision it settles on.
-    fn pass_handshake(&mut self, message: Message, open: &Open, rules: &Ruleset) -> Judged {
+    fn pass_handshake(&mut self, message: Message, open: &Open, rules: &Ruleset, now: Now) -> Judged {
+        let outcome = open.outcome(Fate::Ok, message.bytes().len(), now);
         if matches!(open.waiting, Waiting::Initialize) {
             self.batches = message.settled_version().as_deref() == Some(BATCHES);
         }
@@ -120,7 +123,7 @@ impl Session {
         let (message, defined) = self.look_at_greeting(method, message, rules);
         let announced = edit::announce_changes(message);
         self.has_lists = announced.has;
-        Judged::pass(Release::ToClient(announced.bytes.into())).and(defined)
+        Judged::pass(Release::ToClient(announced.bytes.into())).and(defined).and(outcome)
     }
 
     /// Takes the open request that the server answers. What it owes no answer to stays.

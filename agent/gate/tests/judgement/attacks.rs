@@ -82,13 +82,13 @@ fn method_in_another_case_hides_a_call() {
 
 #[test]
 fn batch_hides_a_call() {
-    for text in [
-        format!("[{}]", call(1, "delete_file", "{}")),
-        format!(r#"[{{"jsonrpc":"2.0","method":"x"}},{}]"#, call(1, "delete_file", "{}")),
-        "[]".to_owned(),
-        format!(" \t[ {} ]", call(1, "read_file", "{}")),
+    for (text, id) in [
+        (format!("[{}]", call(1, "delete_file", "{}")), json!(1)),
+        (format!(r#"[{{"jsonrpc":"2.0","method":"x"}},{}]"#, call(1, "delete_file", "{}")), json!(1)),
+        ("[]".to_owned(), Value::Null),
+        (format!(" \t[ {} ]", call(1, "read_file", "{}")), json!(1)),
     ] {
-        refused_as(text, "batch", &Value::Null);
+        refused_as(text, "batch", &id);
     }
 }
 

@@ -106,9 +106,11 @@ fn attack_an_array_where_none_was_agreed_leaves_no_call_open() {
     }
     let asked = r#"{"jsonrpc":"2.0","id":"s1","method":"roots/list"}"#;
     let array = format!("[{},{asked},{},{}]", result(2, "{}"), result(99, "{}"), result(4, "{}"));
-    let [Release::EachToClient(answers), Release::Nothing] = stage.server_batch(&array) else {
+    let [Release::EachToClient(answers), Release::ToServer(told)] = stage.server_batch(&array) else {
         panic!("not answered one by one")
     };
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!((&told["id"], &told["error"]["code"]), (&json!(null), &json!(-32600)), "the server asked too");
     let answers: Vec<Value> = answers.iter().map(|bytes| serde_json::from_slice(bytes).unwrap()).collect();
     let ids: Vec<&Value> = answers.iter().map(|answer| &answer["id"]).collect();
     assert_eq!(ids, [2, 4]);
@@ -127,6 +129,44 @@ fn attack_an_array_where_none_was_agreed_leaves_no_call_open() {
     // The third is still open, and the ids of the others are free.
     assert_eq!(stage.server(&result(3, "{}")), crate::stage::to_client(&result(3, "{}")));
     assert!(matches!(stage.client(&call(2, "read_file", "{}")), Release::ToServer(_)));
+}
+
+#[test]
+fn attack_an_array_that_is_no_batch_leaves_the_calls_in_it_open() {
+    let (one, two) = (result(2, "{}"), result(3, "{}"));
+    for version in ["2025-11-25", "2025-03-26"] {
+        for array in [
+            format!("[[{one}],[[{two}]]]"),
+            format!("[{}{one},{two}]", "{},".repeat(1000)),
+            format!(r#"[{one},{two},{{"a":1,"a":2}}]"#),
+            format!("[{one},{two}"),
+        ] {
+            let mut stage = settled(version);
+            for id in [2, 3] {
+                let _ = stage.client(&call(id, "read_file", "{}"));
+            }
+            let [Release::EachToClient(answers), _] = stage.server_batch(&array) else { panic!("{array}") };
+            let ids: Vec<Value> =
+                answers.iter().map(|it| serde_json::from_slice::<Value>(it).unwrap()["id"].clone()).collect();
+            assert_eq!(ids, [2, 3], "{array}");
+            assert_eq!(stage.server(&one), Release::Nothing, "it was answered");
+        }
+    }
+}
+
+#[test]
+fn attack_an_array_from_the_client_leaves_its_requests_without_an_answer() {
+    let (one, two) = (call(2, "read_file", "{}"), call(3, "read_file", "{}"));
+    for array in [format!("[{one},{two},{one}]"), format!("[[{one}],[[{two}]]]")] {
+        let mut stage = settled("2025-11-25");
+        let [Release::EachToClient(answers), Release::Nothing] = stage.client_batch(&array) else {
+            panic!("{array}")
+        };
+        let ids: Vec<Value> =
+            answers.iter().map(|it| serde_json::from_slice::<Value>(it).unwrap()["id"].clone()).collect();
+        assert_eq!(ids, [2, 3], "{array}");
+        assert_eq!(stage.book.entries.len(), 1, "none of them is a call: {:?}", stage.book.entries);
+    }
 }
 
 #[test]

@@ -54,3 +54,26 @@ fn server_reuses_an_id_to_confuse_the_clients_answers() {
     assert_eq!(stage.server(again), Release::Nothing);
     assert_eq!(stage.malformed(), ["id-in-use"]);
 }
+
+#[test]
+fn attack_a_request_of_the_servers_that_cannot_be_read_is_never_answered() {
+    let mut stage = Stage::new();
+    let _ = stage.server(r#"{"jsonrpc":"2.0","id":"open","method":"roots/list"}"#);
+    for (text, code) in [
+        (r#"{"jsonrpc":"2.0","id":"s1","method":"roots/list","params":{"a":1,"a":2}}"#, "duplicate-key"),
+        (r#"{"jsonrpc":"2.0","id":"s1","method":"roots/list","params":[]}"#, "bad-params"),
+        (r#"{"jsonrpc":"2.0","id":"s1","method":"Roots/list"}"#, "lookalike-method"),
+    ] {
+        let Release::ToServer(told) = stage.server(text) else { panic!("{text}") };
+        let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+        assert_eq!((&told["id"], told["error"]["code"].is_number()), (&json!("s1"), true), "{told}");
+        assert_eq!(stage.malformed().last(), Some(&code));
+    }
+    for text in [
+        r#"{"jsonrpc":"2.0","method":"notifications/x","params":[]}"#,
+        r#"{"jsonrpc":"2.0","id":"open","method":"roots/list","params":[]}"#,
+        r#"{"jsonrpc":"2.0","id":7.5,"method":"roots/list"}"#,
+    ] {
+        assert_eq!(stage.server(text), Release::Nothing, "{text}");
+    }
+}
