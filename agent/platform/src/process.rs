@@ -165,6 +165,17 @@ pub fn host_facts() -> HostFacts {
     }
 }
 
+/// What a program says of how another one ended, as shells do: its code, or 128 and the signal that ended it.
+#[must_use]
+pub fn exit_code(ended: std::process::ExitStatus) -> u8 {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&ended);
+    #[cfg(not(unix))]
+    let signal = None::<i32>;
+    let code = ended.code().or(signal.map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
 /// Lifts the soft limit of open files to the hard one and returns it. For the resident only: a
 /// guard's server inherits its limits, and some programs go wrong above 1024.
 ///
@@ -188,6 +199,16 @@ mod tests {
         assert!(found[0].exe.is_some());
         // Wine, where this runs as a Windows program, does not tell the command line.
         assert!(cfg!(windows) || !found[0].command.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_end_by_a_signal_is_told_as_shells_do() {
+        use std::os::unix::process::ExitStatusExt;
+        use std::process::ExitStatus;
+        for (raw, code) in [(0, 0), (3 << 8, 3), (9, 137), (15, 143)] {
+            assert_eq!(exit_code(ExitStatus::from_raw(raw)), code);
+        }
     }
 
     #[test]

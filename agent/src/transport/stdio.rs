@@ -196,7 +196,12 @@ impl Server {
         match self.life.die() {
             Death::OfAll => {
                 self.standing.tell(|facts| facts.process = None);
-                Arrival::Gone(gone)
+                if self.life.is_closing() {
+                    return Arrival::Gone(gone);
+                }
+                let why = life::at_the_start(&gone.why, &last_words);
+                self.standing.error(&why);
+                Arrival::Gone(Gone { why, exit: gone.exit })
             }
             Death::OfThisOne => {
                 tracing::warn!("{}; the next call starts it again", gone.why);
@@ -250,10 +255,7 @@ impl Running {
     async fn gone(&mut self) -> Gone {
         let ended = timeout(EXIT_GRACE, self.process.wait()).await;
         let (why, exit) = match ended {
-            Ok(Ok(status)) => {
-                let exit = status.code().map_or(1, |code| u8::try_from(code).unwrap_or(1));
-                (format!("ended ({status})"), exit)
-            }
+            Ok(Ok(status)) => (format!("ended ({status})"), platform::process::exit_code(status)),
             Ok(Err(error)) => (format!("was lost: {error}"), 1),
             Err(_) => {
                 self.end().await;

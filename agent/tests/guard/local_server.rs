@@ -267,6 +267,38 @@ fn a_command_that_is_not_there_is_named_to_every_request() {
 }
 
 #[test]
+fn a_server_that_ends_before_it_answers_is_told_with_its_last_words() {
+    let world = World::new();
+    let broken = world.path().join("broken");
+    std::fs::write(&broken, "").unwrap();
+    for _ in 0..20 {
+        let mut guard = world.guard_misbehaving_with(&[("MISBEHAVE_BROKEN", broken.to_str().unwrap())]);
+        let answer = guard.ask(1, "initialize", &json!({}));
+        for part in ["exit status: 9", "before it had taken up the conversation", "`there is no key`"] {
+            assert!(message_of(&answer).contains(part), "{part}: {answer}");
+        }
+        assert_eq!(guard.wait().code(), Some(9));
+    }
+}
+
+#[test]
+fn a_guard_ends_by_the_code_of_a_server_that_was_killed_as_shells_do() {
+    let world = World::new();
+    let mut guard = world.guard_misbehaving();
+    signal(pid_in(&world.pid_file()), "KILL");
+    assert_eq!(guard.wait().code(), Some(137));
+}
+
+#[test]
+fn the_record_says_that_the_client_left_where_its_server_ended_with_it() {
+    let world = World::new();
+    let mut guard = world.guard_misbehaving();
+    guard.initialize();
+    assert!(guard.leave().success());
+    assert_eq!(world.records_of("stopped")[0]["why"], "the client left");
+}
+
+#[test]
 fn a_start_that_closes_at_once_leaves_nothing_behind() {
     let world = World::new();
     let guard = world.guard_misbehaving();

@@ -137,7 +137,18 @@ impl Life {
     }
 }
 
-/// The sentence for it.
+/// The sentence of a server that ended before it took the conversation up: what it said last mostly tells why.
+pub(super) fn at_the_start(why: &str, last_words: &str) -> String {
+    match last_words {
+        // Where our stderr is a terminal, it said it there.
+        "" => format!("{why} before it had taken up the conversation"),
+        said => {
+            format!("{why} before it had taken up the conversation. Its last words on stderr: `{said}`")
+        }
+    }
+}
+
+/// The sentence of one that ends time and again.
 pub(super) fn too_often(why: &str, times: u32, last_words: &str) -> String {
     let said = if last_words.is_empty() { "nothing".to_owned() } else { format!("`{last_words}`") };
     let seconds = QUICKLY.as_secs();
