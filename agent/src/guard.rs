@@ -73,7 +73,7 @@ impl Policies for watch::Receiver<Rc<Ruleset>> {
 }
 
 impl Guarded {
-    /// Holds a conversation to its end: the client leaves, the server goes, or `asked` comes.
+    /// Holds a conversation to its end: the client leaves, the server goes, or `asked` comes, and says why.
     pub async fn hold(
         self,
         record: Record<'_>,
@@ -81,7 +81,7 @@ impl Guarded {
         rules: Rc<Ruleset>,
         policies: &mut impl Policies,
         (from_client, to_client): (&mut impl FromClient, impl ToClient),
-        asked: impl Future<Output = ()>,
+        asked: impl Future<Output = Ending>,
     ) -> Ending {
         let identity = target.identity();
         let Record { layout, signal, segment, run } = record;
@@ -106,7 +106,7 @@ impl Guarded {
         let mut linked = pin!(link.keep());
         let ending = tokio::select! {
             biased;
-            () = asked => Ending::AskedToEnd,
+            ending = asked => ending,
             ending = converse(&pipeline, from_client, &mut inlet, CLIENT_GRACE) => ending,
             ending = follow(policies, &pipeline) => ending,
             never = Box::pin(pins::watch(&pins, followed, &pipeline)) => match never {},

@@ -17,7 +17,7 @@ use contract::record::What;
 use gate::{Judged, Now, Recorded, Release, Session};
 use mcp::{Line, reply};
 use policy::Ruleset;
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::convert::Infallible;
 use std::iter::{from_fn, once};
 use std::rc::Rc;
@@ -40,8 +40,12 @@ const MOST_TOGETHER: usize = 64;
 #[derive(Debug)]
 pub enum Ending {
     ClientLeft,
+    /// The client left, and so the server ended.
+    BothLeft(Gone),
     ServerLeft(Gone),
     AskedToEnd,
+    /// Policy lets the member use this server no more.
+    Barred,
     /// The server was held back, and now policy lets it be used: clients start a server that ended anew.
     LetIn,
 }
@@ -50,9 +54,10 @@ impl Ending {
     /// For the record, and for the calls that are still open.
     fn sentence(&self) -> &str {
         match self {
-            Self::ClientLeft => "the client left",
+            Self::ClientLeft | Self::BothLeft(_) => "the client left",
             Self::ServerLeft(gone) => &gone.why,
             Self::AskedToEnd => "the guard was asked to end",
+            Self::Barred => "policy lets this server be used no more",
             Self::LetIn => "policy lets this server be used now: reconnect it (in Claude Code: /mcp)",
         }
     }
@@ -60,8 +65,8 @@ impl Ending {
     /// What the guard exits with: where the server ended, as it did.
     pub fn exit(&self) -> u8 {
         match self {
-            Self::ServerLeft(gone) => gone.exit,
-            Self::ClientLeft | Self::AskedToEnd | Self::LetIn => 0,
+            Self::ServerLeft(gone) | Self::BothLeft(gone) => gone.exit,
+            Self::ClientLeft | Self::AskedToEnd | Self::Barred | Self::LetIn => 0,
         }
     }
 }
@@ -307,8 +312,10 @@ pub async fn converse<C: ToClient>(
     server: &mut Inlet,
     grace: Duration,
 ) -> Ending {
+    let left = Cell::new(false);
     let from_client = async {
         pipeline.client_to_server(client).await;
+        left.set(true);
         pipeline.unsent.close();
         let enough = sleep(grace);
         // Where answers stay out, the end closes them.
@@ -318,7 +325,10 @@ pub async fn converse<C: ToClient>(
     };
     tokio::select! {
         biased;
-        ending = pipeline.server_to_client(server) => ending,
+        ending = pipeline.server_to_client(server) => match ending {
+            Ending::ServerLeft(gone) if left.get() => Ending::BothLeft(gone),
+            ending => ending,
+        },
         ending = from_client => ending,
         never = pipeline.send() => match never {},
     }

@@ -10,6 +10,7 @@ use crate::audit::segment::Segment;
 use crate::cli::WrapArgs;
 use crate::commands::trials;
 use crate::guard::{Guarded, Record};
+use crate::pipeline::Ending;
 use crate::transport::http::BadHeaders;
 use crate::transport::lines::{LineReader, LineWriter};
 use crate::transport::target::{Target, UnknownTarget};
@@ -111,7 +112,10 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
             Rc::new(ruleset),
             &mut policy,
             (&mut client, to_client),
-            shutdown.requested(),
+            async {
+                shutdown.requested().await;
+                Ending::AskedToEnd
+            },
         )
         .await;
     segment.close();

@@ -7,13 +7,16 @@ use crate::door::conversation::Conversation;
 use crate::door::conversation::streams::Manner;
 use crate::door::credential::Caller;
 use crate::guard::{Guarded, Record};
+use crate::pipeline::Ending;
 use crate::transport::target::Target;
+use gate::{Facts, Now, Session as Judging};
 use platform::Layout;
 use policy::Ruleset;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -141,9 +144,15 @@ impl Served {
                 run,
             };
             let ends = (&mut ear, Rc::clone(&held));
-            let ending = guarded
-                .hold(record, served.target.clone(), first, &mut rules, ends, held.asked_to_end())
-                .await;
+            let ended = async {
+                tokio::select! {
+                    biased;
+                    () = served.until_barred(&first) => Ending::Barred,
+                    () = held.asked_to_end() => Ending::AskedToEnd,
+                }
+            };
+            let first = Rc::clone(&first);
+            let ending = guarded.hold(record, served.target.clone(), first, &mut rules, ends, ended).await;
             tracing::debug!(?ending, entry = served.entry, "a conversation ended");
             if keeping.trial.is_none() {
                 segment.close();
@@ -152,6 +161,20 @@ impl Served {
             served.forget(&held);
         });
         conversation
+    }
+
+    /// Waits until policy lets the member use this server no more, who might by these rules: whoever asks for
+    /// a new conversation hears why. One that began without the server goes on without it.
+    async fn until_barred(&self, first: &Ruleset) {
+        let Keeping { member, device, rules, .. } = &*self.keeping;
+        let facts = Facts { member: member.clone(), device: device.clone(), server: self.target.identity() };
+        let asks = Judging::new(facts);
+        let now = || Now { wall: OffsetDateTime::now_utc(), monotonic: Duration::ZERO };
+        let mut rules = rules.clone();
+        let barred = |rules: &Ruleset| asks.bars(rules, now()).is_some();
+        if barred(first) || rules.wait_for(|rules| barred(rules)).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     fn forget(&self, ended: &Rc<Conversation>) {

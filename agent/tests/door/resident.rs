@@ -155,6 +155,30 @@ async fn a_client_that_speaks_only_urls_is_governed_as_any_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_has_left_keeps_no_server_running_at_the_door() {
+    let mut machine = Machine::new(&policy("enabled = true")).await;
+    machine.start_resident();
+    let door = machine.door("desktop");
+    let idle = door.session();
+    let server = machine.acme.world.pids()[0];
+    let left =
+        Standing { suspended_members: ["alice@acme.example".to_owned()].into(), ..Standing::default() };
+    machine.acme.adopt(2, &policy("enabled = true"), &left).await;
+    eventually("its server is gone", || !is_running(server));
+    assert_eq!(idle.call("echo", &json!({})).status, 404);
+    let refused = door.request("POST", "/mcp", &[], &initialize("2025-11-25")).json();
+    assert_eq!(refused["error"]["data"]["portreeve"]["rule"], "member-suspended", "{refused}");
+    assert_eq!(machine.acme.world.pids().len(), 1, "no other is started");
+    let ended = |record: &Value| record["kind"] == "stopped" && record["why"].to_string().contains("no more");
+    eventually("the record says why", || logged(&machine).iter().any(ended));
+
+    machine.acme.adopt(3, &policy("enabled = true"), &Standing::default()).await;
+    eventually("whoever is back is served anew", || {
+        door.request("POST", "/mcp", &[], &initialize("2025-11-25")).json().get("result").is_some()
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn clients_of_two_credentials_do_not_share_a_server() {
     let mut machine = Machine::new(&policy("enabled = true")).await;
     machine.start_resident();
