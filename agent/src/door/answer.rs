@@ -23,6 +23,8 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 const NOT_TAKEN: i64 = -32000;
 /// The same, for a session that is over.
 const NO_SESSION: i64 = -32001;
+/// MCP 2026-07-28, "Error codes".
+pub const UNSUPPORTED_VERSION: i64 = -32022;
 
 /// Why a request is not let in, as a sentence for whoever set up the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +74,30 @@ pub enum Refused {
     Full,
     #[error("this request cannot be taken: {0}")]
     Bad(&'static str),
+    /// Judged and recorded as what it is, in its conversation.
+    #[error("this request cannot be taken: its body is no message")]
+    NoMessage,
+    /// What the specification calls so since 2026-07-28.
+    #[error("{}", .0.why)]
+    Disagreement(Disagreement),
+}
+
+/// Why headers and body are not taken together, as a JSON-RPC error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disagreement {
+    /// Of the request that it answers.
+    pub id: Option<Id>,
+    pub code: i64,
+    pub why: String,
+    /// JSON.
+    pub data: Option<String>,
+}
+
+impl Disagreement {
+    fn answer(&self) -> Answer {
+        let data = self.data.clone().and_then(|data| RawValue::from_string(data).ok());
+        error(StatusCode::BAD_REQUEST, self.id.as_ref(), self.code, &self.why, data.as_deref())
+    }
 }
 
 impl Refused {
@@ -87,13 +113,20 @@ impl Refused {
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Busy => StatusCode::CONFLICT,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NoSession | Self::Event | Self::Version(_) | Self::Bad(_) | Self::Broken => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::NoSession
+            | Self::Event
+            | Self::Version(_)
+            | Self::Bad(_)
+            | Self::NoMessage
+            | Self::Disagreement(_)
+            | Self::Broken => StatusCode::BAD_REQUEST,
         }
     }
 
     pub fn answer(&self) -> Answer {
+        if let Self::Disagreement(disagreement) = self {
+            return disagreement.answer();
+        }
         let code = match self {
             Self::Session | Self::OthersSession { .. } => NO_SESSION,
             _ => NOT_TAKEN,

@@ -27,7 +27,7 @@ pub async fn exchange(
     match timeout(PATIENCE, attached.next()).await {
         Err(_) => Ok(by_events(attached, None)),
         Ok(None) => Err(Refused::Session),
-        Ok(Some(Piece::Nothing)) if unreadable => Err(Refused::Bad("its body is no message")),
+        Ok(Some(Piece::Nothing)) if unreadable => Err(Refused::NoMessage),
         Ok(Some(Piece::Nothing)) => Ok(answer::empty(StatusCode::ACCEPTED)),
         Ok(Some(Piece::Message(message))) if message.alone => {
             let status = if unreadable { StatusCode::BAD_REQUEST } else { status(message.code) };

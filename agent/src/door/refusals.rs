@@ -1,4 +1,4 @@
-//! What the door refuses before a conversation begins, on record: somebody may have tried.
+//! What the door refuses before a conversation hears of it, on record: somebody may have tried.
 //!
 //! A web page can ask a thousand times a second, so the first refusal of each kind is recorded at once, and
 //! those that follow by their number. Never says what was shown as a credential, nor a path.
@@ -7,7 +7,7 @@ use crate::active_policy::PolicySignal;
 use crate::audit::link::Link;
 use crate::audit::recorder::Recorder;
 use crate::audit::segment::Segment;
-use crate::door::answer::Refused;
+use crate::door::answer::{Refused, UNSUPPORTED_VERSION};
 use crate::ipc::ToResident;
 use contract::door;
 use contract::record::What;
@@ -27,6 +27,8 @@ use uuid::Uuid;
 const EVERY: Duration = Duration::from_secs(60);
 /// As much of a host or an origin is repeated.
 const LONGEST_NAME: usize = 200;
+/// As much of a whole refusal.
+const LONGEST_WHY: usize = 400;
 
 /// The door's own stretch of the record.
 pub struct Refusals {
@@ -179,7 +181,7 @@ impl Counts {
     }
 }
 
-/// `None` where it is a client's everyday mistake, which its own conversation may tell of.
+/// `None` where its own conversation has it on record.
 fn refusal(refused: &Refused, parts: &Parts) -> Option<Refusal> {
     let (code, named) = match refused {
         Refused::Host => (door::HOST, format!(" ({})", host(parts))),
@@ -191,13 +193,29 @@ fn refusal(refused: &Refused, parts: &Parts) -> Option<Refusal> {
             (door::OTHERS_SESSION, format!(" (it is that of the client `{}`, and `{}` asked)", owner.0, by.0))
         }
         Refused::Full => (door::FULL, String::new()),
-        _ => return None,
+        Refused::Path => (door::PATH, String::new()),
+        Refused::Method(_) => (door::METHOD, format!(" (it was {})", parts.method)),
+        Refused::NoSession => (door::NO_SESSION, String::new()),
+        Refused::Accept(_) => (door::ACCEPT, String::new()),
+        Refused::Content => (door::CONTENT, String::new()),
+        Refused::TooLong(_) | Refused::Slow | Refused::Broken => (door::BODY, String::new()),
+        Refused::Busy | Refused::Event => (door::STREAM, String::new()),
+        Refused::Version(_) => (door::VERSION, String::new()),
+        Refused::Disagreement(it) if it.code == UNSUPPORTED_VERSION => (door::VERSION, String::new()),
+        Refused::Disagreement(_) => (door::MISMATCH, String::new()),
+        Refused::Bad(_) => (door::BAD, String::new()),
+        Refused::NoMessage => return None,
     };
-    let why = match refused {
+    let mut why = match refused {
         Refused::Credential => "a credential was shown that is nobody's".to_owned(),
         _ => refused.to_string(),
-    };
-    Some(Refusal { code, why: why + &named })
+    } + &named;
+    // Some of it is the client's own text.
+    if why.len() > LONGEST_WHY {
+        why.truncate(why.floor_char_boundary(LONGEST_WHY));
+        why.push('…');
+    }
+    Some(Refusal { code, why: gate::shown_text(&why, &[]) })
 }
 
 /// The host that is not ours: that of the address, or else of the header.
@@ -284,6 +302,10 @@ mod tests {
         assert!(why(Refused::Origin, &[page]).ends_with("(https://evil.example)"));
         assert!(why(Refused::Origin, &[("origin", "null")]).ends_with("(null)"));
         why(Refused::Credential, &[("authorization", "Bearer s3cret")]);
-        assert_eq!(refusal(&Refused::Path, &request(&[])), None);
+        why(Refused::Path, &[]);
+        let version = format!("ghp_012345678901234567890123456789abcdef{}", "x".repeat(9000));
+        let version = why(Refused::Version(version), &[]);
+        assert!(version.starts_with("the protocol version `") && !version.contains("ghp_"), "{version}");
+        assert_eq!(refusal(&Refused::NoMessage, &request(&[])), None);
     }
 }

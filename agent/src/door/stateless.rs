@@ -4,7 +4,7 @@
 //! one, a new policy reaches the subscriptions in it, and no server is started for a single call. Ids that
 //! two requests both chose are told apart by [`streams`](crate::door::conversation::streams).
 
-use crate::door::answer::{self, Answer, METHOD, NAME, Refused, VERSION};
+use crate::door::answer::{self, Answer, Disagreement, METHOD, NAME, Refused, UNSUPPORTED_VERSION, VERSION};
 use crate::door::credential::Caller;
 use crate::door::exchange::exchange;
 use crate::door::posted::{Asked, Posted, Shape};
@@ -14,8 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
-use mcp::{Id, reply};
-use serde_json::value::{RawValue, to_raw_value};
+use mcp::reply;
 use std::rc::Rc;
 
 const VERSION_2026: &str = "2026-07-28";
@@ -23,17 +22,8 @@ const VERSION_2026: &str = "2026-07-28";
 /// MCP 2026-07-28, "Error codes".
 const HEADER_MISMATCH: i64 = -32020;
 const MISSING_CAPABILITY: i64 = -32021;
-const UNSUPPORTED_VERSION: i64 = -32022;
 /// JSON-RPC 2.0, section 5.1.
 const METHOD_NOT_FOUND: i64 = -32601;
-
-/// Why headers and body are not taken together.
-#[derive(Debug)]
-struct Disagreement {
-    code: i64,
-    why: String,
-    data: Option<Box<RawValue>>,
-}
 
 /// Is this POST of the era without sessions, or of one that we do not know?
 pub fn is_meant(headers: &HeaderMap, posted: &Posted) -> bool {
@@ -49,19 +39,20 @@ pub async fn post(
     headers: &HeaderMap,
     posted: Posted,
 ) -> Result<Answer, Refused> {
-    if let Err(disagreement) = check(headers, &posted) {
-        tracing::info!(why = disagreement.why, "headers and body disagree");
-        return Ok(disagreement.answer(posted.requests().first().map(|asked| &asked.id)));
-    }
+    check(headers, &posted).map_err(|disagreement| {
+        let id = posted.requests().first().map(|asked| asked.id.clone());
+        Refused::Disagreement(Disagreement { id, ..disagreement })
+    })?;
     let sharing = Sharing { of: caller.clone(), client: posted.client() };
     match &posted.shape {
         Shape::Requests(asked) => {
             let discovers = asked.first().is_some_and(|asked| asked.method == "server/discover");
             let conversation = served.share(sharing)?;
             if let Some(why) = conversation.mismatch(headers, &posted) {
-                let disagreement = Disagreement::mismatch(why);
+                let id = asked.first().map(|asked| asked.id.clone());
+                let disagreement = Disagreement { id, ..Disagreement::mismatch(why) };
                 conversation.note_refused("header-mismatch", disagreement.why.clone()).await;
-                return Ok(disagreement.answer(asked.first().map(|asked| &asked.id)));
+                return Ok(Refused::Disagreement(disagreement).answer());
             }
             exchange(&conversation, posted, |code| status_of(code, discovers)).await
         }
@@ -105,6 +96,7 @@ fn check(headers: &HeaderMap, posted: &Posted) -> Result<(), Disagreement> {
         [] => Ok(()),
         [asked] if !posted.is_batch => check_request(headers, asked),
         _ => Err(Disagreement {
+            id: None,
             code: reply::INVALID_REQUEST,
             why: "a batch is not taken".to_owned(),
             data: None,
@@ -119,7 +111,7 @@ fn check_request(headers: &HeaderMap, asked: &Asked) -> Result<(), Disagreement>
     ] {
         if missing {
             let why = format!("`{field}` is missing in the request's `_meta`");
-            return Err(Disagreement { code: reply::INVALID_PARAMS, why, data: None });
+            return Err(Disagreement { id: None, code: reply::INVALID_PARAMS, why, data: None });
         }
     }
     agree("Mcp-Method", header(headers, &METHOD)?, &asked.method)?;
@@ -159,17 +151,18 @@ fn decoded(value: &str) -> Result<String, Disagreement> {
 
 impl Disagreement {
     fn mismatch(why: impl std::fmt::Display) -> Self {
-        Self { code: HEADER_MISMATCH, why: format!("Header mismatch: {why}"), data: None }
+        Self { id: None, code: HEADER_MISMATCH, why: format!("Header mismatch: {why}"), data: None }
     }
 
     fn unsupported(version: &str) -> Self {
         let supported: Vec<_> = std::iter::once(VERSION_2026).chain(streamable::VERSIONS).collect();
-        let data = to_raw_value(&serde_json::json!({"supported": supported, "requested": version})).ok();
-        Self { code: UNSUPPORTED_VERSION, why: format!("Unsupported protocol version: {version}"), data }
-    }
-
-    fn answer(&self, id: Option<&Id>) -> Answer {
-        answer::error(StatusCode::BAD_REQUEST, id, self.code, &self.why, self.data.as_deref())
+        let data = Some(serde_json::json!({"supported": supported, "requested": version}).to_string());
+        Self {
+            id: None,
+            code: UNSUPPORTED_VERSION,
+            why: format!("Unsupported protocol version: {version}"),
+            data,
+        }
     }
 }
 
@@ -189,6 +182,7 @@ mod tests {
     use super::*;
     use crate::door::told::Told;
     use hyper::header::HeaderValue;
+    use mcp::Id;
 
     const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"größe","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
 

@@ -1,6 +1,6 @@
 //! What a web page in the user's browser, or another user of the machine, may try at the door.
 
-use crate::client::{Door, initialize};
+use crate::client::{Door, initialize, modern};
 use crate::web_client::{read_answer, send_raw};
 use crate::world::{PATIENCE, World, eventually};
 use serde_json::json;
@@ -74,6 +74,53 @@ fn attack_refusals_at_the_door_leave_no_trace() {
         .map(|it| it["seq"].clone())
         .collect();
     assert_eq!(seqs, [json!(13)], "the door's own run is whole");
+}
+
+/// Whoever is let in and asks for what is not there may be trying something too.
+#[test]
+fn attack_requests_that_are_no_conversation_leave_no_trace() {
+    let world = World::new();
+    let mut door = world.door(&[]);
+    let init = initialize("2025-11-25");
+    let said = modern("test", 1, "tools/call", json!({"name": "wipe", "arguments": {"key": "s3cret"}}));
+    let session = door.session();
+    let of_session = [("Mcp-Session-Id", session.id.as_str()), ("MCP-Protocol-Version", "1999-01-01")];
+    for _ in 0..3 {
+        let asked = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+            door.request(method, path, headers, body).status
+        };
+        assert_eq!(asked("POST", "/s3cret/mcp", &[], &init), 404);
+        assert_eq!(asked("PUT", "/mcp", &[], ""), 405);
+        assert_eq!(asked("POST", "/mcp", &[("Accept", "text/html")], &init), 406);
+        assert_eq!(asked("POST", "/mcp", &[("Content-Type", "text/plain")], &init), 415);
+        assert_eq!(
+            asked("POST", "/mcp", &[], &json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}).to_string()),
+            400
+        );
+        assert_eq!(asked("GET", "/mcp", &of_session, ""), 400);
+        assert_eq!(asked("POST", "/mcp", &[("MCP-Protocol-Version", "2099-01-01")], "{}"), 400);
+        let headers = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/list")];
+        assert_eq!(asked("POST", "/mcp", &headers, &said.to_string()), 400);
+    }
+    let codes = [
+        "door-path",
+        "door-method",
+        "door-accept",
+        "door-content",
+        "door-no-session",
+        "door-version",
+        "door-mismatch",
+    ];
+    let recorded = world.records_of("malformed");
+    assert_eq!(recorded.iter().map(|record| record["code"].as_str().unwrap()).collect::<Vec<_>>(), codes);
+    door.leave();
+    for code in codes {
+        let told = world.records_of("malformed").into_iter().filter(|record| record["code"] == code);
+        let told: Vec<_> = told.map(|record| record["message"].as_str().unwrap().to_owned()).collect();
+        let more = if code == "door-version" { "5 more within " } else { "2 more within " };
+        assert!(told.len() == 2 && told[1].starts_with(more), "{code}: {told:?}");
+        assert!(!told.concat().contains("s3cret"), "{code}: {told:?}");
+    }
 }
 
 #[test]
