@@ -36,6 +36,9 @@ pub enum Failure {
     Redirect { at: String, status: u16, to: String },
     #[error("{at} does not know this session any more (HTTP 404): reconnect the server in Claude (`/mcp`)")]
     SessionLost { at: String },
+    /// For the record: the client hears of it only where no other takes its place.
+    #[error("{at} does not know this session any more")]
+    Forgotten { at: String },
     #[error(
         "{at} has forgotten this session, and the new one is another conversation: {how}. Reconnect the server in \
          Claude (`/mcp`)"
@@ -96,6 +99,11 @@ impl Failure {
         }
         let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
         Self::Status { at: shown(at), status: status.as_u16(), reason }
+    }
+
+    /// Is nobody there?
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
     }
 
     /// Would the same be said as often as it is asked?

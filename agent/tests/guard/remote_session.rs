@@ -1,10 +1,15 @@
 //! A remote server that forgets, restarts, or breaks off: what the client notices of it.
 
 use crate::client::{Guard, POLICY, World, eventually, message_of, text_of};
-use crate::web::{Asked, Said, Web};
+use crate::web::{Asked, Said, Web, read};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// A server with sessions that can lose them all, as by a restart.
 #[derive(Default)]
@@ -92,8 +97,86 @@ fn a_forgotten_session_is_begun_anew_and_the_client_notices_nothing() {
     let farewell = web.asked().into_iter().find(|asked| asked.method == "DELETE").unwrap();
     assert_eq!(farewell.header("mcp-session-id"), "s-2");
     let turns = world.records_of("restart");
-    assert_eq!((turns.len(), &turns[0]["phase"]), (1, &json!("begun-anew")), "{turns:?}");
-    assert!(turns[0]["why"].as_str().unwrap().contains("forgotten the session"), "{turns:?}");
+    assert_eq!(
+        (&turns[0]["phase"], &turns[1]["phase"]),
+        (&json!("ended"), &json!("begun-anew")),
+        "{turns:?}"
+    );
+    assert!(turns[0]["why"].as_str().unwrap().contains("does not know this session"), "{turns:?}");
+    assert!(turns[1]["why"].as_str().unwrap().contains("forgotten the session"), "{turns:?}");
+}
+
+/// A server at this address for as long as it is held.
+struct Up(Arc<AtomicBool>, Option<JoinHandle<()>>);
+
+impl Up {
+    fn at(address: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&over);
+        let serving = std::thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                let Ok((stream, _)) = listener.accept() else {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                };
+                stream.set_nonblocking(false).unwrap();
+                say_hello(stream);
+            }
+        });
+        Self(over, Some(serving))
+    }
+
+    fn goes(mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.take().unwrap().join().unwrap();
+    }
+}
+
+/// Answers one request, by a connection of its own.
+fn say_hello(mut stream: TcpStream) {
+    let Some(asked) = read(&stream) else { return };
+    let Said(said) = match asked.json()["method"].as_str() {
+        Some("initialize") => {
+            let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "w", "version": "1"}});
+            Said::json(&answer(&asked, &result))
+        }
+        Some("tools/call") => {
+            Said::json(&answer(&asked, &json!({"content": [{"type": "text", "text": "hello"}]})))
+        }
+        Some(_) => accepted(),
+        None => Said::new("405 Method Not Allowed", &[("Content-Length", "0")], ""),
+    };
+    stream.write_all(&said).unwrap();
+}
+
+#[test]
+fn a_remote_server_that_is_gone_and_comes_back_is_on_record_once_each() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let world = World::new();
+    std::fs::write(world.policy(), POLICY.replace("127.0.0.1:9", &free)).unwrap();
+    let up = Up::at(&free);
+    let mut guard = world.guard(&["--http", &format!("http://{free}/mcp")], &[]);
+    guard.initialize();
+    assert_eq!(text_of(&guard.call(1, "echo", &json!({}))), "hello");
+    up.goes();
+    for id in [2, 3] {
+        let lost = guard.call(id, "echo", &json!({}));
+        assert!(message_of(&lost).contains("cannot be reached"), "{lost}");
+    }
+    let turns = || world.records_of("restart");
+    eventually("its end is on record", || turns().len() == 1);
+    assert_eq!(turns()[0]["phase"], "ended");
+    assert!(turns()[0]["why"].as_str().unwrap().contains("cannot be reached"), "{:?}", turns());
+    let _up = Up::at(&free);
+    assert_eq!(text_of(&guard.call(4, "echo", &json!({}))), "hello");
+    eventually("its return is on record", || turns().len() == 2);
+    assert_eq!(
+        (&turns()[1]["phase"], &turns()[1]["why"]),
+        (&json!("begun-anew"), &json!("the server answers again"))
+    );
+    guard.leave();
 }
 
 #[test]
@@ -117,7 +200,7 @@ fn many_calls_that_find_the_session_forgotten_share_one_new_one() {
     let calls = web.posted("tools/call");
     assert_eq!(calls.iter().filter(|call| call.header("mcp-session-id") == "s-2").count(), 20);
     assert!(calls.len() <= 40, "each is sent again once: {}", calls.len());
-    eventually("one session, one record", || world.records_of("restart").len() == 1);
+    eventually("one session, one end and one beginning", || world.records_of("restart").len() == 2);
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl HttpSession {
         };
         if let Err(failure) = answered {
             tracing::debug!(%failure, "a call to a remote server failed");
-            self.standing.error(&failure.to_string());
+            self.note(&failure);
             arrivals.deliver(failure.line(id), Came::Body(id.clone()), Room::default()).await;
         }
     }

@@ -50,6 +50,7 @@ impl HttpSession {
             failure => not_renewed(failure.to_string()),
         })?;
         tracing::info!("the server had forgotten the session; it has a new one");
+        self.standing.ended(&Failure::Forgotten { at: shown(&self.url) }.to_string(), None);
         self.standing.begun_anew("the server had forgotten the session, and has given a new one");
         self.agree(|current| *current = agreed);
         Ok(())

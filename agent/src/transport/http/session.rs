@@ -26,6 +26,8 @@ pub struct HttpSession {
     pub(super) renewing: tokio::sync::Mutex<()>,
     /// The server has taken a message before: what it refuses now, it refuses anew.
     welcomed: AtomicBool,
+    /// Nobody was there when it was asked last, who had been there before.
+    gone: AtomicBool,
     param_headers: Mutex<ParamHeaders>,
     /// The entry has headers of its own, most likely a token.
     pub(super) has_credentials: bool,
@@ -61,6 +63,7 @@ impl HttpSession {
             opening: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
             welcomed: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             param_headers: Mutex::default(),
             has_credentials,
             standing,
@@ -83,6 +86,17 @@ impl HttpSession {
         self.welcomed.load(Ordering::Relaxed)
     }
 
+    /// A request has no answer of the server's. One that was there and is not any more has ended, for the record,
+    /// and that once.
+    pub(super) fn note(&self, failure: &Failure) {
+        let why = failure.to_string();
+        if failure.is_absence() && self.was_welcomed() && !self.gone.swap(true, Ordering::Relaxed) {
+            self.standing.ended(&why, None);
+        } else {
+            self.standing.error(&why);
+        }
+    }
+
     /// POSTs one message.
     ///
     /// # Errors
@@ -91,6 +105,9 @@ impl HttpSession {
         let agreed = self.agreed();
         let request = self.dress(self.posting(outgoing.bytes.clone()), outgoing, &agreed);
         let response = self.sent(request).await?;
+        if self.gone.swap(false, Ordering::Relaxed) {
+            self.standing.found_again();
+        }
         if response.status().is_success() {
             self.welcomed.store(true, Ordering::Relaxed);
         }

@@ -36,6 +36,11 @@ impl Standing {
         self.turn(Turn::BegunAnew { how });
     }
 
+    /// One that was gone answers again; nothing of it was begun anew by us.
+    pub fn found_again(&self) {
+        self.turn(Turn::BegunAnew { how: "the server answers again" });
+    }
+
     fn turn(&self, turn: Turn) {
         if let Some(turns) = &self.1 {
             // Nobody listens once the guard is ending.
