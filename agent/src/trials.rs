@@ -5,7 +5,7 @@
 //! few trials are kept, and nothing of them leaves the machine.
 
 use crate::active_policy::governed_by;
-use crate::audit::segment::keep_newest;
+use crate::audit::segment::{Segment, Unkept, keep_newest};
 use crate::resident::sweep;
 use crate::upstream::now_ms;
 use contract::record::{Record, What};
@@ -102,6 +102,23 @@ fn notes(layout: &Layout) -> PathBuf {
 /// Where trials record.
 pub fn records(layout: &Layout) -> PathBuf {
     layout.guard_spool.join("trial")
+}
+
+/// What is done in a trial by no guard goes into a record of its own there: nobody takes it over.
+///
+/// # Errors
+/// See [`Unkept`].
+pub fn record(layout: &Layout, done: &[Record]) -> Result<(), Unkept> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    let mut lines = Vec::new();
+    for record in done {
+        serde_json::to_writer(&mut lines, record).map_err(|error| Unkept::Shape(error.to_string()))?;
+        lines.push(b'\n');
+    }
+    // Its name is no run's, so it is not among the oldest that give way to new ones.
+    Segment::at(records(layout).join("approvals.jsonl")).append(&lines)
 }
 
 fn read(path: &Path) -> Option<Note> {

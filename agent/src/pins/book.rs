@@ -1,12 +1,16 @@
 //! The pins of one server, as they are kept.
 
-use contract::record::{Definition, DefinitionChange, DefinitionFlag, Happened, Part};
+use crate::upstream::now_ms;
+use contract::record::{
+    Client, Definition, DefinitionChange, DefinitionFlag, Happened, Part, Record, Server, What,
+};
 use gate::definitions::{self, Digest, Fingerprinted, Kept, Pin, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// More defined things than any server has.
 const MAX_PINS: usize = 10_000;
@@ -212,6 +216,24 @@ impl ServerPins {
 }
 
 impl Changed {
+    /// What goes on record: that this user let it in, or had it forgotten.
+    pub fn records(self, identity: &str, os_user: &str, policy_version: u64) -> Vec<Record> {
+        let (run, time_ms) = (Uuid::now_v7(), now_ms());
+        let record = |(seq, definition): (u64, Definition)| Record {
+            id: Uuid::now_v7(),
+            time_ms,
+            run,
+            seq,
+            member: String::new(),
+            device: String::new(),
+            os_user: os_user.to_owned(),
+            client: Client { name: "portreeve".to_owned(), ..Client::default() },
+            server: Server { identity: identity.to_owned(), ..Server::default() },
+            what: What::Definition(Box::new(Definition { policy_version, ..definition })),
+        };
+        (1..).zip(self.told).map(record).collect()
+    }
+
     fn tell(&mut self, part: Part, name: &str, event: Happened, (stored, was): (&Stored, Option<Digest>)) {
         let is_tool = part == Part::Tool;
         self.count += 1;

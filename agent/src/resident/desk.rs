@@ -7,10 +7,9 @@ use crate::ipc::server::Desk;
 use crate::ipc::{FromResident, ToResident};
 use crate::pins::{Changed, PinError, Pins};
 use crate::sync::{Intake, PolicyState};
-use crate::upstream::now_ms;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use contract::record::{Client, Definition, Record, Server, What};
+use contract::record::Record;
 use platform::account;
 use platform::ipc::Peer;
 use std::collections::BTreeSet;
@@ -105,25 +104,12 @@ impl Counter {
         identity: &str,
         changed: Result<Changed, PinError>,
     ) -> FromResident {
-        let Changed { count, told } = match changed {
+        let changed = match changed {
             Ok(changed) => changed,
             Err(error) => return FromResident::Failed { message: error.to_string() },
         };
-        let policy_version = self.overview.policy.borrow().version();
-        let (run, time_ms) = (Uuid::now_v7(), now_ms());
-        let record = |(seq, definition): (u64, Definition)| Record {
-            id: Uuid::now_v7(),
-            time_ms,
-            run,
-            seq,
-            member: String::new(),
-            device: String::new(),
-            os_user: peer.user.clone(),
-            client: Client { name: "portreeve".to_owned(), ..Client::default() },
-            server: Server { identity: identity.to_owned(), ..Server::default() },
-            what: What::Definition(Box::new(Definition { policy_version, ..definition })),
-        };
-        let records: Vec<Record> = (1..).zip(told).map(record).collect();
+        let (count, policy_version) = (changed.count, self.overview.policy.borrow().version());
+        let records = changed.records(identity, &peer.user, policy_version);
         if !records.is_empty()
             && let Err(error) = self.keeper.append(records).await
         {

@@ -80,6 +80,10 @@ fn attack_a_server_changes_its_tool_between_two_starts() {
     // Approved while the guard runs: the tool is back, and the client is told.
     let (exit, approved, said) = pins(&world, &["approve"]);
     assert_eq!((exit, &approved["approved"]), (Some(0), &json!(1)), "{said}");
+    let on_record = world.records_of("definition");
+    let approval = on_record.iter().find(|record| record["event"] == "approved").expect("it is on record");
+    assert_eq!((&approval["tool"], &approval["digest"]), (&json!("echo"), &changed["digest"]));
+    assert_eq!(approval["os_user"], changed["os_user"], "{approval}");
     eventually("the guard learns it", || guard.next()["method"] == "notifications/tools/list_changed");
     assert!(shown(&mut guard, 4).contains(&"echo".to_owned()));
     assert!(guard.call(5, "echo", &json!({})).get("error").is_none());

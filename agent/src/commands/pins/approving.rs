@@ -8,8 +8,9 @@ use crate::ipc::client::ask;
 use crate::ipc::{FromResident, ToResident};
 use crate::out::{Exit, Out};
 use crate::pins::{Changed, Entry, Pins};
+use crate::trials;
 use contract::record::Part;
-use platform::Layout;
+use platform::{Layout, account};
 use policy::{DefinitionsRule, ServerIdentity};
 use serde_json::json;
 
@@ -41,7 +42,7 @@ pub(super) fn approve(servers: Vec<Server>, which: &Which, layout: &Layout, out:
                 let identity = server.identity.clone();
                 let question = ToResident::ApprovePins { identity, name: which.name.clone() };
                 let here = |pins: &Pins| pins.approve(&server.identity, which.name.as_deref());
-                match change(layout, &question, here) {
+                match change(layout, &question, &server.identity, here) {
                     Ok(0) => return failed(out, &on_its_way(&server)),
                     Ok(count) => {
                         approved += count;
@@ -71,7 +72,8 @@ pub(super) fn forget(servers: &[Server], which: &Which, layout: &Layout, out: Ou
     let mut forgotten = 0;
     for server in servers {
         let question = ToResident::ForgetPins { identity: server.identity.clone(), name: which.name.clone() };
-        match change(layout, &question, |pins| pins.forget(&server.identity, which.name.as_deref())) {
+        let here = |pins: &Pins| pins.forget(&server.identity, which.name.as_deref());
+        match change(layout, &question, &server.identity, here) {
             Ok(count) => {
                 forgotten += count;
                 out.say(format_args!(
@@ -100,13 +102,18 @@ fn failed(out: Out, why: &str) -> Exit {
 fn change(
     layout: &Layout,
     question: &ToResident,
+    identity: &str,
     here: impl FnOnce(&Pins) -> Result<Changed, crate::pins::PinError>,
 ) -> Result<usize, String> {
     match block_on(ask(layout, question)).map_err(|error| error.to_string())? {
         Ok(FromResident::PinsChanged { count }) => Ok(count),
         Ok(_) => Err("the resident is of another version; start it again".to_owned()),
         Err(error) if error.is_absent() && matches!(read_identity(layout), Ok(None)) => {
-            here(&Pins::of(layout)).map(|changed| changed.count).map_err(|error| error.to_string())
+            let changed = here(&Pins::of(layout)).map_err(|error| error.to_string())?;
+            let count = changed.count;
+            trials::record(layout, &changed.records(identity, &account::own_name(), 0))
+                .map_err(|error| format!("it is done, and not on record: {error}"))?;
+            Ok(count)
         }
         Err(error) if error.is_absent() => {
             Err("the resident keeps the pins, and does not run here; start it, or look at `portreeve doctor`"
