@@ -20,13 +20,14 @@ const HELD: &str = "It is held back: not shown and not called until somebody app
 pub async fn tell(app: &App, device: &Device, records: &[&str]) -> Result<(), StoreError> {
     for json in records {
         let Ok(record) = serde_json::from_str::<Record>(json) else { continue };
-        let Record { server, what: What::Definition(it), os_user, time_ms, .. } = record else { continue };
-        let server = short(&server.identity);
+        let What::Definition(it) = &record.what else { continue };
+        let Record { os_user, time_ms, .. } = &record;
+        let server = short(&record.server.identity);
         let subject = format!("{server}: {}", short(&it.subject()));
         match it.event {
             // Whoever approved it there is on record; signs of poison stay for somebody else to look at.
             Happened::Approved => {
-                no_longer_held(app, device, &subject, &by("approved", &os_user, time_ms)).await?;
+                no_longer_held(app, device, &subject, &by("approved", os_user, *time_ms)).await?;
                 app.store.resolve_alert(&device.id, DEFINITION_CHANGED, &subject).await?;
                 continue;
             }
@@ -35,17 +36,36 @@ pub async fn tell(app: &App, device: &Device, records: &[&str]) -> Result<(), St
                 continue;
             }
             Happened::Forgotten => {
-                no_longer_held(app, device, &subject, &by("forgotten", &os_user, time_ms)).await?;
+                no_longer_held(app, device, &subject, &by("forgotten", os_user, *time_ms)).await?;
                 continue;
             }
             Happened::New | Happened::Changed => {}
         }
-        for (code, severity) in alerts(&it) {
-            let detail = detail(code, &it, &server, &device.machine.hostname);
+        let let_in = let_in(app, device, &record, it).await?;
+        for (code, severity) in alerts(it) {
+            if let_in.is_some() && code == DEFINITION_CHANGED {
+                continue;
+            }
+            let detail = detail(code, it, &server, &device.machine.hostname, let_in.as_deref());
             raise(app, device, code, severity, &subject, &detail).await?;
         }
     }
     Ok(())
+}
+
+/// A guard that had not heard of the approval tells of what is let in already: who let it in.
+async fn let_in(
+    app: &App,
+    device: &Device,
+    sighting: &Record,
+    it: &Definition,
+) -> Result<Option<String>, StoreError> {
+    if !it.held {
+        return Ok(None);
+    }
+    let last = app.store.approval_before(&device.id, sighting, it).await?;
+    let last = last.filter(|last| last.event == "approved" && last.digest == it.digest);
+    Ok(last.map(|last| by("approved", &sighting.os_user, last.time_ms)))
 }
 
 /// Whatever stays open says from now on who let it in.
@@ -85,7 +105,7 @@ fn alerts(it: &Definition) -> Vec<(&'static str, Severity)> {
 }
 
 /// A sentence, and below it what differs: a line for each member that is not as it was.
-fn detail(code: &str, it: &Definition, server: &str, device: &str) -> String {
+fn detail(code: &str, it: &Definition, server: &str, device: &str, let_in: Option<&str>) -> String {
     let subject = short(&it.subject());
     let what = match (code, it.event) {
         (DEFINITION_POISONED, _) => "looks like an attempt to steer the model",
@@ -93,10 +113,10 @@ fn detail(code: &str, it: &Definition, server: &str, device: &str) -> String {
         (_, Happened::New) => "is not among those that the policy approves",
         _ => "is not what it was when it was first used there",
     };
-    let then = if it.held {
-        HELD
-    } else {
-        "It is in use; policy reports definitions of this server and does not hold them."
+    let then = match (let_in, it.held) {
+        (Some(who), _) => who,
+        (None, true) => HELD,
+        (None, false) => "It is in use; policy reports definitions of this server and does not hold them.",
     };
     let mut text = format!("The definition of {subject} of {server} on {} {what}. {then}", short(device));
     for flag in &it.flags {

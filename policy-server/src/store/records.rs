@@ -1,10 +1,12 @@
 //! The audit record as it lies in the store: one row as it is found again. Taking in is `intake`, finding is `search`.
 
+mod approvals;
 mod chained;
 mod intake;
 mod runs;
 mod search;
 
+pub use approvals::Approval;
 pub use chained::Chain;
 pub use intake::{ChainHead, NewRecord};
 pub use runs::Run;

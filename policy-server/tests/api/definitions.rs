@@ -97,7 +97,8 @@ async fn an_approval_on_the_device_answers_the_change_and_not_the_signs_of_poiso
         let said = "It was approved on the device by ada at 2023-11-14 22:13:20 UTC.\n";
         assert!(detail.contains(said) && !detail.contains("held back"), "{detail}");
     }
-    let again = json!({"event": "changed", "held": true, "flags": approved["flags"]});
+    let mut again = json!({"event": "changed", "held": true, "flags": approved["flags"]});
+    again["digest"] = json!(format!("sha256:{}", "2".repeat(64)));
     push(&mut log, "read_file", &again);
     sent(&log, &organisation).await;
     let detail = organisation.alerts("definition-poisoned").await[0]["detail"].to_string();
@@ -107,6 +108,56 @@ async fn an_approval_on_the_device_answers_the_change_and_not_the_signs_of_poiso
     sent(&log, &organisation).await;
     let detail = organisation.alerts("definition-poisoned").await[0]["detail"].to_string();
     assert!(detail.contains("It was forgotten on the device by ada at "), "{detail}");
+}
+
+/// Its guard had not handed it over, or had not heard of the approval yet.
+#[tokio::test]
+async fn a_sighting_that_comes_after_its_approval_holds_nothing_back_again() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await);
+    let mut sighting = changed(true);
+    sighting["flags"] = json!([{"sign": "hidden-instruction", "member": "description", "excerpt": "x"}]);
+    let with = |event: &str, digest: &str| {
+        let digest = format!("sha256:{}", digest.repeat(64));
+        json!({"event": event, "held": event == "changed", "digest": digest, "flags": sighting["flags"]})
+    };
+    let state = async |code: &str| {
+        let alerts = organisation.alerts(code).await;
+        alerts.iter().map(|alert| (alert["state"].to_string(), alert["detail"].to_string())).next()
+    };
+    push(&mut log, "read_file", &with("changed", "1"));
+    sent(&log, &organisation).await;
+    push(&mut log, "read_file", &with("approved", "1"));
+    sent(&log, &organisation).await;
+    push(&mut log, "read_file", &with("changed", "1"));
+    sent(&log, &organisation).await;
+    assert_eq!(state("definition-changed").await.unwrap().0, "\"resolved\"");
+    let (_, poisoned) = state("definition-poisoned").await.unwrap();
+    assert!(
+        poisoned.contains("approved on the device by ada") && !poisoned.contains("held back"),
+        "{poisoned}"
+    );
+
+    // Another text of it, another user of the machine, or one that was forgotten meanwhile, is held as ever.
+    push(&mut log, "read_file", &with("changed", "2"));
+    sent(&log, &organisation).await;
+    let open = organisation.alerts("definition-changed").await;
+    assert!(open.iter().any(|alert| alert["state"] == "open"), "{open:?}");
+    assert!(state("definition-poisoned").await.unwrap().1.contains("held back"));
+    push(&mut log, "write_file", &with("approved", "1"));
+    let mut other = with("changed", "1");
+    other["os_user"] = json!("mallory");
+    push(&mut log, "write_file", &other);
+    push(&mut log, "send_file", &with("approved", "1"));
+    push(&mut log, "send_file", &with("forgotten", "1"));
+    push(&mut log, "send_file", &with("changed", "1"));
+    sent(&log, &organisation).await;
+    for tool in ["write_file", "send_file"] {
+        let open = organisation.alerts("definition-changed").await;
+        let of =
+            |alert: &Value| alert["subject"].as_str().unwrap().ends_with(tool) && alert["state"] == "open";
+        assert!(open.iter().any(of), "{tool}: {open:?}");
+    }
 }
 
 #[tokio::test]
