@@ -50,6 +50,11 @@ fn about<'a>(in_force: &'a InForce, server: &'a ServerIdentity) -> Request<'a> {
     }
 }
 
+/// What is advised where nothing is applied yet: without an organisation every call would be refused.
+fn enrol_first(advice: &str) -> String {
+    advice.replace("`portreeve configs apply`", "`portreeve enroll && portreeve configs apply`")
+}
+
 /// A running resident looks again at once; without one there is nobody to tell.
 async fn look_again(layout: &Layout) {
     if let Err(error) = ask(layout, &ToResident::LookAgain).await

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::cli::EXIT_CODES;
 use crate::clients::{Client, Home};
-use crate::commands::block_on;
+use crate::commands::{block_on, enrol_first};
 use crate::enrolment::read_identity;
 use crate::ipc::client::ask;
 use crate::ipc::{FromResident, ToResident};
@@ -51,12 +51,12 @@ pub enum ConfigsAction {
 pub fn run(args: ConfigsArgs, layout: Layout, out: Out) -> anyhow::Result<ExitCode> {
     let home = Home::current().context("no home folder is known for this user")?;
     let steward = Steward::new(&layout, &home)?;
-    let face = Face { out, home };
+    let face = Face { out, home, enrolled: read_identity(&layout)?.is_some() };
     let exit = match args.action {
         ConfigsAction::Plan => face.plan(&steward.look()?),
         ConfigsAction::List => face.list(&steward.look()?),
         ConfigsAction::Apply => {
-            if read_identity(&layout)?.is_none() {
+            if !face.enrolled {
                 face.out.problem(NOT_ENROLLED);
                 return Ok(Exit::NotEnrolled.into());
             }
@@ -100,6 +100,8 @@ fn tell_resident(layout: &Layout) {
 struct Face {
     out: Out,
     home: Home,
+    /// Nothing is applied on a machine that is not.
+    enrolled: bool,
 }
 
 #[derive(Serialize)]
@@ -140,6 +142,9 @@ impl Face {
         let servers = looks.iter().flat_map(|look| &look.rows).count();
         let unchanged = servers.saturating_sub(changes.len());
         self.out.say(format_args!("{} servers would change, {unchanged} stay as they are", changes.len()));
+        if !self.enrolled && !changes.is_empty() {
+            self.out.say("nothing is applied before this machine is enrolled: `portreeve enroll`");
+        }
         if problems.is_empty() { Exit::Done } else { Exit::Problems }
     }
 
@@ -166,7 +171,7 @@ impl Face {
     fn list(&self, looks: &[FileLook]) -> Exit {
         let servers: Vec<ShownServer<'_>> = looks
             .iter()
-            .flat_map(|look| look.rows.iter().map(|row| shown_server(look.client, row)))
+            .flat_map(|look| look.rows.iter().map(|row| self.shown_server(look.client, row)))
             .collect();
         let problems = problems(looks);
         let (governed, all) = governed(looks);
@@ -201,6 +206,20 @@ impl Face {
         self.problems(&problems);
         self.out.say(format_args!("{governed} of {all} servers governed"));
         if problems.is_empty() { Exit::Done } else { Exit::Problems }
+    }
+
+    fn shown_server<'a>(&self, client: Client, row: &'a Row) -> ShownServer<'a> {
+        let why = row.standing.why();
+        ShownServer {
+            client: client.id(),
+            scope: row.scope.id(),
+            project: &row.project,
+            entry: &row.entry,
+            identity: &row.identity,
+            governed: row.standing == Standing::Governed,
+            why: if self.enrolled { why } else { enrol_first(&why) },
+            note: row.note(),
+        }
     }
 
     fn restored(&self, restored: &Restored) -> Exit {
@@ -293,19 +312,6 @@ fn shown_changes<'a>(
         entry: &change.place.name,
         identity: &change.identity,
     })
-}
-
-fn shown_server(client: Client, row: &Row) -> ShownServer<'_> {
-    ShownServer {
-        client: client.id(),
-        scope: row.scope.id(),
-        project: &row.project,
-        entry: &row.entry,
-        identity: &row.identity,
-        governed: row.standing == Standing::Governed,
-        why: row.standing.why(),
-        note: row.note(),
-    }
 }
 
 fn governed(looks: &[FileLook]) -> (usize, usize) {

@@ -82,6 +82,23 @@ fn nothing_is_wrapped_on_a_machine_that_is_not_enrolled() {
 }
 
 #[test]
+fn what_is_advised_before_enrolling_can_be_done() {
+    let developer = Developer::new();
+    let said = developer.runs(&["configs", "list"]).stdout();
+    assert!(said.contains("`portreeve enroll && portreeve configs apply` puts it in front"), "{said}");
+    let listed: Value =
+        serde_json::from_str(&developer.runs(&["--json", "configs", "list"]).stdout()).unwrap();
+    assert!(listed["servers"][0]["why"].as_str().unwrap().contains("portreeve enroll &&"), "{listed}");
+    let planned = developer.runs(&["configs", "plan"]).stdout();
+    assert!(
+        planned.contains("1 servers would change") && planned.contains("`portreeve enroll`"),
+        "{planned}"
+    );
+    let enrolled = Developer::enrolled().runs(&["configs", "list"]).stdout();
+    assert!(enrolled.contains(": goes around the guard; `portreeve configs apply` puts"), "{enrolled}");
+}
+
+#[test]
 fn a_failure_is_said_once_in_the_form_that_was_asked_for() {
     let developer = Developer::new();
     let said = developer.runs(&["--json", "configs", "apply"]);

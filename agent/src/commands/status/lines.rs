@@ -1,6 +1,7 @@
 //! The ten lines. A pure function of the status and the time.
 
 use crate::ago::{ago, moment, span, stamp};
+use crate::commands::enrol_first;
 use crate::out::Tone;
 use crate::pins::Standing;
 use crate::resident::status::{AccessEnded, EnrolledAs, Status};
@@ -141,11 +142,6 @@ fn servers(coverage: Option<&Coverage>, enrolled: bool) -> Line {
         format!("{}/{}/{}{place}: {why}", server.client, server.scope, server.entry)
     });
     line
-}
-
-/// Without an organisation nothing is applied.
-fn enrol_first(why: &str) -> String {
-    why.replace("`portreeve configs apply`", "`portreeve enroll && portreeve configs apply`")
 }
 
 fn log(status: &Status) -> Line {
