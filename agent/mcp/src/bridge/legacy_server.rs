@@ -107,6 +107,10 @@ impl LegacyServer {
             );
             return out.tell_client(own::error(id, INVALID_PARAMS, &why), Some(id));
         }
+        if let Some(asked) = message.protocol_version().filter(|asked| *asked != MODERN) {
+            // Of an era to come: nobody here knows what it means by this.
+            return out.tell_client(own::unsupported(id, asked, MODERN), Some(id));
+        }
         match method {
             "server/discover" => {
                 out.tell_client(own::result(id, &discovered(welcome)), Some(id));

@@ -25,6 +25,16 @@ pub(super) fn error(id: &Id, code: i64, sentence: &str) -> Vec<u8> {
     reply::error(Some(id), code, sentence, None)
 }
 
+/// 2026-07-28, "Error Codes": the version that was asked for is not spoken here, but this one.
+pub(super) fn unsupported(id: &Id, asked: &str, spoken: &str) -> Vec<u8> {
+    let asked = quoted(asked);
+    let id = id.as_json();
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32022,"message":"Unsupported protocol version","data":{{"supported":["{spoken}"],"requested":{asked}}}}}}}"#
+    )
+    .into_bytes()
+}
+
 /// `notifications/cancelled` for a request.
 pub(super) fn cancelled(request: &Id, why: &str) -> Vec<u8> {
     let why = quoted(why);

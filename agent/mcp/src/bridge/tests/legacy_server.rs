@@ -56,6 +56,20 @@ fn errors_of_the_older_era_become_those_of_the_newer() {
 }
 
 #[test]
+fn a_revision_to_come_is_answered_by_the_one_that_is_spoken() {
+    let mut ends = Ends::newer_client(&everything());
+    for method in ["tools/call", "server/discover", "nobody/knows"] {
+        let mut later = modern(7, method, &json!({"name": "t"}));
+        later["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2099-01-01");
+        let refused = ends.client_says(&later).one_at_client();
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(7), &json!(-32022)), "{method}");
+        let data = json!({"supported": ["2026-07-28"], "requested": "2099-01-01"});
+        assert_eq!(refused["error"]["data"], data, "{method}");
+    }
+    open_call(&mut ends, "after");
+}
+
+#[test]
 fn discovery_is_answered_from_the_handshake() {
     let mut ends = Ends::newer_client(&json!({"tools": {}, "tasks": {"list": {}}}));
     let answer = ends.client_says(&modern(1, "server/discover", &json!({}))).one_at_client();
