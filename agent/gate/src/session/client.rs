@@ -8,6 +8,7 @@ use crate::judged::{Judged, Otherwise, Release, Sending};
 use crate::open::Answered;
 use crate::redaction::Way;
 use crate::refusal::{Era, Named, shorten};
+use crate::secrets;
 use mcp::salvage::salvage_ends;
 use mcp::{Id, Kind, Line, Malformed, Message, Subject};
 use policy::{Feature, Outcome, Ruleset};
@@ -53,7 +54,7 @@ impl Session {
             self.client = Some((shorten(name, 128), shorten(version, 128)));
         }
         if self.not_started {
-            return self.judge_method(message, ask, Waiting::Other);
+            return self.judge_unstarted(message, ask);
         }
         let waiting = match message.subject() {
             Subject::ToolCall { name, .. } => {
@@ -91,6 +92,20 @@ impl Session {
             | Subject::Other => Waiting::Other,
         };
         self.judge_method(message, ask, waiting)
+    }
+
+    /// Nobody is there who could answer. What was to be called is on record by its name.
+    fn judge_unstarted(&mut self, message: Message, ask: &Ask<'_>) -> Judged {
+        let bar = self.bar(ask.rules, ask.now);
+        match (message.subject(), bar) {
+            (Subject::ToolCall { name, arguments }, Some(bar)) if bar.outcome() == Outcome::Refused => {
+                let named = Named::new(Feature::Tool, name);
+                let recorded = |text: &str| Some(secrets::masked(text, serde_json::from_str(text).ok()?));
+                let arguments = arguments.and_then(recorded);
+                self.enter_call(message, ask, Some(named), arguments, &bar)
+            }
+            _ => self.judge_method(message, ask, Waiting::Other),
+        }
     }
 
     fn judge_notification(&mut self, message: Message, method: &str, rules: &Ruleset, now: Now) -> Judged {

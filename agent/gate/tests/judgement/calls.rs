@@ -227,6 +227,8 @@ fn of_a_server_that_was_not_started_even_the_handshake_is_refused_and_says_why()
             };
             assert_eq!((*outcome, recorded.as_str()), (Outcome::Refused, rule));
             assert_eq!(stage.last().method, method);
+            let tool = (method == "tools/call").then_some("review_code");
+            assert_eq!(stage.last().tool.as_deref(), tool, "what was to be called is on record by its name");
         }
         assert!(sentence.contains("did not start it"), "{sentence}");
         assert_eq!(sentence.contains(&format!("by the rule {rule:?}")), rule != "default", "{sentence}");
