@@ -55,6 +55,13 @@ impl Recorder {
         self
     }
 
+    /// Through an HTTP door, by the credential of that name.
+    #[must_use]
+    pub fn through_door(mut self, credential: Option<String>) -> Self {
+        self.record.client.door = credential;
+        self
+    }
+
     /// Keeps the pins itself, as the resident would: in a trial there is none.
     #[must_use]
     pub fn pinning(mut self, pins: Option<Pins>) -> Self {

@@ -165,8 +165,12 @@ fn actor(record: &Record) -> Value {
     if !record.client.name.is_empty() {
         actor.insert("app_name".into(), json!(record.client.name));
     }
-    if let Some(session) = &record.client.session {
-        actor.insert("session".into(), json!({ "uid": session }));
+    let mut session = Map::new();
+    session.extend(record.client.session.as_ref().map(|uid| ("uid".to_owned(), json!(uid))));
+    // The name of what it was let in by at an HTTP door, never what it showed.
+    session.extend(record.client.door.as_ref().map(|name| ("credential_uid".to_owned(), json!(name))));
+    if !session.is_empty() {
+        actor.insert("session".into(), Value::Object(session));
     }
     Value::Object(actor)
 }

@@ -48,6 +48,9 @@ pub struct Client {
     /// `CLAUDE_CODE_SESSION_ID`, where the client set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// The name of the credential that it showed at an HTTP door.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,6 +53,7 @@ fn record(what: What) -> Record {
             name: "claude-code".to_owned(),
             version: "2.3.1".to_owned(),
             session: Some("5a0c".to_owned()),
+            door: None,
         },
         server: Server {
             identity: "npm:@acme/files@1".to_owned(),
@@ -163,6 +164,7 @@ fn definition(event: Happened, held: bool) -> What {
         digest: format!("sha256:{}", "1".repeat(64)),
         was: held.then(|| format!("sha256:{}", "0".repeat(64))),
         held,
+        let_through: false,
         approved: false,
         flags: if held { flags } else { Vec::new() },
         changes: if held { changes } else { Vec::new() },
@@ -200,6 +202,18 @@ fn ocsf_events_keep_their_shape() {
     remote.server.catalogue = None;
     let attested = activity(&remote, Some(place(Some(Uuid::from_u128(8)))));
     check("ocsf/remote-attested.json", &attested);
+}
+
+#[test]
+fn a_call_through_a_door_names_the_credential_of_its_client() {
+    let mut record = record(call(Outcome::Allowed));
+    record.client.door = Some("desktop".to_owned());
+    let read: Record = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+    assert_eq!(read.client.door.as_deref(), Some("desktop"));
+    let session = activity(&read, None)["actor"]["session"].clone();
+    assert_eq!(session, serde_json::json!({"uid": "5a0c", "credential_uid": "desktop"}));
+    record.client.session = None;
+    assert_eq!(activity(&record, None)["actor"]["session"], serde_json::json!({"credential_uid": "desktop"}));
 }
 
 #[test]

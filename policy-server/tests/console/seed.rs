@@ -223,6 +223,7 @@ async fn records(app: &App, i: usize, member: &str, device: &str) {
                 name: "claude-code".into(),
                 version: "2.1.4".into(),
                 session: Some("0b6e".into()),
+                door: None,
             },
             server: Server { identity: identity.into(), entry: entry.into(), catalogue: Some(entry.into()) },
             what,
