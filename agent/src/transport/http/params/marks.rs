@@ -23,8 +23,11 @@ pub struct Mark {
 /// A page of the list without the tools whose marks are against the specification. `None` where there is
 /// none of them, and where the list cannot be read, which is for the gate to say.
 pub fn without_invalid(answer: &[u8]) -> Option<Vec<u8>> {
-    // Most lists have no mark at all.
-    memchr::memmem::find(answer, b"mcp-header")?;
+    // Most lists have no mark at all, and no letter of English escaped, as one could be.
+    let may_have = |part: &[u8]| memchr::memmem::find(answer, part).is_some();
+    if !may_have(b"mcp-header") && !may_have(b"\\u00") {
+        return None;
+    }
     let message = Message::parse(answer.to_vec()).ok()?;
     let unmarkable: HashSet<String> = entries(&message, List::Tools)
         .into_iter()
@@ -202,6 +205,13 @@ mod tests {
             assert_eq!(left(&schema), "t good", "{schema}");
         }
         assert_eq!(left(&deep(MAX_DEPTH + 1)), "good");
+        for escaped in [r"x-mcp-\u0068eader", r"\u0078-mcp-header", r"x\u002dmcp\u002Dheader"] {
+            let list = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{{"name":"t","inputSchema":{{"properties":{{"a":{{"type":"object","{escaped}":"A"}}}}}}}}]}}}}"#
+            );
+            let shown = without_invalid(list.as_bytes()).expect("attack: an escaped mark is one");
+            assert!(!String::from_utf8(shown).unwrap().contains("\"t\""), "{escaped}");
+        }
         let odd = br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[ {"name":"a","inputSchema":{"properties":{"x":{"type":"string","x-mcp-header":"X"}}}}, {"name":7} ]}}"#;
         assert_eq!(without_invalid(odd), None, "what cannot be read is for the gate");
         assert_eq!(without_invalid(b"x-mcp-header"), None);
