@@ -90,6 +90,8 @@ pub struct Sighting {
     pub was: Option<Digest>,
     /// Not shown and not called until somebody approves it.
     pub held: bool,
+    /// Nothing is enforced yet (monitor mode): though held, it is shown and called.
+    pub let_through: bool,
     /// By the policy's author.
     pub approved: bool,
     pub flags: Vec<Flag>,

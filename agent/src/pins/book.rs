@@ -245,6 +245,7 @@ impl Changed {
             digest: stored.digest.to_string(),
             was: was.map(|was| was.to_string()),
             held: false,
+            let_through: false,
             approved: false,
             flags: stored.flags.clone(),
             changes: if event == Happened::Approved { stored.changes.clone() } else { Vec::new() },

@@ -34,6 +34,7 @@ impl Device {
             digest: Digest::of(raw).to_string(),
             was: None,
             held,
+            let_through: false,
             approved: false,
             flags: Vec::new(),
             changes: Vec::new(),

@@ -14,6 +14,7 @@ use time::macros::format_description;
 /// The difference and the signs, as long as somebody reads.
 const DETAIL: usize = 8 * 1024;
 const NAME: usize = 256;
+const LET_THROUGH: &str = "It is shown and called all the same: policy monitors this server and enforces nothing there yet. Enforced, it is held back until somebody approves it.";
 const HELD: &str = "It is held back: not shown and not called until somebody approves it.";
 
 /// Raises what these records give reason for. What is no record of a definition is none of ours.
@@ -115,6 +116,7 @@ fn detail(code: &str, it: &Definition, server: &str, device: &str, let_in: Optio
     };
     let then = match (let_in, it.held) {
         (Some(who), _) => who,
+        (None, true) if it.let_through => LET_THROUGH,
         (None, true) => HELD,
         (None, false) => "It is in use; policy reports definitions of this server and does not hold them.",
     };

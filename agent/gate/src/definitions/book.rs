@@ -247,6 +247,7 @@ impl Book {
             digest,
             was: None,
             held: false,
+            let_through: false,
             approved: approved == Some(true),
             flags: Vec::new(),
             changes: Vec::new(),

@@ -50,7 +50,16 @@ impl Session {
         let entries = list::entries(message, list);
         let named = entries.iter().map(|(name, raw)| (name.as_str(), *raw));
         let sightings = self.definitions.0.borrow_mut().look(part, named, rule);
-        sightings.into_iter().map(|sighting| entry(list.method(), sighting, rules)).collect()
+        self.entries(list.method(), sightings, rules)
+    }
+
+    /// The record says of what is held whether it is let through all the same.
+    fn entries(&self, method: &str, sightings: Vec<Sighting>, rules: &Ruleset) -> Vec<Entry> {
+        let let_through = sightings.iter().any(|sighting| sighting.held) && self.is_monitored(rules);
+        let sightings = sightings
+            .into_iter()
+            .map(|sighting| Sighting { let_through: sighting.held && let_through, ..sighting });
+        sightings.map(|sighting| entry(method, sighting, rules)).collect()
     }
 
     /// The greeting, without instructions to the model that are held back.
@@ -66,7 +75,7 @@ impl Session {
         let mut book = self.definitions.0.borrow_mut();
         let sightings = book.look(Part::Instructions, [("", raw)], rule);
         let is_held = book.held(Part::Instructions, "", rule).is_some() && !self.is_monitored(rules);
-        let entries = sightings.into_iter().map(|sighting| entry(method, sighting, rules)).collect();
+        let entries = self.entries(method, sightings, rules);
         if !is_held {
             return (message, entries);
         }

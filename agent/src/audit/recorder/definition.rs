@@ -7,7 +7,8 @@ use gate::definitions::{self, Sighting};
 const NAME_BYTES: usize = 1024;
 
 pub fn what(sighting: Sighting, policy_version: u64) -> What {
-    let Sighting { subject, happened, digest, was, held, approved, flags, changes, definition } = sighting;
+    let Sighting { subject, happened, digest, was, held, let_through, approved, flags, changes, definition } =
+        sighting;
     let mut name = subject.name;
     name.truncate(name.floor_char_boundary(NAME_BYTES));
     let is_tool = subject.part == definitions::Part::Tool;
@@ -25,6 +26,7 @@ pub fn what(sighting: Sighting, policy_version: u64) -> What {
         digest: digest.to_string(),
         was: was.map(|was| was.to_string()),
         held,
+        let_through,
         approved,
         flags: flags.into_iter().map(flag).collect(),
         changes: changes.into_iter().map(change).collect(),

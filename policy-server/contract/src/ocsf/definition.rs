@@ -34,20 +34,21 @@ fn needs_a_look(it: &Definition) -> bool {
 }
 
 pub(super) fn status(it: &Definition) -> Value {
-    if it.held {
-        json!({ "status_id": 2, "status": "Failure", "status_code": "held" })
-    } else {
-        json!({ "status_id": 1, "status": "Success" })
+    match (it.held, it.let_through) {
+        (true, false) => json!({ "status_id": 2, "status": "Failure", "status_code": "held" }),
+        (true, true) => json!({ "status_id": 1, "status": "Success", "status_code": "would-be-held" }),
+        (false, _) => json!({ "status_id": 1, "status": "Success" }),
     }
 }
 
 /// Action and disposition, in the words of the `security_control` profile.
 pub(super) fn control(it: &Definition) -> Value {
-    let (action_id, action, disposition_id, disposition) = match (it.held, needs_a_look(it)) {
-        (true, _) => (2, "Denied", 3, "Quarantined"),
-        (false, true) => (3, "Observed", 19, "Alert"),
-        (false, false) => (1, "Allowed", 1, "Allowed"),
-    };
+    let (action_id, action, disposition_id, disposition) =
+        match (it.held && !it.let_through, needs_a_look(it)) {
+            (true, _) => (2, "Denied", 3, "Quarantined"),
+            (false, true) => (3, "Observed", 19, "Alert"),
+            (false, false) => (1, "Allowed", 1, "Allowed"),
+        };
     json!({
         "action_id": action_id, "action": action,
         "disposition_id": disposition_id, "disposition": disposition,
@@ -67,6 +68,9 @@ pub(super) fn unmapped(it: &Definition, put: &mut impl FnMut(&str, Value)) {
     about.insert("digest".into(), json!(it.digest));
     about.insert("held".into(), json!(it.held));
     about.insert("approved".into(), json!(it.approved));
+    if it.let_through {
+        about.insert("let_through".into(), json!(true));
+    }
     if let Some(was) = &it.was {
         about.insert("was".into(), json!(was));
     }
@@ -86,7 +90,11 @@ pub(super) fn unmapped(it: &Definition, put: &mut impl FnMut(&str, Value)) {
 }
 
 pub(super) fn message(it: &Definition, server: &str) -> String {
-    let held = if it.held { ", and is held back" } else { "" };
+    let held = match (it.held, it.let_through) {
+        (true, false) => ", and is held back",
+        (true, true) => ", and is let through, as policy only monitors there",
+        (false, _) => "",
+    };
     let signs: Vec<&str> = it.flags.iter().map(|flag| flag.sign.as_str()).collect();
     let signs = if signs.is_empty() { String::new() } else { format!(" ({})", signs.join(", ")) };
     format!("the definition of {} on {server} is {}{signs}{held}", it.subject(), it.event)

@@ -26,6 +26,9 @@ pub struct Definition {
     pub was: Option<String>,
     /// It was taken out of the list, and calls are refused.
     pub held: bool,
+    /// It would have been; policy only monitors there, so it was shown and called.
+    #[serde(skip_serializing_if = "is_false")]
+    pub let_through: bool,
     /// The policy's author approved this very definition.
     #[serde(skip_serializing_if = "is_false")]
     pub approved: bool,
