@@ -13,6 +13,7 @@ use crate::ipc::ToResident;
 use crate::pins::{self, Pins};
 use crate::pipeline::client::{FromClient, ToClient};
 use crate::pipeline::{Ending, Pipeline, converse};
+use crate::transport::clearance::Clearance;
 use crate::transport::target::{Target, held_back};
 use gate::{Definitions, Facts, Now, Session};
 use platform::Layout;
@@ -38,6 +39,8 @@ pub struct Guarded {
     pub device: String,
     /// The entry's name in the client's configuration; empty where unknown.
     pub entry: String,
+    /// The name of the credential of a client at an HTTP door.
+    pub door: Option<String>,
     /// Under a local document: nobody takes the record over.
     pub trial: bool,
 }
@@ -88,16 +91,20 @@ impl Guarded {
         let link = Link::new(layout, &segment, signal, run, hello(run, &self.entry, &identity));
         let recorder = Recorder::new(Rc::clone(&segment), run, identity.clone(), self.entry.clone());
         let pins = Pins::of(layout);
-        let recorder = recorder.of_member(&self.member, &self.device);
+        let recorder = recorder.of_member(&self.member, &self.device).through_door(self.door);
         let recorder = recorder.pinning(self.trial.then(|| pins.clone()));
         let definitions = Definitions::new(pins.known(&identity));
         let followed = (identity.clone(), definitions.clone());
         let session = Session::new(Facts { member: self.member, device: self.device, server: identity });
         let session = session.with_definitions(definitions);
         let (told, mut turns) = Turns::heard();
+        let (clearance, mut questions) = Clearance::asked();
         // Before anything of the server runs: starting it is the first thing that policy may refuse.
         let (session, (outlet, mut inlet)) = match session.bars(&rules, at_the_start()) {
-            None => (session, target.seen_in(layout.servers()).telling(told).dial(&self.entry)),
+            None => (
+                session,
+                target.seen_in(layout.servers()).telling(told).cleared_by(clearance).dial(&self.entry),
+            ),
             Some(why) => (session.without_server(), held_back(why)),
         };
         let outlet = Mutex::new(outlet);
@@ -111,8 +118,11 @@ impl Guarded {
             ending = follow(policies, &pipeline) => ending,
             never = Box::pin(pins::watch(&pins, followed, &pipeline)) => match never {},
             never = turns.record(|what| pipeline.note(what)) => match never {},
+            never = questions.answer(|wish| pipeline.objects_to(wish)) => match never {},
             never = &mut linked, if !self.trial => match never {},
         };
+        // Nobody answers any more.
+        drop(questions);
         turns.record_rest(|what| pipeline.note(what));
         pipeline.finish(&ending).await;
         let handed_over = async {

@@ -10,6 +10,7 @@ mod unsent;
 use crate::audit::recorder::Recorder;
 use crate::pipeline::client::{FromClient, Heard, Occasion, ToClient, Unread};
 use crate::pipeline::unsent::{Full, Unsent};
+use crate::transport::clearance::Wish;
 use crate::transport::failure::NOT_THERE;
 use crate::transport::outgoing::asked_by;
 use crate::transport::{Arrival, Gone, Inlet, Outlet};
@@ -219,6 +220,14 @@ impl<'a, C: ToClient> Pipeline<'a, C> {
         if timeout(LAST_WORDS, self.release(by_guard(recorded))).await.is_err() {
             tracing::debug!("the client did not read its last answers");
         }
+    }
+
+    /// Why a transport must not do this of its own accord, if it must not.
+    pub fn objects_to(&self, wish: Wish) -> Option<String> {
+        self.judge(|session, rules, now| match wish {
+            Wish::Begin => session.bars(rules, now),
+            Wish::Say(message) => session.objects_to(message, rules, now),
+        })
     }
 
     fn judge<T>(&self, judge: impl FnOnce(&mut Session, &Ruleset, Now) -> T) -> T {

@@ -7,6 +7,7 @@
 pub mod absent;
 pub mod arrivals;
 pub mod bridged;
+pub mod clearance;
 pub mod events;
 pub mod failure;
 pub mod http;
@@ -97,7 +98,7 @@ impl Outlet {
     /// an error answer.
     pub async fn send(&mut self, message: Payload) {
         match self {
-            Self::Pipe(outlet) => outlet.send(message.into_bytes()).await,
+            Self::Pipe(outlet) => outlet.send(vec![message.into_bytes()]).await,
             Self::Http(outlet) => outlet.send(message).await,
             Self::Sse(outlet) => outlet.send(message).await,
             Self::Absent(absent) => absent.send(message).await,
@@ -109,7 +110,7 @@ impl Outlet {
     pub async fn send_all(&mut self, messages: Vec<Payload>) {
         match self {
             Self::Pipe(outlet) => {
-                outlet.send_all(messages.into_iter().map(Payload::into_bytes).collect()).await;
+                outlet.send(messages.into_iter().map(Payload::into_bytes).collect()).await;
             }
             Self::Bridged(outlet) => outlet.send_all(messages).await,
             other => {

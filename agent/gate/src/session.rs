@@ -28,7 +28,7 @@ use crate::refusal::{self, Era};
 use crate::secrets;
 pub use definitions::Definitions;
 use lists::Shown;
-use mcp::Changes;
+use mcp::{Changes, Kind, Message, Subject};
 use policy::{Decision, Feature, Outcome, Request, Ruleset, ServerIdentity};
 use std::time::Duration;
 use taken_out::TakenOut;
@@ -119,6 +119,24 @@ impl Session {
     pub fn bars(&self, rules: &Ruleset, now: Now) -> Option<String> {
         let bar = self.bar(rules, now).filter(|bar| bar.outcome() == Outcome::Refused)?;
         Some(refusal::not_started(&bar, self.server_name(rules)))
+    }
+
+    /// Why this must not be said to the server in the client's name, though the client did not say it just
+    /// now, if it must not be.
+    #[must_use]
+    pub fn objects_to(&self, message: Vec<u8>, rules: &Ruleset, now: Now) -> Option<String> {
+        let message = match Message::parse(message) {
+            Ok(message) => message,
+            Err(why) => return Some(why.to_string()),
+        };
+        let (Kind::Request { method, .. } | Kind::Notification { method }) = message.kind() else {
+            return None;
+        };
+        let decision = match message.subject() {
+            Subject::Resource { uri } => Some(self.decide(Feature::Resource, uri, None, rules, now)),
+            _ => self.objection(&message, method, rules, now),
+        };
+        Some(decision.filter(|decision| decision.outcome() == Outcome::Refused)?.reason)
     }
 
     /// Was the server not started, and do these rules let it be? A client that starts us anew gets it.

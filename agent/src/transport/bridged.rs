@@ -3,9 +3,11 @@
 //!
 //! Once both ends are known to speak of the same era, messages pass by unread.
 
+use crate::transport::clearance::Clearance;
+use crate::transport::outgoing::asked_by;
 use crate::transport::{Arrival, Came};
 use mcp::bridge::{Bridge, Step};
-use mcp::{Id, Line, Payload};
+use mcp::{Id, Line, Payload, reply};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -31,15 +33,29 @@ struct Shared {
     /// Both ends speak of the same era, and nothing of ours is left to be sent.
     agreed: Cell<bool>,
     to: Mutex<super::Outlet>,
-    for_server: RefCell<VecDeque<Vec<u8>>>,
+    for_server: RefCell<VecDeque<ForServer>>,
     for_client: RefCell<VecDeque<Arrival>>,
     /// Something was put into one of both.
     came: Notify,
     closed: Cell<bool>,
+    clearance: Clearance,
 }
 
+/// A message for the server.
+struct ForServer {
+    message: Vec<u8>,
+    /// The bridge says it, not the client: policy is asked first.
+    own: bool,
+}
+
+/// Policy does not let the bridge say something, as the server's answer to it.
+const NOT_SAID: i64 = -32003;
+
 /// Puts the bridge over both ends of a server.
-pub fn over((outlet, inlet): (super::Outlet, super::Inlet)) -> (super::Outlet, super::Inlet) {
+pub fn over(
+    (outlet, inlet): (super::Outlet, super::Inlet),
+    clearance: Clearance,
+) -> (super::Outlet, super::Inlet) {
     // It answers every client in its own era.
     if matches!(outlet, super::Outlet::Absent(_)) {
         return (outlet, inlet);
@@ -52,6 +68,7 @@ pub fn over((outlet, inlet): (super::Outlet, super::Inlet)) -> (super::Outlet, s
         for_client: RefCell::default(),
         came: Notify::new(),
         closed: Cell::new(false),
+        clearance,
     });
     let inlet = Inlet { shared: Rc::clone(&shared), from: Box::new(inlet), telling: None };
     (super::Outlet::Bridged(Outlet(shared)), super::Inlet::Bridged(Box::new(inlet)))
@@ -145,7 +162,8 @@ impl Shared {
     fn put(&self, steps: Vec<Step>, came: Option<&Came>) {
         for step in steps {
             match step {
-                Step::ToServer(message) => self.for_server.borrow_mut().push_back(message),
+                Step::ToServer(message) => self.queue(message, false),
+                Step::AskServer(message) => self.queue(message, true),
                 Step::ToClient { line, with } => {
                     self.for_client.borrow_mut().push_back(arrival(line, with, came));
                 }
@@ -155,17 +173,35 @@ impl Shared {
         self.came.notify_one();
     }
 
+    fn queue(&self, message: Vec<u8>, own: bool) {
+        self.for_server.borrow_mut().push_back(ForServer { message, own });
+    }
+
     /// Sends what is there for the server, in order.
     async fn tell_server(&self) {
         let mut to = self.to.lock().await;
         loop {
-            let Some(message) = self.for_server.borrow_mut().pop_front() else { break };
+            let Some(ForServer { message, own }) = self.for_server.borrow_mut().pop_front() else { break };
+            if own && !self.clearance.lets_say(&message).await {
+                self.refuse(&message);
+                continue;
+            }
             Box::pin(to.send(message.into())).await;
         }
         if self.closed.get() {
             to.close();
         }
         self.settle();
+    }
+
+    /// The bridge hears that its own request was refused.
+    fn refuse(&self, request: &[u8]) {
+        for id in asked_by(request) {
+            let why = "policy does not let this be asked of the server";
+            let answer = Line::Whole(reply::error(Some(&id), NOT_SAID, why, None));
+            let steps = self.bridge.borrow_mut().server_says(answer, None);
+            self.put(steps, None);
+        }
     }
 
     fn settle(&self) {

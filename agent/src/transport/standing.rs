@@ -9,6 +9,7 @@ mod turns;
 
 pub use turns::Turn;
 
+use crate::transport::clearance::Clearance;
 use crate::transport::opening::Agreed;
 use crate::upstream::now_ms;
 use platform::files;
@@ -63,7 +64,7 @@ pub enum Way {
 
 /// Where a transport says how its server stands. Cheap to clone; one that writes nowhere is well.
 #[derive(Clone, Default)]
-pub struct Standing(Option<Arc<Written>>, Option<mpsc::UnboundedSender<Turn>>);
+pub struct Standing(Option<Arc<Written>>, Option<mpsc::UnboundedSender<Turn>>, Clearance);
 
 struct Written {
     path: PathBuf,
@@ -106,7 +107,19 @@ impl Standing {
                 due: AtomicBool::new(false),
             })),
             None,
+            Clearance::default(),
         )
+    }
+
+    /// Before it begins with the server anew, a transport asks here.
+    #[must_use]
+    pub fn cleared_by(mut self, clearance: Clearance) -> Self {
+        self.2 = clearance;
+        self
+    }
+
+    pub fn clearance(&self) -> &Clearance {
+        &self.2
     }
 
     /// Changes what is said; it is written when nobody waits for an answer.

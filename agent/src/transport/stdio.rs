@@ -104,27 +104,24 @@ pub fn start(
 }
 
 impl Outlet {
-    /// Sends one message. Where the server is dead, a request starts it again first.
-    pub async fn send(&mut self, message: Vec<u8>) {
-        self.life.hear(&message);
-        if self.life.is_down() {
-            return self.send_to_a_new_one(message).await;
-        }
-        self.write([message]).await;
-    }
-
-    /// Sends messages that are there together, by one write where that can be.
-    pub async fn send_all(&mut self, messages: Vec<Vec<u8>>) {
-        if self.life.is_down() || messages.len() == 1 {
-            for message in messages {
-                self.send(message).await;
+    /// Sends messages that are there together, by one write where that can be. Where the server is dead, a
+    /// request starts it again first.
+    pub async fn send(&mut self, messages: Vec<Vec<u8>>) {
+        if !self.life.is_down() {
+            for message in &messages {
+                self.life.hear(message);
             }
-            return;
+            return self.write(messages).await;
         }
-        for message in &messages {
-            self.life.hear(message);
+        // The first that asks something starts a server, which the others find.
+        for message in messages {
+            self.life.hear(&message);
+            if self.life.is_down() {
+                self.send_to_a_new_one(message).await;
+            } else {
+                self.write([message]).await;
+            }
         }
-        self.write(messages).await;
     }
 
     async fn write(&mut self, messages: impl IntoIterator<Item = Vec<u8>>) {

@@ -1,5 +1,6 @@
 //! The one server a guard stands in front of: a command line, or an address.
 
+use crate::transport::clearance::Clearance;
 use crate::transport::http::{BadHeaders, SecretHeaders};
 use crate::transport::standing::{self, Standing, Turn};
 use crate::transport::stdio::HEADERS_VARIABLE;
@@ -22,6 +23,7 @@ pub struct Target {
     way: Way,
     seen_in: Option<PathBuf>,
     turns: Option<mpsc::UnboundedSender<Turn>>,
+    clearance: Clearance,
     given: Given,
 }
 
@@ -80,7 +82,14 @@ impl Target {
             }
             (None, None, []) => return Err(UnknownTarget::Nothing),
         };
-        Ok(Self { identity, way, seen_in: None, turns: None, given: Given::default() })
+        Ok(Self {
+            identity,
+            way,
+            seen_in: None,
+            turns: None,
+            clearance: Clearance::default(),
+            given: Given::default(),
+        })
     }
 
     pub fn identity(&self) -> ServerIdentity {
@@ -97,6 +106,12 @@ impl Target {
     #[must_use]
     pub fn telling(self, turns: mpsc::UnboundedSender<Turn>) -> Self {
         Self { turns: Some(turns), ..self }
+    }
+
+    /// Whom its transport asks before it does or says something of its own accord.
+    #[must_use]
+    pub fn cleared_by(self, clearance: Clearance) -> Self {
+        Self { clearance, ..self }
     }
 
     #[must_use]
@@ -126,14 +141,15 @@ impl Target {
         let way = self.way.told();
         let standing =
             self.seen_in.map(|folder| Standing::in_folder(&folder, entry, self.identity.as_str(), way));
-        let standing = standing.unwrap_or_default().telling(self.turns);
+        let standing = standing.unwrap_or_default().telling(self.turns).cleared_by(self.clearance.clone());
         let Given { env, headers } = self.given;
         let headers = headers.unwrap_or_default();
-        bridged::over(match self.way {
+        let ends = match self.way {
             Way::Command(command) => start(command, env, &standing),
             Way::Http(url) => reached(http::dial(url, headers, standing)),
             Way::Sse(url) => reached(sse::dial(url, headers, standing)),
-        })
+        };
+        bridged::over(ends, self.clearance)
     }
 }
 

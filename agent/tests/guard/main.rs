@@ -12,6 +12,9 @@ mod commands;
 #[cfg(test)]
 mod definitions;
 #[cfg(test)]
+#[cfg(unix)]
+mod eras;
+#[cfg(test)]
 mod handover;
 mod local_server;
 #[cfg(test)]

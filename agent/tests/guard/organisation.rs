@@ -5,7 +5,8 @@ use crate::resident::Line;
 use crate::world::Organisation;
 use platform::ipc::Listener;
 use policy::Standing;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::path::PathBuf;
 
 impl Organisation {
     async fn new() -> Self {
@@ -14,9 +15,24 @@ impl Organisation {
 
     fn guard(&self) -> Guard {
         let server = misbehaving();
-        let mut guard = self.world.start(&["wrap", "--name", "entry", "--", server.to_str().unwrap()], &[]);
+        let heard = self.heard();
+        let env = [("MISBEHAVE_HEARD", heard.to_str().unwrap())];
+        let mut guard = self.world.start(&["wrap", "--name", "entry", "--", server.to_str().unwrap()], &env);
         guard.initialize();
         guard
+    }
+
+    fn heard(&self) -> PathBuf {
+        self.world.path().join("heard")
+    }
+
+    /// So many lines of this method, with this in them, some process of the server heard.
+    fn times_heard(&self, method: &str, part: &str) -> usize {
+        let text = std::fs::read_to_string(self.heard()).unwrap_or_default();
+        let is = |line: &&str| {
+            line.contains(part) && serde_json::from_str::<Value>(line).unwrap()["method"] == method
+        };
+        text.lines().filter(is).count()
     }
 }
 
@@ -134,6 +150,66 @@ async fn a_guard_whose_server_is_let_in_ends_so_that_the_client_starts_it_anew()
     resident.say(&json!({"policy-changed": {"version": 3}})).await;
     assert_eq!(guard.wait().code(), Some(0));
     assert_eq!(acme.guard().call(1, "echo", &json!({})).get("error"), None);
+}
+
+/// Lists are still asked for of a server that policy bars, but nobody starts it for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn attack_a_barred_server_that_died_is_started_again() {
+    let acme = Organisation::new().await;
+    acme.adopt(1, POLICY, &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.guard();
+    let mut resident = Line::accept(&mut listener).await;
+    guard.ask(1, "tools/list", &json!({}));
+    let lost = guard.call(2, "die", &json!({}));
+    assert!(message_of(&lost).contains("exit status: 3"), "{lost}");
+
+    let standing =
+        Standing { suspended_members: ["alice@acme.example".to_owned()].into(), ..Standing::default() };
+    acme.adopt(2, POLICY, &standing).await;
+    resident.say(&json!({"policy-changed": {"version": 2}})).await;
+    assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
+    let refused = guard.ask(3, "tools/list", &json!({}));
+    assert!(message_of(&refused).contains("\"member-suspended\""), "{refused}");
+    assert_eq!(acme.times_heard("initialize", ""), 1, "it was started again");
+
+    acme.adopt(3, POLICY, &Standing::default()).await;
+    resident.say(&json!({"policy-changed": {"version": 3}})).await;
+    assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
+    assert_eq!(guard.call(4, "echo", &json!({})).get("error"), None);
+    assert_eq!(acme.times_heard("initialize", ""), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn attack_a_new_process_is_told_again_what_policy_refuses_by_now() {
+    const DENIES: &str = r#"
+[[grants]]
+name = "no-levels"
+effect = "deny"
+roles = ["all"]
+servers = ["misbehaving"]
+methods = ["logging/setLevel"]
+resources = ["r:secret"]
+"#;
+    let acme = Organisation::new().await;
+    acme.adopt(1, POLICY, &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.guard();
+    let mut resident = Line::accept(&mut listener).await;
+    guard.ask(1, "tools/list", &json!({}));
+    guard.ask(2, "logging/setLevel", &json!({"level": "debug"}));
+    guard.ask(3, "resources/subscribe", &json!({"uri": "r:kept"}));
+    guard.ask(4, "resources/subscribe", &json!({"uri": "r:secret"}));
+    guard.call(5, "die", &json!({}));
+
+    acme.adopt(2, &format!("{}{DENIES}", without_echo()), &Standing::default()).await;
+    resident.say(&json!({"policy-changed": {"version": 2}})).await;
+    assert_eq!(guard.next()["method"], "notifications/tools/list_changed");
+    assert_eq!(guard.call(6, "recorded", &json!({}))["id"], 6);
+    assert_eq!(acme.times_heard("initialize", ""), 2);
+    let times = |method, part| acme.times_heard(method, part);
+    assert_eq!((times("resources/subscribe", "r:kept"), times("resources/subscribe", "r:secret")), (2, 1));
+    assert_eq!(times("logging/setLevel", ""), 1);
 }
 
 fn elsewhere() -> String {

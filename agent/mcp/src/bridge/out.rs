@@ -12,12 +12,12 @@ pub type Unguessable = fn() -> String;
 /// One thing to do, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// What the client said, in the server's words; or an answer.
     ToServer(Vec<u8>),
+    /// What the client did not say: a request in its name.
+    AskServer(Vec<u8>),
     /// `with` is the client's request that this goes with: that it answers, or on whose stream it comes.
-    ToClient {
-        line: Line,
-        with: Option<Id>,
-    },
+    ToClient { line: Line, with: Option<Id> },
 }
 
 /// Where the steps are collected.
@@ -58,7 +58,7 @@ impl Out {
     /// Asks the server something of our own; the id.
     pub(super) fn ask_server(&mut self, method: &str, params: &str) -> Id {
         let id = self.for_server();
-        self.tell_server(super::own::request(&id, method, params));
+        self.steps.push(Step::AskServer(super::own::request(&id, method, params)));
         id
     }
 

@@ -46,7 +46,7 @@ impl Ends {
     fn take(&mut self, steps: Vec<Step>) -> &mut Self {
         for step in steps {
             match step {
-                Step::ToServer(bytes) => self.server.push(read(&bytes)),
+                Step::ToServer(bytes) | Step::AskServer(bytes) => self.server.push(read(&bytes)),
                 Step::ToClient { line: Line::Whole(bytes), .. } => self.client.push(read(&bytes)),
                 Step::ToClient { line: Line::Read(message), .. } => self.client.push(read(message.bytes())),
                 Step::ToClient { line: Line::Oversize { .. }, .. } => self.client.push(json!("oversize")),

@@ -43,6 +43,11 @@ impl HttpSession {
             return Err(Failure::SessionLost { at: shown(&self.url) });
         };
         let not_renewed = |why: String| Failure::NotRenewed { at: shown(&self.url), why };
+        let clearance = self.standing.clearance();
+        if let Some(why) = clearance.bar().await {
+            return Err(not_renewed(why));
+        }
+        let replay = clearance.still(replay).await;
         let renewed = timeout(PATIENCE, self.begin_anew(replay, arrivals)).await;
         let renewed = renewed.map_err(|_| not_renewed("it did not answer in time".to_owned()))?;
         let agreed = renewed.map_err(|failure| match failure {

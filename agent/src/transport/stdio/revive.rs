@@ -83,7 +83,14 @@ impl Outlet {
     async fn revive(&mut self, begins: bool, message: Vec<u8>) -> Result<Successor, Unrevived> {
         loop {
             sleep(self.life.wait()).await;
-            let replay = self.life.begin().filter(|_| !begins);
+            let clearance = self.beginner.standing.clearance();
+            if let Some(why) = clearance.bar().await {
+                return Err(Unrevived::Now(why));
+            }
+            let replay = match self.life.begin().filter(|_| !begins) {
+                Some(replay) => Some(clearance.still(replay).await),
+                None => None,
+            };
             let Begun { mut stdin, mut running } = self.beginner.begin().map_err(|error| {
                 let name = self.beginner.name();
                 Unrevived::Now(format!("the server `{name}` ended, and cannot be started again: {error}"))

@@ -41,9 +41,9 @@ fn ends_of_one_era_hear_each_other_byte_for_byte_and_are_left_alone() {
             let said: Vec<&[u8]> = steps
                 .iter()
                 .map(|step| match step {
-                    Step::ToServer(bytes) | Step::ToClient { line: Line::Whole(bytes), .. } => {
-                        bytes.as_slice()
-                    }
+                    Step::ToServer(bytes)
+                    | Step::AskServer(bytes)
+                    | Step::ToClient { line: Line::Whole(bytes), .. } => bytes.as_slice(),
                     Step::ToClient { .. } => panic!("{step:?}"),
                 })
                 .collect();

@@ -173,7 +173,7 @@ proptest! {
                     let steps = ends.bridge.server_says(Line::Whole(line.clone().into_bytes()), None);
                     for step in steps {
                         let bytes = match step {
-                            Step::ToServer(bytes) | Step::ToClient { line: Line::Whole(bytes), .. } => bytes,
+                            Step::ToServer(bytes) | Step::AskServer(bytes) | Step::ToClient { line: Line::Whole(bytes), .. } => bytes,
                             Step::ToClient { .. } => continue,
                         };
                         prop_assert!(bytes == line.as_bytes() || crate::Message::parse(bytes.clone()).is_ok(), "{line}");
