@@ -45,8 +45,6 @@ pub fn main() -> ExitCode {
         }
     };
     match &cli.command {
-        // The guard logs to where its client looks.
-        Command::Wrap(_) => {}
         Command::Run(_) => logging::start(LevelFilter::INFO, cli.verbose),
         _ => logging::start(LevelFilter::WARN, cli.verbose),
     }

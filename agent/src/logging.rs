@@ -1,4 +1,4 @@
-//! Logs of everything but the guard: to stderr, as values. Arguments and secrets never come here.
+//! Logs: to stderr, as values, in one form for guard, door and resident. Arguments and secrets never come here.
 
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
