@@ -41,7 +41,6 @@ enum Unstartable {
 }
 
 pub fn run(args: WrapArgs, layout: Layout) -> ExitCode {
-    log_to_stderr();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&Unstartable::System(error)).into(),
@@ -59,20 +58,6 @@ pub fn run(args: WrapArgs, layout: Layout) -> ExitCode {
     // A thread may still sit in a read of our stdin; it ends with the process.
     runtime.shutdown_background();
     exit.into()
-}
-
-/// A client shows a server's stderr to the developer: failures only, and no colours.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PORTREEVE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    // Fails only if logs are set up already.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .without_time()
-        .try_init();
 }
 
 /// To the developer, as it stands: an editor finds `file:line:column` at a line's start.
@@ -105,7 +90,7 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let InForce { member, device, ruleset } = in_force;
     let mut client = LineReader::new(platform::stdio::input());
     let to_client = Mutex::new(LineWriter::new(platform::stdio::output()));
-    let ending = Guarded { member, device, entry, trial }
+    let ending = Guarded { member, device, entry, door: None, trial }
         .hold(
             Record { layout: &layout, signal: &signal, segment: Rc::clone(&segment), run },
             target,

@@ -70,7 +70,7 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Who somebody at the door is: the name of their credential.
+/// Who somebody at the door is: the name of their credential; none where nobody is asked for one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller(pub Rc<str>);
 
@@ -121,7 +121,7 @@ impl Admitted {
 
     /// Whose this is.
     pub fn caller(&self, shown: Option<&[u8]>) -> Option<Caller> {
-        let Self::Holders(holders) = self else { return Some(Caller("anybody".into())) };
+        let Self::Holders(holders) = self else { return Some(Caller("".into())) };
         let shown: [u8; 32] = Sha256::digest(shown?).into();
         holders.whose(&shown).or_else(|| {
             *holders.held.borrow_mut() = holders.newer.as_ref()?()?;

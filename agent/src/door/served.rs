@@ -76,7 +76,7 @@ impl Served {
     ) -> Result<(String, Rc<Conversation>), Refused> {
         self.make_room()?;
         let id = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let conversation = self.start(manner);
+        let conversation = self.start(manner, of);
         let session = Session { of: of.clone(), conversation: Rc::clone(&conversation) };
         self.sessions.borrow_mut().insert(id.clone(), session);
         Ok((id, conversation))
@@ -116,14 +116,15 @@ impl Served {
             return Ok(Rc::clone(conversation));
         }
         self.make_room()?;
-        let conversation = self.start(Manner::Shared);
+        let conversation = self.start(Manner::Shared, &sharing.of);
         self.shared.borrow_mut().insert(sharing, Rc::clone(&conversation));
         Ok(conversation)
     }
 
-    fn start(self: &Rc<Self>, manner: Manner) -> Rc<Conversation> {
+    fn start(self: &Rc<Self>, manner: Manner, of: &Caller) -> Rc<Conversation> {
         let (conversation, mut ear) = Conversation::new(manner);
         let (served, held) = (Rc::clone(self), Rc::clone(&conversation));
+        let door = Some(of.0.to_string()).filter(|name| !name.is_empty());
         tokio::task::spawn_local(async move {
             let run = Uuid::now_v7();
             let keeping = &served.keeping;
@@ -135,6 +136,7 @@ impl Served {
                 member: keeping.member.clone(),
                 device: keeping.device.clone(),
                 entry: served.entry.clone(),
+                door,
                 trial: keeping.trial.is_some(),
             };
             let record = Record {

@@ -133,6 +133,10 @@ async fn a_client_that_speaks_only_urls_is_governed_as_any_other() {
     });
     let refused = machine.run(&["explain"]).to_string();
     assert!(refused.contains("alice@acme.example") && refused.contains("\"talk\""), "{refused}");
+    let named = |record: &Value| record["kind"] == "call" && record["client"]["door"] == "desktop";
+    eventually("its calls name its credential", || {
+        logged(&machine).iter().filter(|it| named(it)).count() == 2
+    });
 
     // What nobody serves, and nobody else's session.
     assert_eq!(door.request("GET", "/../direct/mcp", &[], "").status, 404);

@@ -216,6 +216,7 @@ fn a_refused_call_is_answered_at_once_and_recorded() {
     let call = &world.records_of("call")[0];
     assert_eq!((&call["client"]["name"], &call["server"]["entry"]), (&json!("test"), &json!("entry")));
     assert_eq!((&call["decision"], &call["member"]), (&json!("refused"), &json!("you@localhost")));
+    assert_eq!(call["client"]["door"], "client", "the credential's name");
 }
 
 #[test]
