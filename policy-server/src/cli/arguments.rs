@@ -2,7 +2,7 @@
 
 mod values;
 
-use crate::store::records::{DECISIONS, KINDS};
+use crate::store::records::{DECISIONS, FATES, KINDS};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -172,8 +172,11 @@ pub enum Policy {
     Check { file: PathBuf },
     /// What a policy says to one call, and why.
     Explain(Box<Explain>),
-    /// Print the policy in force.
-    Show,
+    /// Print the policy in force, or a version of before.
+    Show {
+        /// One of `policy history`.
+        version: Option<u64>,
+    },
     /// Publish a policy file to every agent.
     Publish {
         file: PathBuf,
@@ -303,6 +306,18 @@ pub struct Filter {
     pub decision: Option<String>,
     #[arg(long, value_parser = KINDS)]
     pub kind: Option<String>,
+    /// The rule that decided.
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// Part of the client's name, or of that of its credential at an HTTP door.
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+    /// What became of calls: their outcomes.
+    #[arg(long, value_parser = FATES)]
+    pub fate: Option<String>,
+    /// Why a message was not taken: door-credential, header-mismatch, …
+    #[arg(long)]
+    pub code: Option<String>,
     /// RFC 3339 (2026-11-20T08:00:00Z), or how long ago: 15m, 24h, 7d.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub since: Option<i64>,
@@ -382,6 +397,7 @@ mod tests {
         for (line, listed) in [
             ("s records search --decision would-refused", "would-refuse"),
             ("s records export --kind bogus", "outcome"),
+            ("s records search --fate gone", "tool-error"),
             ("s alerts list --state opne", "acknowledged"),
             ("s policy publish p.toml --note=", "say why"),
         ] {

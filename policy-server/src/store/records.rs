@@ -10,7 +10,7 @@ pub use approvals::Approval;
 pub use chained::Chain;
 pub use intake::{ChainHead, NewRecord};
 pub use runs::Run;
-pub use search::{DECISIONS, KINDS, RecordCursor, RecordFilter, RecordPage};
+pub use search::{DECISIONS, FATES, KINDS, RecordCursor, RecordFilter, RecordPage};
 
 use super::StoreError;
 use serde::Deserialize;

@@ -92,6 +92,10 @@ async fn publishing_the_text_in_force_is_done_and_makes_no_version() {
     let (text, _) = said(&run(folder.path(), "policy show"));
     let file = folder.path().join("same.toml");
     std::fs::write(&file, text).unwrap();
+    let (first, _) = said(&run(folder.path(), "policy show 1"));
+    assert!(first.contains("[defaults]"), "{first}");
+    let unborn = run(folder.path(), "policy show 99");
+    assert!(!unborn.status.success() && said(&unborn).1.contains("99"), "{}", said(&unborn).1);
     let same = run(folder.path(), &format!("policy publish {} --note again", file.display()));
     assert_eq!(same.status.code(), Some(0), "{}", said(&same).1);
     assert!(said(&same).0.starts_with("Nothing changed"), "{}", said(&same).0);

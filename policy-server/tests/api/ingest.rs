@@ -216,6 +216,41 @@ async fn search_pages_through_everything_once_and_filters_hold() {
 }
 
 #[tokio::test]
+async fn search_finds_what_decided_who_asked_and_what_became_of_it() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await).with(3);
+    let mut push = |more: Value| {
+        let mut line: Value = serde_json::from_str(&log.lines[0]).unwrap();
+        line["id"] = json!(Uuid::now_v7());
+        line["seq"] = json!(log.lines.len() + 1);
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        log.push_line(line.to_string());
+    };
+    push(json!({"kind": "outcome", "fate": "lost", "duration_us": 1, "bytes": 0, "rule": null}));
+    push(
+        json!({"kind": "malformed", "code": "door-host", "message": "x", "from_client": true, "rule": null}),
+    );
+    push(json!({"client": {"name": "bot", "version": "1", "door": "desktop"}, "rule": "no-writes"}));
+    send(&organisation, &log, log.batch(1, 6)).await.expect(200);
+    for (filter, expected) in [
+        ("rule=read-files", 3),
+        ("rule=read", 0),
+        ("rule=no-writes", 1),
+        ("client=claude", 5),
+        ("client=desk", 1),
+        ("client=%25", 0),
+        ("fate=lost", 1),
+        ("fate=ok", 0),
+        ("code=door-host", 1),
+        ("code=door-host&client=bot", 0),
+    ] {
+        let page = organisation.get(&format!("/v1/admin/records?{filter}")).await;
+        assert_eq!(page["records"].as_array().unwrap().len(), expected, "{filter}");
+    }
+    organisation.admin(Method::GET, "/v1/admin/records?fate=gone", json!(null)).await.expect(400);
+}
+
+#[tokio::test]
 async fn export_gives_the_bytes_that_came_in() {
     let organisation = Organisation::found().await;
     let mut log = Log::of(&organisation.device("ada@acme.example").await).with(700);

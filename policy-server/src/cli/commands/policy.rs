@@ -17,12 +17,16 @@ pub async fn run(policy: Policy, server: &Connection, out: Out) -> Result<(), Cl
         ("NOTE", |policy| text(policy, "note")),
     ];
     match policy {
-        Policy::Show => {
-            let current = server.get("/v1/admin/policy").await?.value()?;
+        Policy::Show { version } => {
+            let path = version.map_or_else(
+                || "/v1/admin/policy".to_owned(),
+                |version| format!("/v1/admin/policy/versions/{version}"),
+            );
+            let shown = server.get(&path).await?.value()?;
             if out.for_programs {
-                Ok(out.json(&current)?)
+                Ok(out.json(&shown)?)
             } else {
-                Ok(out.bytes(text(&current, "text").as_bytes())?)
+                Ok(out.bytes(text(&shown, "text").as_bytes())?)
             }
         }
         Policy::History => {

@@ -43,12 +43,15 @@ async fn search(path: &str, server: &Connection, out: Out) -> Result<(), CliErro
     const COLUMNS: &[Column] = &[
         ("TIME", |record| when(record, "time_ms")),
         ("MEMBER", |record| text(record, "member")),
+        ("CLIENT", client),
         ("KIND", kind),
         ("METHOD", |record| text(record, "method")),
         ("SERVER", |record| shortened(&text(&record["server"], "identity"), 48)),
         ("TOOL", |record| text(record, "tool")),
         ("DECISION", |record| text(record, "decision")),
         ("RULE", |record| text(record, "rule")),
+        // What became of a call, or why a message was not taken.
+        ("RESULT", |record| text(record, "fate") + &text(record, "code")),
     ];
     let found = server.get(path).await?;
     if out.for_programs {
@@ -61,6 +64,12 @@ async fn search(path: &str, server: &Connection, out: Out) -> Result<(), CliErro
         Some(next) => Ok(out.line(&format!("There are more: --after {next}"))?),
         None => Ok(()),
     }
+}
+
+/// The program, and at an HTTP door the name of its credential.
+fn client(record: &Value) -> String {
+    let (name, door) = (text(&record["client"], "name"), text(&record["client"], "door"));
+    if door.is_empty() { name } else { format!("{name} ({door})").trim_start().to_owned() }
 }
 
 /// Of a definition, also what happened to it: an approval is no sighting.
@@ -81,6 +90,10 @@ fn query(filter: &Filter) -> String {
         text("tool", &filter.tool),
         text("decision", &filter.decision),
         text("kind", &filter.kind),
+        text("rule", &filter.rule),
+        text("client", &filter.client),
+        text("fate", &filter.fate),
+        text("code", &filter.code),
         text("text", &filter.text),
         time("since", filter.since),
         time("until", filter.until),
@@ -92,6 +105,18 @@ fn query(filter: &Filter) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_client_at_a_door_is_told_with_its_credentials_name() {
+        for (record, said) in [
+            (json!({"client": {"name": "claude-code", "version": "2"}}), "claude-code"),
+            (json!({"client": {"name": "bot", "door": "desktop"}}), "bot (desktop)"),
+            (json!({"client": {"name": "", "door": "desktop"}}), "(desktop)"),
+            (json!({}), ""),
+        ] {
+            assert_eq!(client(&record), said);
+        }
+    }
 
     #[test]
     fn an_approval_is_told_from_a_sighting() {

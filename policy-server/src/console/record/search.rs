@@ -22,8 +22,12 @@ pub struct Search {
     pub server: String,
     pub tool: String,
     pub decision: String,
-    /// Empty: calls. `any`: everything.
+    /// Empty: calls, or what has a fate or a code where one is asked for. `any`: everything.
     pub kind: String,
+    pub rule: String,
+    pub client: String,
+    pub fate: String,
+    pub code: String,
     pub since: String,
     pub until: String,
     pub text: String,
@@ -38,6 +42,7 @@ struct RecordPage {
     search: Search,
     decisions: Vec<Choice>,
     kinds: Vec<Choice>,
+    fates: Vec<Choice>,
     rows: Vec<EntryRow>,
     searching: bool,
     newest_link: Option<String>,
@@ -49,6 +54,14 @@ struct RecordPage {
 
 const DECISIONS: [(&str, &str); 4] =
     [("", "any"), ("allowed", "allowed"), ("refused", "refused"), ("would-refuse", "would be refused")];
+const FATES: [(&str, &str); 6] = [
+    ("", "any"),
+    ("ok", "ok"),
+    ("tool-error", "tool error"),
+    ("error", "error"),
+    ("cancelled", "cancelled"),
+    ("lost", "lost"),
+];
 const KINDS: [(&str, &str); 10] = [
     ("", "calls"),
     ("any", "everything"),
@@ -77,6 +90,7 @@ pub async fn show(visit: Visit, Asked(search): Asked<Search>) -> Result<Response
         rows: rows(&visit, &Names::new(&devices), found.records).await?,
         decisions: choices(&DECISIONS, &search.decision),
         kinds: choices(&KINDS, if search.kind == "call" { "" } else { &search.kind }),
+        fates: choices(&FATES, &search.fate),
         searching: search != Search::default(),
         newest_link: (!search.after.is_empty()).then(|| search.link("/record", &[("after", "")])),
         older: found.next.map(|next| search.link("/record", &[("after", &next.to_string())])),
@@ -97,6 +111,8 @@ impl Search {
     ) -> Result<RecordFilter, String> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let kind = match self.kind.as_str() {
+            "" if !self.fate.is_empty() => Some("outcome".to_owned()),
+            "" if !self.code.trim().is_empty() => Some("malformed".to_owned()),
             "" => Some("call".to_owned()),
             "any" => None,
             kind => Some(kind.to_owned()),
@@ -115,6 +131,10 @@ impl Search {
             tool: given(&self.tool),
             decision: given(&self.decision),
             kind,
+            rule: given(&self.rule),
+            client: given(&self.client),
+            fate: given(&self.fate),
+            code: given(&self.code),
             since: moment::parse(&self.since, now_ms)?,
             until: moment::parse(&self.until, now_ms)?,
             text: given(&self.text),
@@ -136,6 +156,10 @@ impl Search {
             ("tool", &self.tool),
             ("decision", &self.decision),
             ("kind", &self.kind),
+            ("rule", &self.rule),
+            ("client", &self.client),
+            ("fate", &self.fate),
+            ("code", &self.code),
             ("since", &self.since),
             ("until", &self.until),
             ("text", &self.text),
@@ -160,6 +184,10 @@ fn export_link(filter: &RecordFilter, format: &str) -> String {
         ("tool", &filter.tool),
         ("decision", &filter.decision),
         ("kind", &filter.kind),
+        ("rule", &filter.rule),
+        ("client", &filter.client),
+        ("fate", &filter.fate),
+        ("code", &filter.code),
         ("since", &since),
         ("until", &until),
         ("text", &filter.text),
@@ -193,6 +221,9 @@ mod tests {
     fn a_form_left_alone_looks_for_calls() {
         let filter = Search::default().filter(&[], 0).unwrap();
         assert_eq!(filter, RecordFilter { kind: Some("call".into()), ..RecordFilter::default() });
+        let kind = |search: Search| search.filter(&[], 0).unwrap().kind.unwrap();
+        assert_eq!(kind(Search { fate: "lost".into(), ..Search::default() }), "outcome", "calls have none");
+        assert_eq!(kind(Search { code: "door-host".into(), ..Search::default() }), "malformed");
         assert!(Search { since: "soon".into(), ..Search::default() }.filter(&[], 0).is_err());
         let typo = Search { decision: "would-refused".into(), ..Search::default() };
         assert!(typo.filter(&[], 0).unwrap_err().contains("allowed, refused, would-refuse"));

@@ -28,7 +28,8 @@ impl Store {
             "SELECT json_extract(json, '$.event') AS event, json_extract(json, '$.digest') AS digest, time_ms
              FROM records
              WHERE device = $1 AND server = $2
-                 AND kind = 'definition' AND json_extract(json, '$.event') IN ('approved', 'forgotten')
+                 AND kind = 'definition'
+                 AND CASE WHEN json_valid(json) THEN json_extract(json, '$.event') END IN ('approved', 'forgotten')
                  AND n < (SELECT MIN(n) FROM records WHERE id = $3)
                  AND json_extract(json, '$.part') = $4
                  AND COALESCE(tool, json_extract(json, '$.name'), '') = $5

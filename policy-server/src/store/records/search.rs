@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 /// What a filter may ask for.
 pub const DECISIONS: [&str; 3] = ["allowed", "refused", "would-refuse"];
+pub const FATES: [&str; 5] = ["ok", "tool-error", "error", "cancelled", "lost"];
 pub const KINDS: [&str; 9] =
     ["started", "stopped", "call", "outcome", "listed", "malformed", "definition", "redacted", "restart"];
 
@@ -33,6 +34,15 @@ pub struct RecordFilter {
     /// `started`, `stopped`, `call`, `outcome`, `listed`, `malformed`, `definition`, `redacted`, `restart`.
     #[serde(deserialize_with = "a_kind")]
     pub kind: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// Part of the client's name, or of that of its credential at an HTTP door.
+    pub client: Option<String>,
+    /// What became of a call: `ok`, `tool-error`, `error`, `cancelled` or `lost` (of an `outcome`).
+    #[serde(deserialize_with = "a_fate")]
+    pub fate: Option<String>,
+    /// Why a message was not taken, as a `malformed` record says it: `door-credential`.
+    pub code: Option<String>,
     /// Unix time in milliseconds, inclusive.
     pub since: Option<i64>,
     /// Unix time in milliseconds, exclusive.
@@ -48,6 +58,7 @@ impl RecordFilter {
     pub fn check(self) -> Result<Self, String> {
         known("decision", self.decision.as_deref(), &DECISIONS)?;
         known("kind", self.kind.as_deref(), &KINDS)?;
+        known("fate", self.fate.as_deref(), &FATES)?;
         Ok(self)
     }
 }
@@ -70,6 +81,12 @@ fn a_decision<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::E
 fn a_kind<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let asked = Option::<String>::deserialize(from)?;
     known("kind", asked.as_deref(), &KINDS).map_err(D::Error::custom)?;
+    Ok(asked)
+}
+
+fn a_fate<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let asked = Option::<String>::deserialize(from)?;
+    known("fate", asked.as_deref(), &FATES).map_err(D::Error::custom)?;
     Ok(asked)
 }
 
@@ -241,10 +258,21 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &RecordFilter) {
         like(query, "server", part.clone());
         for name in ["catalogue", "entry"] {
             query.push(" OR ");
-            // What was altered on the disk may be no JSON any more, and must not end the search.
-            let name = format!("CASE WHEN json_valid(json) THEN json_extract(json, '$.server.{name}') END");
-            like(query, &name, part.clone());
+            like(query, &member_of_json(&format!("server.{name}")), part.clone());
         }
+        query.push(")");
+    }
+    for (name, wanted) in [("rule", &filter.rule), ("fate", &filter.fate), ("code", &filter.code)] {
+        if let Some(wanted) = given(wanted) {
+            query.push(format!(" AND {} = ", member_of_json(name))).push_bind(wanted);
+        }
+    }
+    if let Some(client) = given(&filter.client) {
+        let part = format!("%{}%", escape_like(&client));
+        query.push(" AND (");
+        like(query, &member_of_json("client.name"), part.clone());
+        query.push(" OR ");
+        like(query, &member_of_json("client.door"), part);
         query.push(")");
     }
     if let Some(text) = given(&filter.text) {
@@ -257,6 +285,11 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &RecordFilter) {
     if let Some(until) = filter.until {
         query.push(" AND time_ms < ").push_bind(until);
     }
+}
+
+/// What was altered on the disk may be no JSON any more, and must not end the search.
+fn member_of_json(path: &str) -> String {
+    format!("CASE WHEN json_valid(json) THEN json_extract(json, '$.{path}') END")
 }
 
 fn like(query: &mut QueryBuilder<Sqlite>, what: &str, pattern: String) {
