@@ -36,9 +36,17 @@ pub(crate) fn masked_text(text: &str) -> String {
 
 /// A name or a sentence, for the record: masked, and so many bytes of it at most.
 pub(crate) fn masked_name(name: &str, most: usize) -> String {
+    if name.len() <= most && is_words(name) {
+        return name.to_owned();
+    }
     // What is cut off must not be what makes a secret known.
     let masked = mask_text(shorten(name, 4 * most));
     if masked.len() > most { shorten(&masked, most) } else { masked }
+}
+
+/// Small letters alone, as most names are: no issuer's tokens look like that.
+fn is_words(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-' | b'/' | b'.'))
 }
 
 /// Does this already stand for a secret, ours or policy's?

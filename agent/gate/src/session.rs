@@ -29,7 +29,7 @@ use crate::secrets;
 pub use definitions::Definitions;
 use lists::Shown;
 use mcp::{Changes, Kind, Message, Subject};
-use policy::{Decision, Feature, Outcome, Request, Ruleset, ServerIdentity};
+use policy::{Decision, Feature, Outcome, Request, Ruleset, ServerIdentity, Verdict};
 use std::time::Duration;
 use taken_out::TakenOut;
 use tasks::Tasks;
@@ -236,8 +236,9 @@ impl Session {
         now: Now,
     ) -> Decision {
         let decision = rules.decide(&self.question(feature, name, arguments, now));
-        // A reason may quote the name.
-        if feature == Feature::Resource || secrets::shapes_in(name).next().is_some() {
+        // The reason of a refusal may quote the name.
+        let is_quoted = decision.verdict == Verdict::Refuse && secrets::shapes_in(name).next().is_some();
+        if feature == Feature::Resource || is_quoted {
             return Decision { reason: secrets::masked_text(&decision.reason), ..decision };
         }
         decision

@@ -117,7 +117,7 @@ impl Outlet {
         for message in messages {
             self.life.hear(&message);
             if self.life.is_down() {
-                self.send_to_a_new_one(message).await;
+                Box::pin(self.send_to_a_new_one(message)).await;
             } else {
                 self.write([message]).await;
             }

@@ -204,10 +204,9 @@ pub(super) fn under<'t>(member: &str, part: Part, beside: impl Fn(&str) -> Optio
     match member {
         _ if part == Part::Definitions && DEFINITIONS.contains(&member) => Under::Untouched,
         _ if part.is_identity(member, beside) => Under::Identity,
-        "arguments" | "structuredContent" | "metadata" | "input" | "experimental" => Under::Data,
-        "content" => Under::DataOrContent,
         "data" if part == Part::Inner => Under::DataOrMedia,
-        "data" => Under::Data,
+        "arguments" | "structuredContent" | "metadata" | "input" | "experimental" | "data" => Under::Data,
+        "content" => Under::DataOrContent,
         "inputRequests" | "inputResponses" => Under::Named,
         "blob" => Under::Blob,
         "requestedSchema" | "tools" => Under::Schema,

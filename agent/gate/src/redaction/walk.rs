@@ -126,7 +126,7 @@ impl<'r, 't> Walk<'r, 't> {
                     self.member(&key, reached, taken)?;
                 }
                 Zone::Message(part) => match key.as_ref() {
-                    "jsonrpc" | "id" | "method" => self.pass(),
+                    "jsonrpc" | "id" | "method" => drop(self.scanner.value()),
                     "params" | "result" | "error" => self.value(&Zone::Protocol(0, *part), None)?,
                     _ => self.foreign(name, &key)?,
                 },
@@ -184,20 +184,21 @@ impl<'r, 't> Walk<'r, 't> {
         whole: &Scanner<'t>,
         depth: u8,
     ) -> Result<(), Blocked> {
+        if self.is_left(under, whole) {
+            self.scanner.value();
+            return Ok(());
+        }
         let data = || Zone::data(self.texts.rules);
         let zone = match under {
             Under::Foreign => return self.foreign(name, key),
             Under::Word => return self.word(&data()),
-            Under::Untouched => return Ok(self.pass()),
-            Under::Identity if !matches!(self.scanner.peek(), b'{' | b'[') => return Ok(self.pass()),
-            Under::DataOrMedia if self.is_media(whole) => return Ok(self.pass()),
             Under::Blob if self.scanner.peek() == b'"' => {
                 let at = self.scanner.string();
                 let found = self.texts.look_into_blob(&decoded(&self.text[at.clone()]))?;
                 return self.replace(at, found);
             }
             Under::DataOrContent if !self.is_content(whole) => data(),
-            Under::Identity | Under::Data | Under::DataOrMedia => data(),
+            Under::Identity | Under::Untouched | Under::Data | Under::DataOrMedia => data(),
             Under::Named => Zone::Named(depth + 1),
             Under::Schema => Zone::Schema,
             Under::Meta => Zone::Meta(depth + 1),
@@ -207,9 +208,14 @@ impl<'r, 't> Walk<'r, 't> {
         self.value(&zone, None)
     }
 
-    /// What comes next is not looked at.
-    fn pass(&mut self) {
-        self.scanner.value();
+    /// Is what comes next not looked at?
+    fn is_left(&mut self, under: Under, whole: &Scanner<'t>) -> bool {
+        match under {
+            Under::Untouched => true,
+            Under::Identity => !matches!(self.scanner.peek(), b'{' | b'['),
+            Under::DataOrMedia => self.is_media(whole),
+            _ => false,
+        }
     }
 
     /// Does `content` hold blocks, or one that says its type?

@@ -48,16 +48,12 @@ impl Session {
     /// Everything else: passes unless the server may not be used any more, or a rule names the method. It is
     /// on record unless it is plain.
     pub(super) fn judge_method(&mut self, message: Message, ask: &Ask<'_>, waiting: Waiting) -> Judged {
-        match self.decide_by_method(&message, &ask.method, ask.rules, ask.now) {
-            Some(decision) => {
-                let params = recorded_params(&message);
-                self.enter(message, ask, None, params, &decision, waiting)
-            }
-            None => {
-                self.open(ask, waiting, refusal::naming(&ask.method, None), None);
-                Judged::pass(Release::ToServer(message.into()))
-            }
+        if let Some(decision) = self.decide_by_method(&message, &ask.method, ask.rules, ask.now) {
+            let params = recorded_params(&message);
+            return self.enter(message, ask, None, params, &decision, waiting);
         }
+        self.open(ask, waiting, refusal::naming(&ask.method, None), None);
+        Judged::pass(Release::ToServer(message.into()))
     }
 
     /// What policy says of a request that is judged by its method alone; `None` where it passes without

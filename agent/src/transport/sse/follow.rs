@@ -77,6 +77,10 @@ impl Stream {
 
     async fn read(&self, reached: &mut Reached) -> Result<(), Failure> {
         let url = &self.poster.url;
+        let goes_on = self.opening().replay().is_some();
+        if goes_on && let Some(why) = self.standing.clearance().bar().await {
+            return Err(Failure::NotRenewed { at: shown(url), why });
+        }
         let request = self.poster.client.get(url.clone());
         let request = request.header(ACCEPT, "text/event-stream").header(ACCEPT_ENCODING, "identity");
         let response = request.send().await.map_err(|error| Failure::of_request(url, error))?;
@@ -136,6 +140,7 @@ impl Stream {
         if let Some(how) = replay.agreed.differs(&new) {
             return Err(another(how));
         }
+        let replay = self.standing.clearance().still(replay).await;
         let requests = replay.requests.into_iter();
         let words = replay.initialized.into_iter().map(|initialized| (None, initialized));
         for (id, message) in words.chain(requests.map(|(id, request)| (Some(id), request))) {
