@@ -48,6 +48,19 @@ pub struct Served {
     shared: RefCell<HashMap<Sharing, Rc<Conversation>>>,
 }
 
+/// However its task ends, a conversation is over then: nobody waits for it in vain.
+struct Over {
+    served: Rc<Served>,
+    conversation: Rc<Conversation>,
+}
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.conversation.close();
+        self.served.forget(&self.conversation);
+    }
+}
+
 struct Session {
     of: Caller,
     conversation: Rc<Conversation>,
@@ -126,6 +139,7 @@ impl Served {
         let (served, held) = (Rc::clone(self), Rc::clone(&conversation));
         let door = Some(of.0.to_string()).filter(|name| !name.is_empty());
         tokio::task::spawn_local(async move {
+            let _over = Over { served: Rc::clone(&served), conversation: Rc::clone(&held) };
             let run = Uuid::now_v7();
             let keeping = &served.keeping;
             let own = || Rc::new(Segment::of(&keeping.layout, run));
@@ -154,13 +168,12 @@ impl Served {
                 }
             };
             let first = Rc::clone(&first);
-            let ending = guarded.hold(record, served.target.clone(), first, &mut rules, ends, ended).await;
+            let holding = guarded.hold(record, served.target.clone(), first, &mut rules, ends, ended);
+            let ending = Box::pin(holding).await;
             tracing::debug!(?ending, entry = served.entry, "a conversation ended");
             if keeping.trial.is_none() {
                 segment.close();
             }
-            held.close();
-            served.forget(&held);
         });
         conversation
     }
@@ -175,7 +188,7 @@ impl Served {
         let mut rules = rules.clone();
         let barred = |rules: &Ruleset| asks.bars(rules, now()).is_some();
         if barred(first) || rules.wait_for(|rules| barred(rules)).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
