@@ -1,7 +1,11 @@
 //! A remote server that forgets, restarts, or breaks off: what the client notices of it.
 
 use crate::client::{Guard, POLICY, World, eventually, message_of, text_of};
+use crate::resident::Line;
 use crate::web::{Asked, Said, Web, read};
+use crate::world::Organisation;
+use platform::ipc::Listener;
+use policy::Standing;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -222,6 +226,55 @@ fn a_new_session_hears_the_log_level_and_the_subscriptions_again() {
         .map(|asked| asked.json()["params"]["uri"].clone())
         .collect();
     assert_eq!(subscribed, ["r:kept"]);
+}
+
+/// What the server forgot it is told again only where policy still allows it, and nothing where policy bars it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn attack_a_new_session_is_begun_or_told_what_policy_refuses_by_now() {
+    let sessions = Arc::default();
+    let web = serve(&sessions);
+    let host = web.url.trim_start_matches("http://").trim_end_matches("/mcp");
+    let all = POLICY.replace("127.0.0.1:9", host);
+    let denies = "[[grants]]\nname = \"no-levels\"\neffect = \"deny\"\nroles = [\"all\"]\nservers = [\"web\"]\nmethods = [\"logging/setLevel\"]\nresources = [\"r:secret\"]\n";
+    let acme = Organisation::of(World::new()).await;
+    acme.adopt(1, &all, &Standing::default()).await;
+    let mut listener = Listener::bind(&acme.layout).unwrap();
+    let mut guard = acme.world.start(&["wrap", "--name", "entry", "--http", &web.url], &[]);
+    guard.initialize();
+    let mut resident = Line::accept(&mut listener).await;
+    guard.ask(1, "logging/setLevel", &json!({"level": "debug"}));
+    guard.ask(2, "resources/subscribe", &json!({"uri": "r:kept"}));
+    guard.ask(3, "resources/subscribe", &json!({"uri": "r:secret"}));
+
+    let fewer = format!("{}\n{denies}", all.replace("\"echo\", \"die\"", "\"die\""));
+    acme.adopt(2, &fewer, &Standing::default()).await;
+    resident.say(&json!({"policy-changed": {"version": 2}})).await;
+    refused_by(&mut guard, "default");
+    restart(&sessions);
+    assert_eq!(text_of(&guard.call(5, "recorded", &json!({}))), "s-2");
+    assert_eq!(web.posted("logging/setLevel").len(), 1);
+    let subscribed: Vec<_> =
+        web.posted("resources/subscribe").iter().map(|asked| asked.json()["params"]["uri"].clone()).collect();
+    assert_eq!(subscribed, ["r:kept", "r:secret", "r:kept"]);
+
+    let gone =
+        Standing { suspended_members: ["alice@acme.example".to_owned()].into(), ..Standing::default() };
+    acme.adopt(3, &fewer, &gone).await;
+    resident.say(&json!({"policy-changed": {"version": 3}})).await;
+    refused_by(&mut guard, "member-suspended");
+    restart(&sessions);
+    let refused = guard.ask(6, "tools/list", &json!({}));
+    assert!(message_of(&refused).contains("\"member-suspended\""), "{refused}");
+    assert_eq!(web.posted("initialize").len(), 2);
+}
+
+/// Waits until policy has it that way.
+fn refused_by(guard: &mut Guard, rule: &str) {
+    let mut id = 1000;
+    eventually("the new policy is in force", || {
+        id += 1;
+        guard.call(id, "echo", &json!({}))["error"]["data"]["portreeve"]["rule"] == rule
+    });
 }
 
 #[test]

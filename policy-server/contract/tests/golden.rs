@@ -217,6 +217,22 @@ fn a_call_through_a_door_names_the_credential_of_its_client() {
 }
 
 #[test]
+fn what_was_said_beyond_and_what_was_let_through_stand_in_the_view() {
+    let mut said = call(Outcome::Allowed);
+    if let What::Call { beyond, .. } = &mut said {
+        *beyond = Some(RawValue::from_string(r#"{"_meta":{"x":1}}"#.to_owned()).unwrap());
+    }
+    assert_eq!(activity(&record(said), None)["unmapped"]["beyond"], serde_json::json!({"_meta": {"x": 1}}));
+    let line = r#"{"id":"01934567-89ab-7cde-8f01-23456789abcd","time_ms":1,"run":"01934567-0000-7000-8000-000000000001","seq":5,"member":"","device":"","server":{"identity":"npm:x"},"kind":"definition","part":"tool","tool":"t","event":"changed","digest":"sha256:1","held":true,"let_through":true,"policy_version":1}"#;
+    let view = activity(&serde_json::from_str::<Record>(line).unwrap(), None);
+    assert_eq!(
+        (&view["disposition"], &view["status_code"]),
+        (&serde_json::json!("Alert"), &serde_json::json!("would-be-held"))
+    );
+    assert!(view["message"].as_str().unwrap().contains("let through"), "{view}");
+}
+
+#[test]
 fn an_attestation_covers_everything_but_its_own_fingerprint() {
     let place = place(None);
     let fingerprint = |record: &Record, place| {

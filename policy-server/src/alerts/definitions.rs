@@ -14,7 +14,7 @@ use time::macros::format_description;
 /// The difference and the signs, as long as somebody reads.
 const DETAIL: usize = 8 * 1024;
 const NAME: usize = 256;
-const LET_THROUGH: &str = "It is shown and called all the same: policy monitors this server and enforces nothing there yet. Enforced, it is held back until somebody approves it.";
+const LET_THROUGH: &str = "It is shown and called all the same: policy only monitors there. Enforced, it waits until somebody approves it.";
 const HELD: &str = "It is held back: not shown and not called until somebody approves it.";
 
 /// Raises what these records give reason for. What is no record of a definition is none of ours.
@@ -72,7 +72,9 @@ async fn let_in(
 /// Whatever stays open says from now on who let it in.
 async fn no_longer_held(app: &App, device: &Device, subject: &str, said: &str) -> Result<(), StoreError> {
     for code in [DEFINITION_CHANGED, DEFINITION_POISONED, TOOL_SHADOWED] {
-        app.store.reword_alert(&device.id, code, subject, HELD, said).await?;
+        for was in [HELD, LET_THROUGH] {
+            app.store.reword_alert(&device.id, code, subject, was, said).await?;
+        }
     }
     Ok(())
 }

@@ -55,6 +55,18 @@ async fn a_changed_definition_is_one_alert_with_what_differs() {
 }
 
 #[tokio::test]
+async fn what_monitor_mode_lets_through_is_not_said_to_be_held_back() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await);
+    let mut seen = changed(true);
+    seen["let_through"] = json!(true);
+    push(&mut log, "read_file", &seen);
+    sent(&log, &organisation).await;
+    let detail = organisation.alerts("definition-changed").await[0]["detail"].to_string();
+    assert!(detail.contains("shown and called all the same") && !detail.contains("held back"), "{detail}");
+}
+
+#[tokio::test]
 async fn signs_of_poison_and_shadows_are_alerts_of_their_own() {
     let organisation = Organisation::found().await;
     let mut log = Log::of(&organisation.device("ada@acme.example").await);
