@@ -209,7 +209,12 @@ impl Face {
     }
 
     fn shown_server<'a>(&self, client: Client, row: &'a Row) -> ShownServer<'a> {
-        let why = row.standing.why();
+        let why = match row.standing {
+            Standing::Altered if !self.enrolled => {
+                "has a guard that was put there by hand, as for a trial".to_owned()
+            }
+            ref standing => standing.why(),
+        };
         ShownServer {
             client: client.id(),
             scope: row.scope.id(),

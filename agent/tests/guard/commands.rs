@@ -89,6 +89,11 @@ fn what_is_advised_before_enrolling_can_be_done() {
     let listed: Value =
         serde_json::from_str(&developer.runs(&["--json", "configs", "list"]).stdout()).unwrap();
     assert!(listed["servers"][0]["why"].as_str().unwrap().contains("portreeve enroll &&"), "{listed}");
+    let guarded = json!({"command": env!("CARGO_BIN_EXE_portreeve"), "args": ["wrap", "--policy", "p", "--", "npx", "x"]});
+    let by_hand = Developer::new();
+    std::fs::write(by_hand.config(), json!({"mcpServers": {"a": guarded}}).to_string()).unwrap();
+    let said = by_hand.runs(&["configs", "list"]).stdout();
+    assert!(said.contains("put there by hand, as for a trial"), "{said}");
     let planned = developer.runs(&["configs", "plan"]).stdout();
     assert!(
         planned.contains("1 servers would change") && planned.contains("`portreeve enroll`"),
