@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests; what fails here fails the test")]
 
+mod entering;
 mod looks;
 mod pages;
+mod record;
 mod seed;
 mod story;
 mod webdriver;
