@@ -84,7 +84,9 @@ impl DoorOnTrial {
             heard(&mut client)
         });
         let heard = heard.await;
-        local.run_until(self.door.end()).await;
+        // The door stays open for the next one; what this one began is over.
+        let served = self.door.servers();
+        local.run_until(futures_util::future::join_all(served.iter().map(|served| served.end()))).await;
         heard
     }
 
@@ -108,4 +110,47 @@ fn heard(client: &mut DuplexStream) -> Vec<u8> {
         heard.extend_from_slice(&chunk[..bytes]);
     }
     heard
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPENING: &[u8] = b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:80\r\nAccept: */*\r\n\
+        Content-Type: application/json\r\nContent-Length: 58\r\n\r\n\
+        {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{}}";
+
+    /// Begins a conversation, and gives the tasks that hold it.
+    async fn begun(trial: &DoorOnTrial) -> LocalSet {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        let local = LocalSet::new();
+        local.spawn_local(Rc::clone(&trial.door).receive(server));
+        local
+            .run_until(async {
+                client.write_all(OPENING).await.unwrap();
+                while trial.door.servers().iter().all(|served| served.conversations().is_empty()) {
+                    yield_now().await;
+                }
+            })
+            .await;
+        local
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_conversation_whose_task_is_gone() {
+        let trial = DoorOnTrial::new().unwrap();
+        drop(begun(&trial).await);
+        tokio::time::timeout(Duration::from_secs(10), trial.door.end()).await.expect("it ends");
+    }
+
+    #[tokio::test]
+    async fn attack_a_conversation_is_begun_while_the_door_ends() {
+        let trial = DoorOnTrial::new().unwrap();
+        let local = begun(&trial).await;
+        local.run_until(trial.door.end()).await;
+        let heard = trial.hears(&[OPENING]).await;
+        let heard = String::from_utf8_lossy(&heard);
+        assert!(heard.starts_with("HTTP/1.1 503") && heard.contains("being closed"), "{heard}");
+        assert!(trial.door.servers().iter().all(|served| served.conversations().is_empty()));
+    }
 }

@@ -36,7 +36,7 @@ use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use posted::Posted;
 use served::Served;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -61,6 +61,8 @@ pub struct Door {
     bodies: Bodies,
     strangers: Strangers,
     refusals: Refusals,
+    /// Nothing begins any more.
+    is_ending: Cell<bool>,
 }
 
 /// What a path leads to.
@@ -74,7 +76,7 @@ struct Way<'a> {
 impl Door {
     pub fn new(names: Names, admitted: Admitted, refusals: Refusals) -> Rc<Self> {
         let (served, bodies, strangers) = (RefCell::default(), Bodies::default(), Strangers::default());
-        Rc::new(Self { names, admitted, served, bodies, strangers, refusals })
+        Rc::new(Self { names, admitted, served, bodies, strangers, refusals, is_ending: Cell::new(false) })
     }
 
     /// Serves that at `/NAME/mcp` and `/NAME/sse`; without a name at `/mcp` and `/sse`.
@@ -97,6 +99,7 @@ impl Door {
 
     /// Ends every conversation, waits until no server of ours is left, and closes the door's record.
     pub async fn end(&self) {
+        self.is_ending.set(true);
         self.refusals.end();
         futures_util::future::join_all(self.servers().iter().map(|served| served.end())).await;
     }
@@ -161,6 +164,9 @@ impl Door {
     ) -> Result<Answer, Refused> {
         let caller = self.names.admit(parts, &self.admitted)?;
         self.strangers.know(stranger);
+        if self.is_ending.get() {
+            return Err(Refused::Closing);
+        }
         let Way { served, prefix, to } = self.way(parts.uri.path()).ok_or(Refused::Path)?;
         let headers = &parts.headers;
         match (to, &parts.method) {

@@ -72,6 +72,8 @@ pub enum Refused {
     Version(String),
     #[error("as many conversations are open as this door holds; end one, or try again later")]
     Full,
+    #[error("this door is being closed; try again once Portreeve runs again")]
+    Closing,
     #[error("this request cannot be taken: {0}")]
     Bad(&'static str),
     /// Judged and recorded as what it is, in its conversation.
@@ -112,7 +114,7 @@ impl Refused {
             Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Busy => StatusCode::CONFLICT,
-            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Closing => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSession
             | Self::Event
             | Self::Version(_)

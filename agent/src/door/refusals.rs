@@ -204,7 +204,8 @@ fn refusal(refused: &Refused, parts: &Parts) -> Option<Refusal> {
         Refused::Disagreement(it) if it.code == UNSUPPORTED_VERSION => (door::VERSION, String::new()),
         Refused::Disagreement(_) => (door::MISMATCH, String::new()),
         Refused::Bad(_) => (door::BAD, String::new()),
-        Refused::NoMessage => return None,
+        // Or whose record is closed.
+        Refused::NoMessage | Refused::Closing => return None,
     };
     let mut why = match refused {
         Refused::Credential => "a credential was shown that is nobody's".to_owned(),
