@@ -6,6 +6,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 /// The filter that beats `-v`: `PORTREEVE_LOG=portreeve=debug`.
 const VARIABLE: &str = "PORTREEVE_LOG";
+/// Our own lines are called by this crate's name, which nobody outside knows.
+const OURS: &str = env!("CARGO_CRATE_NAME");
 
 /// `quietest`: what is shown without any `-v`.
 pub fn start(quietest: LevelFilter, verbose: u8) {
@@ -23,8 +25,6 @@ fn filter(quietest: LevelFilter, verbose: u8, wanted: Option<&str>) -> EnvFilter
         1 => quietest.max(LevelFilter::DEBUG),
         _ => LevelFilter::TRACE,
     };
-    // Our own lines are called by this crate's name, which nobody outside knows.
-    const OURS: &str = env!("CARGO_CRATE_NAME");
     let wanted = wanted.map(|filter| filter.replace("portreeve", OURS));
     wanted.and_then(|filter| EnvFilter::builder().parse(filter).ok()).unwrap_or_else(|| {
         // Other people's crates at these levels are of use to nobody who runs this.
