@@ -230,7 +230,7 @@ impl<'a> Walk<'a> {
 
 /// Every byte is looked at, as that is quicker than to stop at the first.
 fn has_controls(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, byte| found | (*byte < 0x20))
+    bytes.iter().fold(0, |found, byte| found | u8::from(*byte < 0x20)) != 0
 }
 
 #[cfg(test)]
