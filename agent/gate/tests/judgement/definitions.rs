@@ -117,9 +117,9 @@ fn under_report_and_in_monitor_mode_it_passes_and_is_told() {
         assert!(list(&mut stage, 2, &[tool("Deletes.")]).contains("Deletes."));
         assert!(call(&mut stage, 3).contains("tools/call"));
         assert_eq!(events(&stage), [(Happened::New, false), (Happened::Changed, is_held)]);
-        let let_through = stage.book.entries.iter().any(|entry| {
-            matches!(&entry.kind, EntryKind::Definition { sighting, .. } if sighting.let_through)
-        });
+        let let_through = stage.book.entries.iter().any(
+            |entry| matches!(&entry.kind, EntryKind::Definition { sighting, .. } if sighting.let_through),
+        );
         assert_eq!(let_through, is_held, "what monitor mode lets through is told from what is held");
     }
     let mut stage = Stage::under(with("definitions = \"off\""));
