@@ -101,6 +101,11 @@ pub enum Command {
     /// See, apply and undo what Portreeve writes into Claude's configurations
     #[command(after_help = EXIT_CODES)]
     Configs(ConfigsArgs),
+    /// Judge one event of Claude Code's hooks, given on stdin: what Claude Code starts for each
+    #[command(
+        after_help = "Exit codes: 0 judged (a refusal stands on stdout), 2 nobody could judge it: the call is not made."
+    )]
+    Hook,
     /// Guard one MCP server: what Claude starts in its place
     #[command(after_help = EXIT_CODES)]
     Wrap(WrapArgs),

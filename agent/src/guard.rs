@@ -14,7 +14,7 @@ use crate::pins::{self, Pins};
 use crate::pipeline::client::{FromClient, ToClient};
 use crate::pipeline::{Ending, Pipeline, converse};
 use crate::transport::clearance::Clearance;
-use crate::transport::target::{Target, held_back};
+use crate::transport::target::{Reach, Whence, held_back};
 use gate::{Definitions, Facts, Now, Session};
 use platform::Layout;
 use policy::{Ruleset, ServerIdentity};
@@ -39,10 +39,19 @@ pub struct Guarded {
     pub device: String,
     /// The entry's name in the client's configuration; empty where unknown.
     pub entry: String,
-    /// The name of the credential of a client at an HTTP door.
-    pub door: Option<String>,
     /// Under a local document: nobody takes the record over.
     pub trial: bool,
+    pub on_behalf: OnBehalf,
+}
+
+/// For whom, where that is not plain from this process.
+#[derive(Debug, Clone, Default)]
+pub struct OnBehalf {
+    /// The name of the credential of a client at an HTTP door.
+    pub door: Option<String>,
+    pub os_user: Option<String>,
+    /// Claude Code's own id.
+    pub session: Option<String>,
 }
 
 /// Where the record of one conversation goes.
@@ -80,7 +89,7 @@ impl Guarded {
     pub async fn hold(
         self,
         record: Record<'_>,
-        target: Target,
+        target: impl Reach,
         rules: Rc<Ruleset>,
         policies: &mut impl Policies,
         (from_client, to_client): (&mut impl FromClient, impl ToClient),
@@ -91,7 +100,7 @@ impl Guarded {
         let link = Link::new(layout, &segment, signal, run, hello(run, &self.entry, &identity));
         let recorder = Recorder::new(Rc::clone(&segment), run, identity.clone(), self.entry.clone());
         let pins = Pins::of(layout);
-        let recorder = recorder.of_member(&self.member, &self.device).through_door(self.door);
+        let recorder = recorder.of_member(&self.member, &self.device).on_behalf(self.on_behalf);
         let recorder = recorder.pinning(self.trial.then(|| pins.clone()));
         let definitions = Definitions::new(pins.known(&identity));
         let followed = (identity.clone(), definitions.clone());
@@ -101,10 +110,10 @@ impl Guarded {
         let (clearance, mut questions) = Clearance::asked();
         // Before anything of the server runs: starting it is the first thing that policy may refuse.
         let (session, (outlet, mut inlet)) = match session.bars(&rules, at_the_start()) {
-            None => (
-                session,
-                target.seen_in(layout.servers()).telling(told).cleared_by(clearance).dial(&self.entry),
-            ),
+            None => {
+                let (standings, entry) = (layout.servers(), self.entry.as_str());
+                (session, target.reach(Whence { standings, turns: told, clearance, entry }))
+            }
             Some(why) => (session.without_server(), held_back(why)),
         };
         let outlet = Mutex::new(outlet);

@@ -10,9 +10,11 @@
 pub mod client;
 pub mod server;
 
+use crate::hooks::Verdict;
 use contract::record::Record;
 use contract::report::PolicyRefused;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use uuid::Uuid;
@@ -47,6 +49,8 @@ pub enum ToResident {
     ApprovePins { identity: String, name: Option<String> },
     /// Forget what is pinned of a server: what is seen next is first sight again.
     ForgetPins { identity: String, name: Option<String> },
+    /// What came of this event of Claude Code's (the `hook` command).
+    Hook { event: Box<RawValue> },
     /// Step aside: a command takes this machine out of the organisation, and does the rest itself.
     Leaving,
 }
@@ -85,6 +89,7 @@ pub enum FromResident {
     PolicyRefused {
         refused: PolicyRefused,
     },
+    Verdict(Verdict),
     Done,
     /// What was asked could not be done; a sentence.
     Failed {

@@ -13,6 +13,7 @@ mod detect;
 mod door;
 mod enrolment;
 mod guard;
+mod hooks;
 mod ipc;
 mod logging;
 mod out;
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
     let exit = match cli.command {
         // The guard's stdout is the protocol: it gets no `Out`.
         Command::Wrap(args) => return commands::wrap::run(args, layout),
+        Command::Hook => return commands::hook::run(&layout),
         Command::Enroll(args) => commands::enroll::run(&args, &layout, out),
         Command::Unenroll(args) => commands::unenroll::run(&args, &layout, out),
         Command::Run(args) => commands::run::run(&args, &layout, out),

@@ -5,6 +5,7 @@
 
 mod desk;
 pub mod door;
+mod hooks;
 pub mod log_marker;
 mod overview;
 mod renewal;
@@ -26,6 +27,7 @@ use crate::sync::{Intake, PolicyState, Sync, recall};
 use contract::bundle::Anchor;
 use desk::Counter;
 use door::DoorKeeper;
+use hooks::HookKeeper;
 use platform::Layout;
 use platform::files::FileError;
 use platform::ipc::{IpcError, Listener};
@@ -156,9 +158,11 @@ async fn live(
     let intake = Arc::new(Intake::new(layout.clone(), anchor, policy));
     let guard_left = Arc::new(Notify::new());
     let leaving = Arc::new(Notify::new());
+    let (hook_keeper, hooks) = HookKeeper::start(layout, farewell.subscribe());
     let counter = Counter {
         leaving: Arc::clone(&leaving),
         pins: Pins::of(layout),
+        hooks,
         overview: Arc::clone(&overview),
         keeper: keeper.clone(),
         intake: Arc::clone(&intake),
@@ -196,6 +200,7 @@ async fn live(
     drop(farewell);
     // While somebody takes its records.
     door.stop().await;
+    hook_keeper.stop().await;
     // Before our place is free: whoever takes it must not find a configuration healed behind their back.
     detection.stop().await;
     parts.shutdown().await;

@@ -77,6 +77,8 @@ pub enum Outlet {
     Http(Box<http::Outlet>),
     Sse(Box<sse::Outlet>),
     Absent(Absent),
+    /// To somebody in this process, who never makes it wait.
+    Handed(Box<dyn FnMut(Payload)>),
     /// Any other, over the bridge between eras.
     Bridged(bridged::Outlet),
 }
@@ -102,6 +104,7 @@ impl Outlet {
             Self::Http(outlet) => outlet.send(message).await,
             Self::Sse(outlet) => outlet.send(message).await,
             Self::Absent(absent) => absent.send(message).await,
+            Self::Handed(hand) => hand(message),
             Self::Bridged(outlet) => outlet.send(message).await,
         }
     }
@@ -128,6 +131,7 @@ impl Outlet {
             Self::Http(outlet) => outlet.close(),
             Self::Sse(outlet) => outlet.close(),
             Self::Absent(absent) => absent.close(),
+            Self::Handed(_) => {}
             Self::Bridged(outlet) => outlet.close(),
         }
     }
@@ -139,7 +143,7 @@ impl Outlet {
             Self::Http(outlet) => outlet.end().await,
             Self::Sse(outlet) => outlet.end(),
             Self::Bridged(outlet) => outlet.end().await,
-            Self::Pipe(_) | Self::Absent(_) => {}
+            Self::Pipe(_) | Self::Absent(_) | Self::Handed(_) => {}
         }
     }
 }

@@ -10,6 +10,7 @@ mod attacks;
 mod carried_policy;
 mod claude_code;
 mod claude_habits;
+mod claude_tools;
 mod definitions;
 mod demo;
 mod eras;

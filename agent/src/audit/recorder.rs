@@ -5,6 +5,7 @@
 mod definition;
 
 use crate::audit::segment::{Segment, Unkept};
+use crate::guard::OnBehalf;
 use crate::pins::Pins;
 use contract::record::{Client, Fate, Record, Server, What};
 use gate::{Audit, Entry, EntryKind, Receipt, Unrecordable};
@@ -55,10 +56,16 @@ impl Recorder {
         self
     }
 
-    /// Through an HTTP door, by the credential of that name.
+    /// Who acts, where that is not the user and the session of this process.
     #[must_use]
-    pub fn through_door(mut self, credential: Option<String>) -> Self {
-        self.record.client.door = credential;
+    pub fn on_behalf(mut self, of: OnBehalf) -> Self {
+        if let Some(os_user) = of.os_user {
+            self.record.os_user = os_user;
+        }
+        if of.session.is_some() {
+            self.record.client.session = of.session;
+        }
+        self.record.client.door = of.door;
         self
     }
 

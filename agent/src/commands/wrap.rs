@@ -9,7 +9,7 @@ use crate::active_policy::{ActivePolicy, InForce, LocalPolicyError, PolicySignal
 use crate::audit::segment::Segment;
 use crate::cli::WrapArgs;
 use crate::commands::trials;
-use crate::guard::{Guarded, Record};
+use crate::guard::{Guarded, OnBehalf, Record};
 use crate::pipeline::Ending;
 use crate::transport::http::BadHeaders;
 use crate::transport::lines::{LineReader, LineWriter};
@@ -90,7 +90,7 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let InForce { member, device, ruleset } = in_force;
     let mut client = LineReader::new(platform::stdio::input());
     let to_client = Mutex::new(LineWriter::new(platform::stdio::output()));
-    let ending = Guarded { member, device, entry, door: None, trial }
+    let ending = Guarded { member, device, entry, trial, on_behalf: OnBehalf::default() }
         .hold(
             Record { layout: &layout, signal: &signal, segment: Rc::clone(&segment), run },
             target,

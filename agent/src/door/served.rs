@@ -6,7 +6,7 @@ use crate::door::answer::Refused;
 use crate::door::conversation::Conversation;
 use crate::door::conversation::streams::Manner;
 use crate::door::credential::Caller;
-use crate::guard::{Guarded, Record};
+use crate::guard::{Guarded, OnBehalf, Record};
 use crate::pipeline::Ending;
 use crate::transport::target::Target;
 use gate::{Facts, Now, Session as Judging};
@@ -150,8 +150,8 @@ impl Served {
                 member: keeping.member.clone(),
                 device: keeping.device.clone(),
                 entry: served.entry.clone(),
-                door,
                 trial: keeping.trial.is_some(),
+                on_behalf: OnBehalf { door, ..OnBehalf::default() },
             };
             let record = Record {
                 layout: &keeping.layout,

@@ -1,8 +1,10 @@
 //! What the resident answers on its socket.
 
 use super::Overview;
+use super::hooks::Hooks;
 use crate::audit::spool::Keeper;
 use crate::backoff::Backoff;
+use crate::hooks::Event;
 use crate::ipc::server::Desk;
 use crate::ipc::{FromResident, ToResident};
 use crate::pins::{Changed, PinError, Pins};
@@ -12,6 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use contract::record::Record;
 use platform::account;
 use platform::ipc::Peer;
+use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +34,7 @@ pub(super) struct Counter {
     pub guard_left: Arc<Notify>,
     pub leaving: Arc<Notify>,
     pub pins: Pins,
+    pub hooks: Hooks,
 }
 
 impl Desk for Counter {
@@ -71,6 +75,7 @@ impl Desk for Counter {
                 let forgotten = self.pins.of_user(&peer.user).forget(&identity, name.as_deref());
                 Some(self.pins_changed(peer, &identity, forgotten).await)
             }
+            ToResident::Hook { event } => Some(self.hook(peer, &event).await),
             ToResident::Leaving if is_owner(peer) => {
                 self.leaving.notify_one();
                 Some(FromResident::Done)
@@ -116,6 +121,17 @@ impl Counter {
             tracing::error!(%error, server = identity, "pins.not_recorded");
         }
         FromResident::PinsChanged { count }
+    }
+
+    async fn hook(&self, peer: &Peer, event: &RawValue) -> FromResident {
+        let event = match Event::read(event.get().as_bytes()) {
+            Ok(event) => event,
+            Err(error) => return FromResident::Failed { message: error.to_string() },
+        };
+        match self.hooks.judge(event, &peer.user).await {
+            Some(verdict) => FromResident::Verdict(verdict),
+            None => FromResident::Failed { message: "it is ending".to_owned() },
+        }
     }
 
     async fn adopt(&self, bundle: &str) -> FromResident {

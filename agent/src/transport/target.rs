@@ -21,9 +21,6 @@ const EXIT_HELD_BACK: u8 = 1;
 pub struct Target {
     identity: ServerIdentity,
     way: Way,
-    seen_in: Option<PathBuf>,
-    turns: Option<mpsc::UnboundedSender<Turn>>,
-    clearance: Clearance,
     given: Given,
 }
 
@@ -49,6 +46,26 @@ impl Way {
             Self::Sse(_) => standing::Way::Sse,
         }
     }
+}
+
+/// What stands at the server's end of a conversation.
+pub trait Reach {
+    fn identity(&self) -> ServerIdentity;
+
+    /// Starts or dials it. Where that fails, the ends are those of a server that says why.
+    fn reach(self, whence: Whence<'_>) -> (Outlet, Inlet);
+}
+
+/// From which conversation a server is reached.
+pub struct Whence<'a> {
+    /// How servers stand is written there (see [`standing`](crate::transport::standing)).
+    pub standings: PathBuf,
+    /// Where the record hears of it when the server ends and is begun anew.
+    pub turns: mpsc::UnboundedSender<Turn>,
+    /// Whom its transport asks before it does or says something of its own accord.
+    pub clearance: Clearance,
+    /// The entry's name.
+    pub entry: &'a str,
 }
 
 /// What the command line names is no server.
@@ -82,36 +99,11 @@ impl Target {
             }
             (None, None, []) => return Err(UnknownTarget::Nothing),
         };
-        Ok(Self {
-            identity,
-            way,
-            seen_in: None,
-            turns: None,
-            clearance: Clearance::default(),
-            given: Given::default(),
-        })
+        Ok(Self { identity, way, given: Given::default() })
     }
 
     pub fn identity(&self) -> ServerIdentity {
         self.identity.clone()
-    }
-
-    /// How its server stands is written there (see [`standing`](crate::transport::standing)).
-    #[must_use]
-    pub fn seen_in(self, folder: PathBuf) -> Self {
-        Self { seen_in: Some(folder), ..self }
-    }
-
-    /// Where the record hears of it when the server ends and is begun anew.
-    #[must_use]
-    pub fn telling(self, turns: mpsc::UnboundedSender<Turn>) -> Self {
-        Self { turns: Some(turns), ..self }
-    }
-
-    /// Whom its transport asks before it does or says something of its own accord.
-    #[must_use]
-    pub fn cleared_by(self, clearance: Clearance) -> Self {
-        Self { clearance, ..self }
     }
 
     #[must_use]
@@ -134,14 +126,17 @@ impl Target {
         };
         Ok(self.given(Given { headers: Some(headers), ..Given::default() }))
     }
+}
 
-    /// Starts or dials it, for the entry of that name. Where that fails, the ends are those of a server
-    /// that says why.
-    pub fn dial(self, entry: &str) -> (Outlet, Inlet) {
-        let way = self.way.told();
-        let standing =
-            self.seen_in.map(|folder| Standing::in_folder(&folder, entry, self.identity.as_str(), way));
-        let standing = standing.unwrap_or_default().telling(self.turns).cleared_by(self.clearance.clone());
+impl Reach for Target {
+    fn identity(&self) -> ServerIdentity {
+        self.identity.clone()
+    }
+
+    fn reach(self, whence: Whence<'_>) -> (Outlet, Inlet) {
+        let Whence { standings, turns, clearance, entry } = whence;
+        let standing = Standing::in_folder(&standings, entry, self.identity.as_str(), self.way.told());
+        let standing = standing.telling(Some(turns)).cleared_by(clearance.clone());
         let Given { env, headers } = self.given;
         let headers = headers.unwrap_or_default();
         let ends = match self.way {
@@ -149,7 +144,7 @@ impl Target {
             Way::Http(url) => reached(http::dial(url, headers, standing)),
             Way::Sse(url) => reached(sse::dial(url, headers, standing)),
         };
-        bridged::over(ends, self.clearance)
+        bridged::over(ends, clearance)
     }
 }
 

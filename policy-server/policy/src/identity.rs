@@ -10,7 +10,7 @@ pub(crate) use parts::{Parts, SCHEMES, canonical_matcher};
 use serde::{Deserialize, Serialize};
 
 /// Canonical text of one server's identity: `npm:@scope/name@version`, `pypi:name==version`,
-/// `oci:image:tag`, `exec:/path/program args…`, `https://host/path`. Never holds a secret value.
+/// `oci:image:tag`, `exec:/path/program args…`, `https://host/path`, `client:claude-code`. Never holds a secret value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServerIdentity(String);

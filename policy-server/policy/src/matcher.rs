@@ -57,7 +57,7 @@ impl ServerMatcher {
         let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
         if !identity::SCHEMES.contains(&scheme) {
             return Err(bad(
-                "write `npm:`, `pypi:`, `oci:`, `exec:`, `https://` or `http://` and what is run",
+                "write `npm:`, `pypi:`, `oci:`, `exec:`, `https://`, `http://` or `client:` and what is run",
             ));
         }
         let reserved: &[char] = match scheme {

@@ -22,10 +22,9 @@ impl Session {
         let look = look(name);
         let is_imitated = |other: &str| other != name && self::look(other) == look;
         let by_list = self.shown.tools().find(|tool| is_imitated(tool)).map(str::to_owned);
-        let by_rule = || {
-            let visible = ask.rules.visible(&self.question(Feature::Tool, &look, None, ask.now));
-            (look != name && visible).then(|| look.clone())
-        };
+        let is_visible = |name: &str| ask.rules.visible(&self.question(Feature::Tool, name, None, ask.now));
+        // Where the name itself is as good, it was refused for something else.
+        let by_rule = || (look != name && is_visible(&look) && !is_visible(name)).then(|| look.clone());
         let imitated = by_list.or_else(by_rule)?;
         let (name, imitated) = (shorten(&spelled_out(name), 200), shorten(&imitated, 128));
         let why = format!("the tool \"{name}\" is not {imitated:?}, but looks like it");

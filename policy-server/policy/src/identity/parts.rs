@@ -1,7 +1,7 @@
 //! The parts of a canonical identity, borrowed: what a matcher compares.
 
 /// The schemes an identity can have.
-pub(crate) const SCHEMES: [&str; 6] = ["npm", "pypi", "oci", "exec", "https", "http"];
+pub(crate) const SCHEMES: [&str; 7] = ["npm", "pypi", "oci", "exec", "https", "http", "client"];
 
 /// | identity | name | rest | words |
 /// |---|---|---|---|
@@ -10,6 +10,7 @@ pub(crate) const SCHEMES: [&str; 6] = ["npm", "pypi", "oci", "exec", "https", "h
 /// | `oci:ghcr.io/x/y:1@sha256:…` | `ghcr.io/x/y` | `:1@sha256:…` | |
 /// | `exec:node /srv/x.js` | `node` | | `/srv/x.js` |
 /// | `https://host:8443/path` | `host:8443` | `/path` | |
+/// | `client:claude-code` | `claude-code` | | |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Parts<'t> {
     pub scheme: &'t str,
