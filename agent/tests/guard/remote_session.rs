@@ -23,6 +23,8 @@ struct Sessions {
     /// What the next `initialize` is answered with.
     capabilities: Value,
     refuses: bool,
+    /// By which it says that it knows no such session; 404 where empty.
+    forgets_by: &'static str,
 }
 
 fn answer(asked: &Asked, result: &Value) -> String {
@@ -50,8 +52,16 @@ fn serve(sessions: &Arc<Mutex<Sessions>>) -> Web {
             return Said::new("200 OK", &headers, &answer(asked, &result));
         }
         if !sessions.known.contains(asked.header("mcp-session-id")) {
+            let json = [("Content-Type", "application/json")];
+            if !sessions.forgets_by.is_empty() {
+                let error = json!({"code": -32000, "message": sessions.forgets_by});
+                let body = json!({"jsonrpc": "2.0", "error": error, "id": null}).to_string();
+                let bytes = body.len().to_string();
+                let headers = [json[0], ("Content-Length", bytes.as_str())];
+                return Said::new("400 Bad Request", &headers, &body);
+            }
             let body = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
-            return Said::new("404 Not Found", &[("Content-Type", "application/json")], body);
+            return Said::new("404 Not Found", &json, body);
         }
         match (asked.method.as_str(), method.as_str()) {
             ("GET", _) => Said::new("405 Method Not Allowed", &[("Content-Length", "0")], ""),
@@ -108,6 +118,22 @@ fn a_forgotten_session_is_begun_anew_and_the_client_notices_nothing() {
     );
     assert!(turns[0]["why"].as_str().unwrap().contains("does not know this session"), "{turns:?}");
     assert!(turns[1]["why"].as_str().unwrap().contains("forgotten the session"), "{turns:?}");
+}
+
+/// As the reference servers on the official SDKs do after a restart.
+#[test]
+fn a_session_that_is_called_invalid_by_400_is_begun_anew_and_no_other_400_is() {
+    let (_world, sessions, web, mut guard) = begun();
+    assert_eq!(text_of(&guard.call(1, "echo", &json!({}))), "s-1");
+    sessions.lock().unwrap().forgets_by = "Bad Request: No valid session ID provided";
+    restart(&sessions);
+    assert_eq!(text_of(&guard.call(2, "echo", &json!({}))), "s-2");
+    assert_eq!(web.posted("tools/call").len(), 3);
+    sessions.lock().unwrap().forgets_by = "Bad Request: the tool is not there";
+    restart(&sessions);
+    let refused = guard.call(3, "echo", &json!({}));
+    assert!(message_of(&refused).contains("the tool is not there"), "{refused}");
+    assert_eq!(web.posted("tools/call").len(), 4, "it may have been run");
 }
 
 /// A server at this address for as long as it is held.
@@ -323,7 +349,7 @@ fn a_server_forgets_every_session_at_once_and_the_call_is_repeated_without_end()
 }
 
 #[test]
-fn only_a_404_is_sent_again() {
+fn only_what_says_that_the_session_is_forgotten_is_sent_again() {
     for status in
         ["500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "400 Bad Request"]
     {

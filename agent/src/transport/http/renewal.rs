@@ -1,7 +1,8 @@
-//! A server that has forgotten the session (404): the conversation is begun anew with the client's own
+//! A server that has forgotten the session: the conversation is begun anew with the client's own
 //! words, and what was sent in vain is sent once more. The client notices nothing, or hears why not.
 //!
-//! Only what is answered by 404 is sent again: of nothing else is it certain that it was not run.
+//! It says so by 404 (MCP, "Session Management"); servers on the official SDKs often by 400 and a sentence.
+//! Only what is answered so is sent again: of nothing else is it certain that it was not run.
 
 use crate::transport::Came;
 use crate::transport::arrivals::{Arrivals, Room};
@@ -11,26 +12,45 @@ use crate::transport::http::exchange::is;
 use crate::transport::http::session::{Agreed, HttpSession, Posted, session_named_in, version_header};
 use crate::transport::opening::{self, Replay};
 use crate::transport::outgoing::{Outgoing, answers};
+use http_body_util::BodyExt;
 use mcp::Id;
-use reqwest::Response;
 use reqwest::header::HeaderValue;
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// What a server gets to begin a conversation anew.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// An error that says this has no more bytes.
+const SENTENCE: u64 = 4096;
+/// What servers on the SDKs of TypeScript and Python say of a session that they do not know.
+const NO_SESSION: [&str; 2] = ["no valid session id", "session not found"];
 
 impl HttpSession {
     /// POSTs a message; where the server has forgotten the session, once more in a new one.
     pub(super) async fn deliver(&self, outgoing: &Outgoing, arrivals: &Arrivals) -> Result<Posted, Failure> {
-        let posted = self.post(outgoing).await?;
-        match &posted.session {
-            Some(stale) if posted.is_forgotten() => {
-                self.renew(stale, arrivals).await?;
-                self.post(outgoing).await
-            }
-            _ => Ok(posted),
+        let Posted { response, session } = self.post(outgoing).await?;
+        let Some(stale) = session else { return Ok(Posted { response, session: None }) };
+        let (response, is_forgotten) = self.forgets(response).await?;
+        if is_forgotten {
+            self.renew(&stale, arrivals).await?;
+            return self.post(outgoing).await;
         }
+        Ok(Posted { response, session: Some(stale) })
+    }
+
+    /// Does the server not know the session any more, and so has not run what was sent in it?
+    async fn forgets(&self, response: Response) -> Result<(Response, bool), Failure> {
+        match response.status() {
+            StatusCode::NOT_FOUND => return Ok((response, true)),
+            StatusCode::BAD_REQUEST if response.content_length().is_some_and(|bytes| bytes <= SENTENCE) => {}
+            _ => return Ok((response, false)),
+        }
+        let (head, body) = hyper::Response::<reqwest::Body>::from(response).into_parts();
+        let body = body.collect().await.map_err(|error| Failure::of_body(&self.url, &error))?.to_bytes();
+        let is_forgotten = says_no_session(&body);
+        Ok((hyper::Response::from_parts(head, body).into(), is_forgotten))
     }
 
     /// A session in the place of that one, made by whoever comes first.
@@ -108,4 +128,19 @@ impl HttpSession {
         }
         Err(Failure::NoAnswer { at: shown(&self.url) })
     }
+}
+
+fn says_no_session(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Answer {
+        error: Error,
+    }
+    #[derive(Deserialize)]
+    struct Error {
+        message: String,
+    }
+    serde_json::from_slice::<Answer>(body).is_ok_and(|Answer { error }| {
+        let said = error.message.to_ascii_lowercase();
+        NO_SESSION.iter().any(|known| said.contains(known))
+    })
 }

@@ -8,7 +8,7 @@ use crate::transport::opening::Opening;
 use crate::transport::outgoing::Outgoing;
 use crate::transport::standing::Standing;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, Response};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use url::Url;
@@ -45,13 +45,6 @@ pub(super) struct Agreed {
 pub(super) struct Posted {
     pub response: Response,
     pub session: Option<HeaderValue>,
-}
-
-impl Posted {
-    /// The server does not know the session any more, and so has not run what was sent in it.
-    pub fn is_forgotten(&self) -> bool {
-        self.session.is_some() && self.response.status() == StatusCode::NOT_FOUND
-    }
 }
 
 impl HttpSession {
