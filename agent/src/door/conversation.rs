@@ -1,8 +1,10 @@
 //! One conversation as HTTP sees it: what is posted goes in, what the pipeline releases goes out on the
 //! response it belongs to.
 
+mod kept;
 pub mod outbox;
 mod replay;
+mod requests;
 pub mod streams;
 
 use self::outbox::{Piece, Ticket};

@@ -4,26 +4,21 @@
 //! on its stream) goes there too; the rest to the stream that the client opened to listen, else to any
 //! that is open, else it waits for one. Nothing here waits or sends.
 
+use super::kept::Kept;
 use super::outbox::{Message, Outbox, Piece, Ticket, outbox};
 use super::replay::{Place, Replay};
-use crate::door::ids::{Spot, renamed};
-use crate::door::posted::{Asked, Posted, Shape};
+use super::requests::Requests;
+use crate::door::posted::{Posted, Shape};
 use crate::door::told::{About, Told};
 use crate::pipeline::client::Occasion;
 use crate::transport::Came;
 use bytes::Bytes;
 use mcp::{Id, Payload};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use tokio::sync::mpsc::Receiver;
 
 /// The one that a client opens to listen.
 pub const LISTENING: u64 = 0;
-/// What waits while no stream is open.
-const KEPT: usize = 32;
-const KEPT_BYTES: usize = 1024 * 1024;
-/// As many abandoned requests as the gate remembers: their ids are not free.
-const LATE: usize = 512;
-
 /// How client and server share a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
@@ -39,16 +34,11 @@ pub struct Streams {
     manner: Manner,
     next: u64,
     by_number: BTreeMap<u64, Stream>,
-    /// By the id that the server knows.
-    open: HashMap<Id, Open>,
-    /// Which request's progress is reported under which token.
-    tokens: HashMap<Id, Id>,
-    late: VecDeque<Id>,
+    requests: Requests,
     /// The stream of what is being judged.
     pub current: u64,
-    kept: VecDeque<Payload>,
+    kept: Kept,
     replay: Replay,
-    renamed: u64,
 }
 
 struct Stream {
@@ -60,17 +50,6 @@ struct Stream {
     spoke: bool,
     /// What was posted could not be read, so that the refusal is the response, whatever the manner.
     unreadable: bool,
-}
-
-struct Open {
-    stream: u64,
-    /// The ids that the client chose, where the server was given others.
-    id: Option<Id>,
-    token: Option<Id>,
-    /// The token that the server knows.
-    reports: Option<Id>,
-    wants_log: bool,
-    lists_tools: bool,
 }
 
 /// What is to be sent, and where; sending may wait.
@@ -109,13 +88,10 @@ impl Streams {
             manner,
             next: LISTENING + 1,
             by_number: BTreeMap::new(),
-            open: HashMap::new(),
-            tokens: HashMap::new(),
-            late: VecDeque::new(),
+            requests: Requests::default(),
             current: LISTENING,
-            kept: VecDeque::new(),
+            kept: Kept::default(),
             replay: Replay::default(),
-            renamed: 0,
         }
     }
 
@@ -126,9 +102,10 @@ impl Streams {
         let unreadable = matches!(posted.shape, Shape::Unreadable);
         let mut pending = HashSet::new();
         if self.manner != Manner::OneStream {
+            let is_shared = self.manner == Manner::Shared;
             let mut payload = std::mem::take(&mut posted.payload);
             for asked in posted.requests() {
-                pending.insert(self.admit(number, asked, &mut payload));
+                pending.insert(self.requests.admit(number, asked, is_shared, &mut payload));
             }
             posted.payload = payload;
         }
@@ -137,54 +114,6 @@ impl Streams {
         let stream = Stream { outbox: Some(outbox), pending, by_events: false, spoke: false, unreadable };
         self.by_number.insert(number, stream);
         (number, ticket, pieces)
-    }
-
-    /// The id under which the server will know the request.
-    fn admit(&mut self, stream: u64, asked: &Asked, payload: &mut Payload) -> Id {
-        let lists_tools = asked.method == "tools/list";
-        let wants_log = asked.wants_log;
-        let mut open = Open { stream, id: None, token: None, reports: None, wants_log, lists_tools };
-        let mut wire = asked.id.clone();
-        if self.manner == Manner::Shared && self.is_taken(&wire) {
-            wire = self.another(&asked.id);
-            *payload = renamed(std::mem::take(payload).into_bytes(), Spot::Id, &wire).into();
-            open.id = Some(asked.id.clone());
-        } else if self.open.contains_key(&wire) {
-            // The gate refuses it, in this stream; the one before stays what it is.
-            return wire;
-        }
-        if let Some(token) = &asked.token {
-            let mut reports = token.clone();
-            if self.manner == Manner::Shared && self.tokens.contains_key(token) {
-                reports = self.another(token);
-                *payload = renamed(std::mem::take(payload).into_bytes(), Spot::AskedToken, &reports).into();
-                open.token = Some(token.clone());
-            }
-            self.tokens.insert(reports.clone(), wire.clone());
-            open.reports = Some(reports);
-        }
-        self.open.insert(wire.clone(), open);
-        wire
-    }
-
-    fn is_taken(&self, id: &Id) -> bool {
-        self.open.contains_key(id) || self.late.contains(id)
-    }
-
-    /// A free id of the same type. Integers stay where every language has them exactly.
-    fn another(&mut self, like: &Id) -> Id {
-        loop {
-            self.renamed += 1;
-            let text = if like.as_json().starts_with('"') {
-                format!("\"portreeve-{}\"", self.renamed)
-            } else {
-                format!("{}", (1_u64 << 52) + self.renamed)
-            };
-            let id = Id::from_json(&text).unwrap_or_else(|| like.clone());
-            if !self.is_taken(&id) && !self.tokens.contains_key(&id) {
-                return id;
-            }
-        }
     }
 
     /// The stream to listen on.
@@ -241,7 +170,7 @@ impl Streams {
         let number = match self.carrier(&told.about, occasion) {
             Carrier::Stream(number) => number,
             Carrier::Later => {
-                self.keep(told.payload);
+                self.kept.add(told.payload);
                 return None;
             }
             Carrier::Nobody => {
@@ -249,16 +178,14 @@ impl Streams {
                 return None;
             }
         };
-        self.give_back_names(&mut told);
+        self.requests.give_back_names(&mut told);
         let is_answer = matches!(told.about, About::Answer(_));
         let stream = self.by_number.get_mut(&number)?;
         if let About::Answer(ids) = &told.about {
             for id in ids {
                 stream.pending.remove(id);
-                if self.open.get(id).is_some_and(|open| open.stream == number)
-                    && let Some(reports) = self.open.remove(id).and_then(|open| open.reports)
-                {
-                    self.tokens.remove(&reports);
+                if self.requests.get(id).is_some_and(|open| open.stream == number) {
+                    self.requests.close(id);
                 }
             }
         }
@@ -288,30 +215,20 @@ impl Streams {
             (_, Occasion::Said) => return Carrier::Stream(self.current),
             (Manner::Session | Manner::Shared, _) => {}
         }
-        if let Some(open) = self.asked_by(about) {
+        if let Some(open) = self.requests.named_by(about) {
             return Carrier::Stream(open.stream);
         }
         if let Occasion::Heard(came) = occasion
-            && let Some(open) = came.with().and_then(|id| self.open.get(id))
+            && let Some(open) = came.with().and_then(|id| self.requests.get(id))
         {
             return Carrier::Stream(open.stream);
         }
         match self.manner {
             Manner::Shared if *about == About::Log => {
-                self.only(|open| open.wants_log).map_or(Carrier::Nobody, Carrier::Stream)
+                self.requests.only(|open| open.wants_log).map_or(Carrier::Nobody, Carrier::Stream)
             }
             Manner::Shared => Carrier::Nobody,
             Manner::Session | Manner::OneStream => self.unrelated(about, occasion),
-        }
-    }
-
-    /// The request that a message names.
-    fn asked_by(&self, about: &About) -> Option<&Open> {
-        match about {
-            About::Answer(ids) => ids.iter().find_map(|id| self.open.get(id)),
-            About::Progress(token) => self.open.get(self.tokens.get(token)?),
-            About::Subscription(id) => self.open.get(id),
-            About::Log | About::Request(_) | About::Other => None,
         }
     }
 
@@ -320,7 +237,7 @@ impl Streams {
         let unasked = matches!(occasion, Occasion::Heard(Came::Unasked));
         if !unasked
             && matches!(about, About::Log | About::Request(_) | About::Answer(_))
-            && let Some(number) = self.only(|_| true).filter(|number| self.is_attached(*number))
+            && let Some(number) = self.requests.only(|_| true).filter(|number| self.is_attached(*number))
         {
             return Carrier::Stream(number);
         }
@@ -333,51 +250,13 @@ impl Streams {
         self.by_number.iter().find_map(waiting).map_or(Carrier::Later, Carrier::Stream)
     }
 
-    fn only(&self, counts: impl Fn(&Open) -> bool) -> Option<u64> {
-        let mut open = self.open.values().filter(|open| counts(open));
-        match (open.next(), open.next()) {
-            (Some(only), None) => Some(only.stream),
-            _ => None,
-        }
-    }
-
     fn is_attached(&self, number: u64) -> bool {
         let outbox = self.by_number.get(&number).and_then(|stream| stream.outbox.as_ref());
         outbox.is_some_and(Outbox::is_open)
     }
 
-    /// The client reads the ids that it chose.
-    fn give_back_names(&self, told: &mut Told) {
-        let (spot, name) = match &told.about {
-            About::Answer(ids) => {
-                let [id] = ids.as_slice() else { return };
-                (Spot::Id, self.open.get(id).and_then(|open| open.id.as_ref()))
-            }
-            About::Subscription(id) => {
-                (Spot::Subscription, self.open.get(id).and_then(|open| open.id.as_ref()))
-            }
-            About::Progress(token) => {
-                let open = self.tokens.get(token).and_then(|id| self.open.get(id));
-                (Spot::Token, open.and_then(|open| open.token.as_ref()))
-            }
-            About::Log | About::Request(_) | About::Other => return,
-        };
-        if let Some(name) = name {
-            told.payload = renamed(std::mem::take(&mut told.payload).into_bytes(), spot, name).into();
-        }
-    }
-
-    fn keep(&mut self, message: Payload) {
-        self.kept.push_back(message);
-        let bytes = |kept: &VecDeque<Payload>| kept.iter().map(|message| message.len()).sum::<usize>();
-        while self.kept.len() > KEPT || (bytes(&self.kept) > KEPT_BYTES && self.kept.len() > 1) {
-            self.kept.pop_front();
-            tracing::debug!("a message was dropped that no client came to hear");
-        }
-    }
-
     pub fn take_kept(&mut self) -> VecDeque<Payload> {
-        std::mem::take(&mut self.kept)
+        self.kept.take()
     }
 
     /// What was posted is judged and released. Where nobody has to wait for anything, that is the answer.
@@ -404,13 +283,7 @@ impl Streams {
         let abandoned: Vec<Id> =
             self.by_number.remove(&number).into_iter().flat_map(|stream| stream.pending).collect();
         for id in &abandoned {
-            if let Some(reports) = self.open.remove(id).and_then(|open| open.reports) {
-                self.tokens.remove(&reports);
-            }
-            self.late.push_back(id.clone());
-        }
-        while self.late.len() > LATE {
-            self.late.pop_front();
+            self.requests.abandon(id);
         }
         abandoned
     }
@@ -418,19 +291,18 @@ impl Streams {
     /// Does that answer a request for the list of tools?
     pub fn lists_tools(&self, about: &About) -> bool {
         let About::Answer(ids) = about else { return false };
-        ids.iter().any(|id| self.open.get(id).is_some_and(|open| open.lists_tools))
+        ids.iter().any(|id| self.requests.get(id).is_some_and(|open| open.lists_tools))
     }
 
     /// Nobody listens and nothing is under way.
     pub fn is_quiet(&self) -> bool {
-        self.open.is_empty() && !self.by_number.keys().any(|number| self.is_attached(*number))
+        self.requests.is_empty() && !self.by_number.keys().any(|number| self.is_attached(*number))
     }
 
     /// No response will say any more.
     pub fn close(&mut self) {
         self.by_number.clear();
-        self.open.clear();
-        self.tokens.clear();
+        self.requests.clear();
         self.kept.clear();
     }
 }

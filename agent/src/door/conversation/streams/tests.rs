@@ -1,3 +1,4 @@
+use super::super::kept::MESSAGES;
 use super::*;
 
 fn posted(text: &str) -> Posted {
@@ -110,8 +111,8 @@ fn in_a_shared_conversation_nobody_is_told_what_is_not_theirs_for_sure() {
 #[test]
 fn what_waits_for_a_stream_is_bounded() {
     let mut streams = Streams::new(Manner::Session);
-    for _ in 0..10 * KEPT {
+    for _ in 0..10 * MESSAGES {
         assert_eq!(place(&mut streams, CHANGED, &Came::Together), None);
     }
-    assert_eq!(streams.take_kept().len(), KEPT);
+    assert_eq!(streams.take_kept().len(), MESSAGES);
 }
