@@ -1,6 +1,8 @@
 use super::*;
+use contract::record::{Batch, Durable, to_hex};
 use contract::record::{Client, Server};
 use platform::files::{mode_of_others, replace_shared};
+use serde_json::value::RawValue;
 
 fn owner() -> Owner {
     Owner { member: "alice@acme.example".to_owned(), device: "dev-1".to_owned() }
