@@ -9,12 +9,14 @@
 mod book;
 mod file;
 mod standing;
+mod verdict;
 mod waiting;
 mod watch;
 
 pub use book::{Changed, Entry, Pinned, Stored};
 pub use file::PinError;
 pub use standing::{HeldBack, Standing, Unreadable};
+pub use verdict::{Ruling, Verdict};
 pub use watch::watch;
 
 use book::ServerPins;

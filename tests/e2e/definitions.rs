@@ -172,6 +172,61 @@ fn under_report_a_change_passes_and_the_alert_says_what_differs() {
     assert_eq!(status_of_pins(&fickle).0["held"], json!([]));
 }
 
+/// The server says what it always said; the policy comes to name a wrong fingerprint, and then none any more.
+#[test]
+fn what_policys_own_pins_hold_is_told_as_that_and_everything_follows_the_policy() {
+    let fickle = Fickle::under("report");
+    fickle.is_used_once();
+    let plain = stage::usual_policy().unwrap();
+    let holding = plain.replace("mode = \"enforce\"", "mode = \"enforce\"\ndefinitions = \"hold\"");
+    let pins = format!("{holding}\n[servers.everything.pins]\necho = \"sha256:{}\"\n", "0".repeat(64));
+    fickle.stage.organisation.publish(&pins, "pins").unwrap();
+    let standing = |tool: &str| {
+        let list = fickle.pins(&["list"]);
+        entries(&list).find(|entry| entry["name"] == tool).unwrap()["standing"].as_str().unwrap().to_owned()
+    };
+    wait::until("the policy arrives", SOON, || standing("echo") == "other-fingerprint").unwrap();
+    let mut session = fickle.stage.open("everything").unwrap();
+    assert_eq!(session.tools().unwrap(), Vec::<String>::new());
+    assert!(refusal(&mut session).contains("policy names another fingerprint"));
+    drop(session);
+    let alert_of = |tool: &str| {
+        let alerts = fickle.stage.organisation.open_alerts().unwrap();
+        alerts.into_iter().find(|it| it["subject"].as_str().is_some_and(|subject| subject.ends_with(tool)))
+    };
+    for (tool, words) in [
+        ("tool echo", "has another fingerprint than the policy names"),
+        ("tool get-sum", "is not among those that the policy approves"),
+    ] {
+        let alert = wait::for_value("the alert", SOON, || alert_of(tool)).unwrap().to_string();
+        assert!(alert.contains(words) && !alert.contains("first used"), "{alert}");
+    }
+    assert_eq!((standing("echo").as_str(), standing("get-sum").as_str()), ("other-fingerprint", "unlisted"));
+    assert!(status_of_pins(&fickle).1.contains("held back: "));
+
+    fickle.stage.organisation.publish(&plain, "none").unwrap();
+    wait::until("the policy arrives", SOON, || standing("echo") == "held-no-more").unwrap();
+    assert_eq!(fickle.pins(&["diff"]), json!([]), "nothing differs");
+    let (status, doctor) = status_of_pins(&fickle);
+    assert!(status["held"] == json!([]) && doctor.contains("nothing of any server is held back"), "{doctor}");
+    let mut session = fickle.stage.open("everything").unwrap();
+    assert_eq!(session.tools().unwrap(), ["echo", "get-sum"]);
+    wait::until("no alert is left", SOON, || alert_of("tool echo").or(alert_of("tool get-sum")).is_none())
+        .unwrap();
+    wait::until("the resident follows", SOON, || standing("echo") == "in-use").unwrap();
+
+    // Nobody governs the machine any more, and nobody holds anything.
+    fickle.stage.organisation.publish(&holding, "hold").unwrap();
+    fickle.stage.machine.await_policy(5, SOON).unwrap();
+    fickle.says(SECOND);
+    let mut session = fickle.stage.open("everything").unwrap();
+    assert_eq!(session.tools().unwrap(), ["get-sum"]);
+    wait::until("it is held", SOON, || standing("echo") == "changed").unwrap();
+    drop(session);
+    fickle.stage.machine.run(&["unenroll"]).unwrap();
+    assert_eq!((standing("echo").as_str(), &status_of_pins(&fickle).0["held"]), ("held-no-more", &json!([])));
+}
+
 /// Nobody pins and nobody approves then, but nobody is fooled either.
 #[test]
 fn without_a_resident_a_change_is_noticed_against_the_pins_that_there_are() {

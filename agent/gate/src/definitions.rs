@@ -65,10 +65,12 @@ pub enum Happened {
     Changed,
     /// What is pinned, after another one was held back.
     Restored,
+    /// What is pinned, unchanged; the policy's author does not approve it.
+    Disapproved,
 }
 
 impl Happened {
-    pub const ALL: [Self; 3] = [Self::New, Self::Changed, Self::Restored];
+    pub const ALL: [Self; 4] = [Self::New, Self::Changed, Self::Restored, Self::Disapproved];
 
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -76,8 +78,18 @@ impl Happened {
             Self::New => "new",
             Self::Changed => "changed",
             Self::Restored => "restored",
+            Self::Disapproved => "disapproved",
         }
     }
+}
+
+/// Why the policy's author does not approve a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disapproval {
+    /// They name other tools of the server, and not this one.
+    Unlisted,
+    /// They name another fingerprint for it.
+    OtherFingerprint,
 }
 
 /// One event in the life of a definition. It goes on record, and pins follow from it.
@@ -94,6 +106,7 @@ pub struct Sighting {
     pub let_through: bool,
     /// By the policy's author.
     pub approved: bool,
+    pub disapproval: Option<Disapproval>,
     pub flags: Vec<Flag>,
     pub changes: Vec<Change>,
     /// As it is kept: bounded, secrets masked. `None` where it cannot be read or too much is kept.

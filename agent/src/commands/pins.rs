@@ -7,8 +7,10 @@ mod approving;
 mod chosen;
 
 use crate::ago::{moment, stamp};
+use crate::commands::block_on;
+use crate::commands::definitions::{Rulings, rulings};
 use crate::out::{Exit, Out, Tone};
-use crate::pins::{self, Entry, Pinned, Pins, Stored};
+use crate::pins::{self, Entry, Pinned, Pins, Ruling, Stored, Verdict};
 use clap::{Args, Subcommand};
 use contract::record::{DefinitionChange, Part};
 use platform::Layout;
@@ -45,7 +47,25 @@ pub struct Which {
 #[derive(Debug, Serialize)]
 struct Server {
     identity: String,
-    pins: Vec<Entry>,
+    pins: Vec<Row>,
+}
+
+/// One definition, and what policy makes of it.
+#[derive(Debug, Serialize)]
+struct Row {
+    #[serde(flatten)]
+    entry: Entry,
+    standing: Verdict,
+    /// The fingerprint that the policy names for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_names: Option<String>,
+}
+
+impl Row {
+    fn of(entry: Entry, ruling: Option<&Ruling>) -> Self {
+        let policy_names = ruling.and_then(|ruling| ruling.named(&entry)).map(str::to_owned);
+        Self { standing: entry.verdict(ruling), policy_names, entry }
+    }
 }
 
 /// A file of pins that is none.
@@ -64,7 +84,14 @@ struct Found {
 pub fn run(verb: &PinsVerb, layout: &Layout, out: Out) -> Exit {
     let (PinsVerb::List(which) | PinsVerb::Diff(which) | PinsVerb::Approve(which) | PinsVerb::Forget(which)) =
         verb;
-    let found = match find(&Pins::of(layout), which, layout) {
+    let rulings = match block_on(rulings(layout)) {
+        Ok(rulings) => rulings,
+        Err(error) => {
+            out.problem(&error.to_string());
+            return Exit::Failed;
+        }
+    };
+    let found = match find(&Pins::of(layout), which, &rulings, layout) {
         Ok(found) => found,
         Err(why) => {
             out.problem(&why);
@@ -78,17 +105,21 @@ pub fn run(verb: &PinsVerb, layout: &Layout, out: Out) -> Exit {
     match verb {
         PinsVerb::List(_) => list(&found, out),
         PinsVerb::Diff(_) => diff(&found, out),
-        PinsVerb::Approve(_) => return approving::approve(found.servers, which, layout, out),
+        PinsVerb::Approve(_) => return approving::approve(found.servers, which, (layout, &rulings), out),
         PinsVerb::Forget(_) => return approving::forget(&found.servers, which, layout, out),
     }
     exit
 }
 
-fn find(kept: &Pins, which: &Which, layout: &Layout) -> Result<Found, String> {
+fn find(kept: &Pins, which: &Which, rulings: &Rulings, layout: &Layout) -> Result<Found, String> {
     let mut found = Found { servers: Vec::new(), unreadable: Vec::new() };
     for pins::Found { path, pinned } in kept.all().map_err(|error| error.to_string())? {
         match pinned {
-            Ok(Pinned { identity, pins }) => found.servers.push(Server { identity, pins }),
+            Ok(Pinned { identity, pins }) => {
+                let ruling = rulings.of(&identity);
+                let pins = pins.into_iter().map(|entry| Row::of(entry, ruling.as_ref())).collect();
+                found.servers.push(Server { identity, pins });
+            }
             Err(error) => {
                 let path = path.display().to_string();
                 found.unreadable.push(Unreadable { path, why: error.to_string() });
@@ -101,7 +132,7 @@ fn find(kept: &Pins, which: &Which, layout: &Layout) -> Result<Found, String> {
     }
     if let Some(name) = &which.name {
         for server in &mut found.servers {
-            server.pins.retain(|entry| entry.name == *name);
+            server.pins.retain(|row| row.entry.name == *name);
         }
         found.servers.retain(|server| !server.pins.is_empty());
         if found.servers.is_empty() {
@@ -118,16 +149,17 @@ fn list(found: &Found, out: Out) {
     }
     for server in &found.servers {
         out.say(out.tone(Tone::Strong, &server.identity));
-        for entry in &server.pins {
-            if let Some(held) = &entry.held {
-                let what = if entry.pinned.is_some() { "changed" } else { "new" };
-                let word = out.tone(Tone::Bad, format_args!("{what}, held back"));
-                out.say(format_args!("  {entry}  {word} since {}{}", since(held), signs(held)));
-            } else if let Some(pinned) = &entry.pinned {
-                let digest = out.tone(Tone::Faint, pinned.digest);
-                let how = if pinned.approved { "approved" } else { "pinned" };
-                out.say(format_args!("  {entry}  {how} {}{}  {digest}", since(pinned), signs(pinned)));
-            }
+        for row in &server.pins {
+            let Some(last) = row.entry.last() else { continue };
+            let word = match row.standing {
+                Verdict::InUse if row.policy_names.is_some() => "approved by the policy, seen".to_owned(),
+                Verdict::InUse if last.approved => "approved".to_owned(),
+                Verdict::InUse => "pinned".to_owned(),
+                Verdict::HeldNoMore => row.standing.words().to_owned(),
+                held => format!("{} since", out.tone(Tone::Bad, held.words())),
+            };
+            let digest = out.tone(Tone::Faint, last.digest);
+            out.say(format_args!("  {}  {word} {}{}  {digest}", row.entry, since(last), signs(last)));
         }
     }
 }
@@ -137,13 +169,16 @@ struct Difference<'a> {
     server: &'a str,
     part: Part,
     name: &'a str,
+    standing: Verdict,
     held: bool,
     was: Option<String>,
     is: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_names: Option<&'a str>,
     since_ms: i64,
     signs: &'a [contract::record::DefinitionFlag],
     changes: Vec<DefinitionChange>,
-    /// Of what is new, all there is.
+    /// Where there is nothing to compare it with, all there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     definition: Option<Value>,
 }
@@ -152,21 +187,26 @@ fn diff(found: &Found, out: Out) {
     let differences: Vec<Difference<'_>> = found
         .servers
         .iter()
-        .flat_map(|server| server.pins.iter().filter_map(|entry| difference(server, entry)))
+        .flat_map(|server| server.pins.iter().filter_map(|row| difference(server, row)))
         .collect();
     out.value(&differences);
     if differences.is_empty() {
         out.say("nothing changed: every definition is what it was when it was first seen or approved");
     }
     for it in &differences {
-        let word = if it.held { out.tone(Tone::Bad, "held back") } else { "in use".to_owned() };
+        let words = it.standing.words();
+        let word = if it.held { out.tone(Tone::Bad, words) } else { words.to_owned() };
         let name = out.tone(Tone::Strong, if it.name.is_empty() { "instructions" } else { it.name });
         out.say(format_args!("{name} of {}, {word} since {}", it.server, stamp(moment(it.since_ms))));
+        if let Some(named) = it.policy_names.filter(|named| *named != it.is) {
+            out.say(format_args!("  fingerprint {}, and the policy names {named}", it.is));
+        }
         for sign in it.signs {
             out.say(format_args!("  ! {} {}: {}", sign.sign, sign.member, sign.excerpt));
         }
         if let Some(definition) = &it.definition {
-            out.say(format_args!("  new: {definition}"));
+            let label = if it.standing == Verdict::New { "new" } else { "definition" };
+            out.say(format_args!("  {label}: {definition}"));
         } else if it.changes.is_empty() {
             out.say("  what differs is too long or too secret to be shown");
         }
@@ -181,12 +221,16 @@ fn diff(found: &Found, out: Out) {
     }
 }
 
-fn difference<'a>(server: &'a Server, entry: &'a Entry) -> Option<Difference<'a>> {
-    let (was, is, held) = match (&entry.held, &entry.pinned, &entry.before) {
-        (Some(held), pinned, _) => (pinned.as_ref(), held, true),
-        (None, Some(pinned), Some(before)) => (Some(before), pinned, false),
-        _ => return None,
-    };
+fn difference<'a>(server: &'a Server, row: &'a Row) -> Option<Difference<'a>> {
+    let Row { entry, standing, policy_names } = row;
+    let (is, held) = (entry.last()?, standing.is_held());
+    let other = |stored: &&Stored| stored.digest != is.digest;
+    let was = entry.pinned.as_ref().filter(other);
+    // What is held for its fingerprint alone is told as it is, not against what it was once.
+    let was = was.or_else(|| entry.before.as_ref().filter(|before| !held && other(before)));
+    if was.is_none() && !held && entry.pinned.is_some() {
+        return None;
+    }
     let value = |stored: &Stored| serde_json::from_str::<Value>(stored.definition.as_ref()?.get()).ok();
     let (old, new) = (was.and_then(value), value(is));
     let changes = match (&old, &new) {
@@ -198,7 +242,9 @@ fn difference<'a>(server: &'a Server, entry: &'a Entry) -> Option<Difference<'a>
         server: &server.identity,
         part: entry.part,
         name: &entry.name,
+        standing: *standing,
         held,
+        policy_names: policy_names.as_deref(),
         was: was.map(|was| was.digest.to_string()),
         is: is.digest.to_string(),
         since_ms: is.since_ms,

@@ -158,6 +158,7 @@ impl ServerPins {
             Happened::New => definitions::Happened::New,
             Happened::Changed => definitions::Happened::Changed,
             Happened::Restored => definitions::Happened::Restored,
+            Happened::Disapproved => definitions::Happened::Disapproved,
             // Done already by whoever recorded it; a guard has nothing to approve.
             Happened::Approved | Happened::Forgotten => return false,
         };
@@ -247,6 +248,7 @@ impl Changed {
             held: false,
             let_through: false,
             approved: false,
+            disapproval: None,
             flags: stored.flags.clone(),
             changes: if event == Happened::Approved { stored.changes.clone() } else { Vec::new() },
             definition: None,

@@ -1,6 +1,6 @@
 //! What there is to say of the pins of this user: definitions that are held back, pins that cannot be read.
 
-use super::{Found, PinError, Pinned, Pins};
+use super::{Found, PinError, Pinned, Pins, Ruling};
 use serde::Serialize;
 use std::path::Path;
 
@@ -39,8 +39,8 @@ impl Unreadable {
 }
 
 impl Pins {
-    /// By the pins alone; whether policy still holds them is for whoever knows the policy.
-    pub fn standing(&self) -> Standing {
+    /// By what is ruled for each server; without a ruling by the pins alone.
+    pub fn standing(&self, ruling: impl Fn(&str) -> Option<Ruling>) -> Standing {
         let mut standing = Standing::default();
         let all = match self.all() {
             Ok(all) => all,
@@ -51,7 +51,10 @@ impl Pins {
         };
         for Found { path, pinned } in all {
             match pinned {
-                Ok(pinned) => standing.held.extend(held_of(pinned)),
+                Ok(pinned) => {
+                    let ruling = ruling(&pinned.identity);
+                    standing.held.extend(held_of(pinned, ruling.as_ref()));
+                }
                 Err(error) => standing.unreadable.push(Unreadable::of(&path, &error)),
             }
         }
@@ -59,8 +62,8 @@ impl Pins {
     }
 }
 
-fn held_of(Pinned { identity, pins }: Pinned) -> Option<HeldBack> {
-    let held = pins.iter().filter(|entry| entry.held.is_some());
+fn held_of(Pinned { identity, pins }: Pinned, ruling: Option<&Ruling>) -> Option<HeldBack> {
+    let held = pins.iter().filter(|entry| entry.verdict(ruling).is_held());
     let definitions: Vec<String> = held.map(ToString::to_string).collect();
     (!definitions.is_empty()).then_some(HeldBack { server: identity, definitions })
 }

@@ -36,6 +36,7 @@ impl Device {
             held,
             let_through: false,
             approved: false,
+            disapproval: None,
             flags: Vec::new(),
             changes: Vec::new(),
             definition: Some(serde_json::value::RawValue::from_string(raw.to_owned()).unwrap()),
@@ -128,7 +129,7 @@ fn what_no_resident_has_taken_counts_as_known() {
     let pin = device.pin(&notes);
     assert_eq!(pin.pinned.unwrap().digest, Digest::of(&tool("Reads.")));
     assert_eq!(pin.held.unwrap().digest, Digest::of(&tool("Sends.")));
-    assert_eq!(device.pins.standing().held[0].definitions, ["tool read_notes"]);
+    assert_eq!(device.pins.standing(|_| None).held[0].definitions, ["tool read_notes"]);
     assert!(device.pins.known(&server("@acme/other")).pins.is_empty());
     assert!(device.pins.forget(notes.as_str(), None).is_ok(), "nothing on disk to forget");
     assert!(!device.folder.path().join("state/pins").join("names.json").exists());

@@ -170,3 +170,91 @@ fn attack_pins_torn_on_disk_hold_by_name_and_do_not_crash() {
     guard.leave();
     assert_eq!(pins(&world, &["list"]).0, Some(4));
 }
+
+fn said(world: &World, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    let output = command.arg("--root").arg(world.root()).args(args).output().unwrap();
+    (output.status.code(), [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).join("\n"))
+}
+
+fn standing_of(listed: &Value, tool: &str) -> String {
+    let pins = listed["servers"][0]["pins"].as_array().unwrap();
+    let row = pins.iter().find(|row| row["name"] == tool).unwrap();
+    row["standing"].as_str().unwrap().to_owned()
+}
+
+/// Nothing of the server changes; the policy comes to name fingerprints, one of them wrong, and to name none.
+#[test]
+fn policys_own_pins_decide_in_a_trial_and_what_they_hold_is_not_said_to_have_changed() {
+    let world = held_world();
+    let mut guard = described(&world, "Says it again.");
+    shown(&mut guard, 1);
+    guard.leave();
+    let plain = std::fs::read_to_string(world.policy()).unwrap();
+    let none = "0".repeat(64);
+    std::fs::write(
+        world.policy(),
+        format!("{plain}\n[servers.misbehaving.pins]\necho = \"sha256:{none}\"\n"),
+    )
+    .unwrap();
+    let mut guard = described(&world, "Says it again.");
+    assert_eq!(shown(&mut guard, 1), [""; 0]);
+    let refused = guard.call(2, "echo", &json!({}));
+    let message = message_of(&refused);
+    assert!(
+        message.contains("policy names another fingerprint") && !message.contains("first used"),
+        "{message}"
+    );
+    let refused = guard.call(3, "slow", &json!({}));
+    let message = message_of(&refused);
+    assert!(message.contains("other tools of this server"), "{message}");
+    guard.leave();
+    let definitions = world.records_of("definition");
+    let told: Vec<_> = definitions.iter().filter(|it| it["event"] != "new").collect();
+    assert!(!told.is_empty() && told.iter().all(|it| it["event"] == "disapproved" && it["was"].is_null()));
+
+    let (_, listed, _) = pins(&world, &["list"]);
+    assert_eq!(standing_of(&listed, "echo"), "other-fingerprint");
+    assert_eq!(standing_of(&listed, "slow"), "unlisted");
+    let digest = told.iter().find(|it| it["tool"] == "echo").unwrap()["digest"].as_str().unwrap();
+    for (verb, parts) in [
+        (
+            "list",
+            vec![
+                "the policy names another fingerprint, held back",
+                "not among those that the policy approves",
+            ],
+        ),
+        ("diff", vec!["the policy names another fingerprint", &none, "Says it again."]),
+    ] {
+        let (_, said) = said(&world, &["pins", verb]);
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+        assert!(!said.contains("changed, held") && !said.contains("too long"), "{said}");
+    }
+    // Approving it here would change nothing, so it is not said to be approved.
+    let (exit, refused) = said(&world, &["pins", "approve", "echo"]);
+    let line = format!("\"echo\" = \"{digest}\"");
+    for part in [line.as_str(), "[servers.misbehaving.pins]", world.policy().to_str().unwrap()] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    assert!(exit == Some(1) && !refused.contains("1 approved"), "{refused}");
+    let approved = world.records_of("definition").iter().any(|it| it["event"] == "approved");
+    assert!(!approved, "nothing is on record as approved");
+
+    // Nothing is held any more, and everything says so, before and after a guard has seen it.
+    std::fs::write(world.policy(), plain.replace("definitions = \"hold\"", "definitions = \"report\""))
+        .unwrap();
+    for standing in ["held-no-more", "in-use"] {
+        let (_, listed, _) = pins(&world, &["list"]);
+        assert_eq!(standing_of(&listed, "echo"), standing);
+        let (_, told) = said(&world, &["pins", "list"]);
+        assert!(!told.contains("held back since"), "{told}");
+        assert_eq!(pins(&world, &["diff"]).1, json!([]), "nothing differs");
+        let (_, status) = said(&world, &["status"]);
+        assert!(!status.contains("held back"), "{status}");
+        assert!(said(&world, &["doctor"]).1.contains("nothing of any server is held back"));
+        let mut guard = described(&world, "Says it again.");
+        assert!(shown(&mut guard, 1).contains(&"echo".to_owned()));
+        guard.leave();
+    }
+}

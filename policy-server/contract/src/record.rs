@@ -8,7 +8,7 @@ pub mod verify;
 
 pub use bounds::OutOfBounds;
 pub use chain::{ChainBroken, START, from_hex, to_hex};
-pub use definition::{Definition, DefinitionChange, DefinitionFlag, Happened, Part};
+pub use definition::{Definition, DefinitionChange, DefinitionFlag, Disapproval, Happened, Part};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

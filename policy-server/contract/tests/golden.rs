@@ -166,6 +166,7 @@ fn definition(event: Happened, held: bool) -> What {
         held,
         let_through: false,
         approved: false,
+        disapproval: None,
         flags: if held { flags } else { Vec::new() },
         changes: if held { changes } else { Vec::new() },
         definition: Some(RawValue::from_string(r#"{"name":"read_file","n":1.50}"#.to_owned()).unwrap()),

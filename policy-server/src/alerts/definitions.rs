@@ -6,7 +6,7 @@ use crate::clock;
 use crate::store::StoreError;
 use crate::store::devices::Device;
 use contract::printable;
-use contract::record::{Definition, Happened, Record, What};
+use contract::record::{Definition, Disapproval, Happened, Record, What};
 use contract::report::Severity;
 use std::fmt::Write as _;
 use time::macros::format_description;
@@ -15,6 +15,9 @@ use time::macros::format_description;
 const DETAIL: usize = 8 * 1024;
 const NAME: usize = 256;
 const LET_THROUGH: &str = "It is shown and called all the same: policy only monitors there. Enforced, it waits until somebody approves it.";
+const HELD_BY_POLICY: &str =
+    "It is held back: not shown and not called until the policy names its fingerprint.";
+const HELD_NO_MORE: &str = "It was held back; policy holds it no more.";
 const HELD: &str = "It is held back: not shown and not called until somebody approves it.";
 
 /// Raises what these records give reason for. What is no record of a definition is none of ours.
@@ -33,6 +36,9 @@ pub async fn tell(app: &App, device: &Device, records: &[&str]) -> Result<(), St
                 continue;
             }
             Happened::Restored => {
+                for was in [HELD, LET_THROUGH, HELD_BY_POLICY] {
+                    reworded(app, device, &subject, (was, HELD_NO_MORE)).await?;
+                }
                 app.store.resolve_alert(&device.id, DEFINITION_CHANGED, &subject).await?;
                 continue;
             }
@@ -40,7 +46,10 @@ pub async fn tell(app: &App, device: &Device, records: &[&str]) -> Result<(), St
                 no_longer_held(app, device, &subject, &by("forgotten", os_user, *time_ms)).await?;
                 continue;
             }
-            Happened::New | Happened::Changed => {}
+            Happened::New | Happened::Changed | Happened::Disapproved => {}
+        }
+        if it.disapproval.is_none() {
+            held_by_policy_no_more(app, device, &subject).await?;
         }
         let let_in = let_in(app, device, &record, it).await?;
         for (code, severity) in alerts(it) {
@@ -61,7 +70,8 @@ async fn let_in(
     sighting: &Record,
     it: &Definition,
 ) -> Result<Option<String>, StoreError> {
-    if !it.held {
+    // What the policy's author decides, nobody on the device lets in.
+    if !it.held || it.disapproval.is_some() {
         return Ok(None);
     }
     let last = app.store.approval_before(&device.id, sighting, it).await?;
@@ -69,12 +79,33 @@ async fn let_in(
     Ok(last.map(|last| by("approved", &sighting.os_user, last.time_ms)))
 }
 
+/// A policy is one for all users of a device: what it does not hold for one, it holds for none.
+async fn held_by_policy_no_more(app: &App, device: &Device, subject: &str) -> Result<(), StoreError> {
+    if reworded(app, device, subject, (HELD_BY_POLICY, HELD_NO_MORE)).await? {
+        app.store.resolve_alert(&device.id, DEFINITION_CHANGED, subject).await?;
+    }
+    Ok(())
+}
+
+/// Does the alert of the change itself say another thing now?
+async fn reworded(
+    app: &App,
+    device: &Device,
+    subject: &str,
+    (was, is): (&str, &str),
+) -> Result<bool, StoreError> {
+    let mut of_change = false;
+    for code in [DEFINITION_CHANGED, DEFINITION_POISONED, TOOL_SHADOWED] {
+        let reworded = app.store.reword_alert(&device.id, code, subject, was, is).await?;
+        of_change |= reworded && code == DEFINITION_CHANGED;
+    }
+    Ok(of_change)
+}
+
 /// Whatever stays open says from now on who let it in.
 async fn no_longer_held(app: &App, device: &Device, subject: &str, said: &str) -> Result<(), StoreError> {
-    for code in [DEFINITION_CHANGED, DEFINITION_POISONED, TOOL_SHADOWED] {
-        for was in [HELD, LET_THROUGH] {
-            app.store.reword_alert(&device.id, code, subject, was, said).await?;
-        }
+    for was in [HELD, LET_THROUGH] {
+        reworded(app, device, subject, (was, said)).await?;
     }
     Ok(())
 }
@@ -93,7 +124,7 @@ fn alerts(it: &Definition) -> Vec<(&'static str, Severity)> {
     if it.approved {
         return Vec::new();
     }
-    let unapproved = it.held && it.flags.is_empty();
+    let unapproved = it.disapproval.is_some() || it.held && it.flags.is_empty();
     let mut found = Vec::new();
     if it.event == Happened::Changed || unapproved {
         found.push((DEFINITION_CHANGED, Severity::Warning));
@@ -110,15 +141,18 @@ fn alerts(it: &Definition) -> Vec<(&'static str, Severity)> {
 /// A sentence, and below it what differs: a line for each member that is not as it was.
 fn detail(code: &str, it: &Definition, server: &str, device: &str, let_in: Option<&str>) -> String {
     let subject = short(&it.subject());
-    let what = match (code, it.event) {
+    let what = match (code, it.disapproval) {
         (DEFINITION_POISONED, _) => "looks like an attempt to steer the model",
         (TOOL_SHADOWED, _) => "gets in the way of another server's tool",
-        (_, Happened::New) => "is not among those that the policy approves",
-        _ => "is not what it was when it was first used there",
+        (_, Some(Disapproval::Unlisted)) => "is not among those that the policy approves",
+        (_, Some(Disapproval::OtherFingerprint)) => "has another fingerprint than the policy names for it",
+        (_, None) if it.event == Happened::New => "is not known there",
+        (_, None) => "is not what it was when it was first used there",
     };
     let then = match (let_in, it.held) {
         (Some(who), _) => who,
         (None, true) if it.let_through => LET_THROUGH,
+        (None, true) if it.disapproval.is_some() => HELD_BY_POLICY,
         (None, true) => HELD,
         (None, false) => "It is in use; policy reports definitions of this server and does not hold them.",
     };

@@ -121,7 +121,7 @@ fn deed(record: &Record) -> Option<&'static str> {
     match it.event {
         Happened::Approved => Some("definition approved"),
         Happened::Forgotten => Some("definition forgotten"),
-        Happened::New | Happened::Changed | Happened::Restored => None,
+        Happened::New | Happened::Changed | Happened::Restored | Happened::Disapproved => None,
     }
 }
 

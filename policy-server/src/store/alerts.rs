@@ -126,10 +126,10 @@ impl Store {
         subject: &str,
         this: &str,
         instead: &str,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
             "UPDATE alerts SET detail = replace(detail, $1, $2)
-             WHERE device = $3 AND code = $4 AND subject = $5 AND state <> 'resolved'",
+             WHERE device = $3 AND code = $4 AND subject = $5 AND state <> 'resolved' AND instr(detail, $1) > 0",
         )
         .bind(this)
         .bind(instead)
@@ -138,7 +138,7 @@ impl Store {
         .bind(subject)
         .execute(&self.writer)
         .await?;
-        Ok(())
+        Ok(done.rows_affected() > 0)
     }
 
     /// The live alerts of one device.

@@ -54,6 +54,56 @@ async fn a_changed_definition_is_one_alert_with_what_differs() {
     assert_eq!(organisation.alerts("definition-changed").await[0]["state"], "resolved");
 }
 
+/// What is pinned did not change; the policy names another fingerprint, or other tools alone.
+#[tokio::test]
+async fn what_the_policy_does_not_approve_is_not_said_to_have_changed_and_its_alert_ends_with_the_policy() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await);
+    let seen = |event: &str, why: &str| json!({"event": event, "held": why != "", "disapproval": Some(why).filter(|it| *it != "")});
+    push(&mut log, "echo", &seen("disapproved", "other-fingerprint"));
+    push(&mut log, "sum", &seen("disapproved", "unlisted"));
+    push(&mut log, "fresh", &seen("new", "other-fingerprint"));
+    sent(&log, &organisation).await;
+    let detail_of = async |tool: &str| {
+        let alerts = organisation.alerts("definition-changed").await;
+        let of = |alert: &&Value| alert["subject"].as_str().unwrap().ends_with(tool);
+        let alert = alerts.iter().find(of).unwrap();
+        (alert["state"].as_str().unwrap().to_owned(), alert["detail"].as_str().unwrap().to_owned())
+    };
+    for (tool, why) in [
+        ("echo", "has another fingerprint than the policy names for it"),
+        ("sum", "is not among those that the policy approves"),
+        ("fresh", "has another fingerprint than the policy names for it"),
+    ] {
+        let (state, said) = detail_of(tool).await;
+        assert!(said.contains(why) && said.contains("until the policy names its fingerprint"), "{said}");
+        assert!(!said.contains("when it was first used") && state == "open", "{said}");
+    }
+    // The policy names none any more: known ones are restored, the fresh one is new.
+    push(&mut log, "echo", &seen("restored", ""));
+    push(&mut log, "sum", &seen("restored", ""));
+    push(&mut log, "fresh", &seen("new", ""));
+    sent(&log, &organisation).await;
+    for tool in ["echo", "sum", "fresh"] {
+        let (state, said) = detail_of(tool).await;
+        assert!(said.contains("policy holds it no more") && state == "resolved", "{state}: {said}");
+    }
+}
+
+/// Policy reports where it held: the alert of the change stays, and says that it is in use.
+#[tokio::test]
+async fn an_alert_of_a_change_says_when_policy_holds_it_no_more() {
+    let organisation = Organisation::found().await;
+    let mut log = Log::of(&organisation.device("ada@acme.example").await);
+    push(&mut log, "read_file", &changed(true));
+    push(&mut log, "read_file", &changed(false));
+    sent(&log, &organisation).await;
+    let alerts = organisation.alerts("definition-changed").await;
+    let detail = alerts[0]["detail"].as_str().unwrap();
+    assert_eq!((alerts.len(), &alerts[0]["state"]), (1, &json!("open")));
+    assert!(detail.contains("It is in use") && !detail.contains("held back"), "{detail}");
+}
+
 #[tokio::test]
 async fn what_monitor_mode_lets_through_is_not_said_to_be_held_back() {
     let organisation = Organisation::found().await;

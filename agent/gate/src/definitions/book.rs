@@ -4,7 +4,7 @@
 //! the call that follows from it need not be of one conversation.
 
 use super::poison::{self, Flag, Sign};
-use super::{Change, Digest, Happened, Kept, Known, Neighbours, Part, Pin, Sighting, Subject};
+use super::{Change, Digest, Disapproval, Happened, Kept, Known, Neighbours, Part, Pin, Sighting, Subject};
 use super::{changes, masking};
 use policy::{DefinitionsMode, DefinitionsRule};
 use serde_json::Value;
@@ -25,10 +25,8 @@ const MAX_NAME_BYTES: usize = 1024;
 pub enum Held {
     /// Not what was pinned at first sight; what changed.
     Changed(Vec<Change>),
-    /// Not what the policy's author approved.
-    NotTheApproved,
-    /// The policy's author approved others of this server, not this one.
-    Unapproved,
+    /// The policy's author names fingerprints of this server's tools, and not this one.
+    Disapproved(Disapproval),
     /// New, and there are signs that it is poisoned.
     Flagged(Vec<Flag>),
     /// The server has more than can be kept apart.
@@ -147,11 +145,14 @@ impl Book {
         let doubtful = seen.is_some_and(|seen| seen.doubtful);
         match Author::of(rule, &subject) {
             Author::Silent => {}
-            Author::Unapproved => return Some(Held::Unapproved),
+            Author::Unapproved => return Some(Held::Disapproved(Disapproval::Unlisted)),
             Author::Approves(approved) => {
                 // Never seen by anybody: nothing speaks against it.
-                let is_good = last.is_none_or(|last| !doubtful && last.to_string() == approved);
-                return (!is_good).then_some(Held::NotTheApproved);
+                if last.is_some_and(|last| last.to_string() != approved) {
+                    return Some(Held::Disapproved(Disapproval::OtherFingerprint));
+                }
+                return doubtful
+                    .then(|| Held::Changed(seen.map(|it| it.changes.clone()).unwrap_or_default()));
             }
         }
         match pinned {
@@ -181,8 +182,9 @@ impl Book {
         let is_held_already = pin.held.as_ref().is_some_and(|held| held.digest == digest);
         let is_news = match sighting.happened {
             Happened::Restored => !seen.doubtful && pin.held.is_some(),
-            Happened::New | Happened::Changed if sighting.held => !is_held_already,
-            Happened::New | Happened::Changed => !was_seen,
+            _ if sighting.held => !is_held_already,
+            // Policy does not hold it any more, which is news too.
+            _ => !was_seen || is_held_already,
         };
         if sighting.happened != Happened::Restored {
             seen.changes.clone_from(&sighting.changes);
@@ -234,10 +236,12 @@ impl Book {
         pin: &Pin,
         look: &Look<'_>,
     ) -> Sighting {
-        let approved = Author::of(look.rule, subject).approves(digest);
+        let author = Author::of(look.rule, subject);
+        let (approved, disapproval) = (author.approves(digest), author.disapproves(digest));
         let pinned = pin.pinned.as_ref();
         let happened = match pinned {
-            Some(pinned) if pinned.digest == digest && approved != Some(false) => Happened::Restored,
+            Some(pinned) if pinned.digest == digest && disapproval.is_some() => Happened::Disapproved,
+            Some(pinned) if pinned.digest == digest => Happened::Restored,
             Some(_) => Happened::Changed,
             None => Happened::New,
         };
@@ -249,6 +253,7 @@ impl Book {
             held: false,
             let_through: false,
             approved: approved == Some(true),
+            disapproval,
             flags: Vec::new(),
             changes: Vec::new(),
             definition: None,
@@ -257,10 +262,11 @@ impl Book {
             return sighting;
         }
         let value = masking::read(raw);
-        sighting.was = pinned.map(|pinned| pinned.digest);
+        let other = pinned.filter(|pinned| pinned.digest != digest);
+        sighting.was = other.map(|pinned| pinned.digest);
         sighting.flags = self.flags(subject, value.as_ref(), look.own);
         sighting.definition = value.and_then(|value| self.kept(raw, value));
-        if let Some(pinned) = pinned {
+        if let Some(pinned) = other {
             sighting.changes = compare(pinned, sighting.definition.as_deref());
         }
         let is_suspicious = match approved {
@@ -320,6 +326,14 @@ impl<'a> Author<'a> {
             Self::Silent => None,
             Self::Unapproved => Some(false),
             Self::Approves(approved) => Some(digest.to_string() == *approved),
+        }
+    }
+
+    fn disapproves(&self, digest: Digest) -> Option<Disapproval> {
+        match (self, self.approves(digest)) {
+            (Self::Unapproved, _) => Some(Disapproval::Unlisted),
+            (_, Some(false)) => Some(Disapproval::OtherFingerprint),
+            _ => None,
         }
     }
 }

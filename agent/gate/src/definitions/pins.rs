@@ -59,15 +59,16 @@ impl<K: Fingerprinted> Pin<K> {
             // stays, and the other one is for somebody to look at.
             (Happened::New, Some(_)) => self.held = Some(seen),
             // Of a pin that is gone meanwhile.
-            (Happened::Restored, _) => {}
+            (Happened::Restored | Happened::Disapproved, _) => {}
             _ => self.pin(seen),
         }
     }
 
     /// This is the one from now on.
     pub fn pin(&mut self, kept: K) {
+        let digest = kept.digest();
         let before = self.pinned.replace(kept);
-        if before.is_some() {
+        if before.as_ref().is_some_and(|before| before.digest() != digest) {
             self.before = before;
         }
         self.held = None;

@@ -2,7 +2,7 @@
 //!
 //! The model reads a refusal. So it says what is wrong with a definition, and nothing of its text.
 
-use crate::definitions::Held;
+use crate::definitions::{Disapproval, Held};
 
 /// So many differences and signs fit into a sentence; `portreeve pins diff` shows all.
 const SHOWN: usize = 3;
@@ -10,8 +10,8 @@ const SHOWN: usize = 3;
 /// The name under which it is on record.
 pub(crate) fn rule(held: &Held) -> &'static str {
     match held {
-        Held::Changed(_) | Held::NotTheApproved => "definition-changed",
-        Held::Unapproved => "definition-unapproved",
+        Held::Changed(_) => "definition-changed",
+        Held::Disapproved(_) => "definition-unapproved",
         Held::Flagged(_) => "definition-suspicious",
         Held::TooMany => "definitions-too-many",
         Held::Unknown(_) => "definitions-unreadable",
@@ -27,11 +27,11 @@ pub(crate) fn reason(held: &Held) -> String {
             "The server defines it in another way than when it was first used here, in {}. `portreeve pins diff` shows it",
             listed(changes.iter().map(|change| change.member.clone()), changes.len())
         ),
-        Held::NotTheApproved => {
-            "The server defines it in another way than your organisation approved. `portreeve pins diff` shows how, and `portreeve pins approve` the line for the policy".to_owned()
+        Held::Disapproved(Disapproval::OtherFingerprint) => {
+            "The policy names another fingerprint for it than its definition has. `portreeve pins approve` shows the line for the policy".to_owned()
         }
-        Held::Unapproved => {
-            "Your organisation approved other tools of this server, and not this one. `portreeve pins approve` shows the line for the policy".to_owned()
+        Held::Disapproved(Disapproval::Unlisted) => {
+            "The policy approves other tools of this server by their fingerprints, and not this one. `portreeve pins approve` shows the line for the policy".to_owned()
         }
         Held::Flagged(flags) if flags.is_empty() => {
             "It is new, and its definition looks like an attempt to steer the model. `portreeve pins diff` shows it".to_owned()

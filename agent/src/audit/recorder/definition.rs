@@ -1,14 +1,25 @@
 //! A sighting of a definition, as the record has it.
 
-use contract::record::{Definition, DefinitionChange, DefinitionFlag, Happened, Part, What};
+use contract::record::{Definition, DefinitionChange, DefinitionFlag, Disapproval, Happened, Part, What};
 use gate::definitions::{self, Sighting};
 
 /// The longest name the record keeps whole.
 const NAME_BYTES: usize = 1024;
 
 pub fn what(sighting: Sighting, policy_version: u64) -> What {
-    let Sighting { subject, happened, digest, was, held, let_through, approved, flags, changes, definition } =
-        sighting;
+    let Sighting {
+        subject,
+        happened,
+        digest,
+        was,
+        held,
+        let_through,
+        approved,
+        flags,
+        changes,
+        definition,
+        disapproval,
+    } = sighting;
     let mut name = subject.name;
     name.truncate(name.floor_char_boundary(NAME_BYTES));
     let is_tool = subject.part == definitions::Part::Tool;
@@ -28,6 +39,7 @@ pub fn what(sighting: Sighting, policy_version: u64) -> What {
         held,
         let_through,
         approved,
+        disapproval: disapproval.map(against_policy),
         flags: flags.into_iter().map(flag).collect(),
         changes: changes.into_iter().map(change).collect(),
         definition,
@@ -49,5 +61,13 @@ fn event(happened: definitions::Happened) -> Happened {
         definitions::Happened::New => Happened::New,
         definitions::Happened::Changed => Happened::Changed,
         definitions::Happened::Restored => Happened::Restored,
+        definitions::Happened::Disapproved => Happened::Disapproved,
+    }
+}
+
+fn against_policy(disapproval: definitions::Disapproval) -> Disapproval {
+    match disapproval {
+        definitions::Disapproval::Unlisted => Disapproval::Unlisted,
+        definitions::Disapproval::OtherFingerprint => Disapproval::OtherFingerprint,
     }
 }

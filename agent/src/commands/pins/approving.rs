@@ -1,58 +1,49 @@
 //! Approving and forgetting: done by the resident, which keeps the pins; by us only where there is none
 //! and no organisation either (a trial).
 
-use super::{Server, Which};
-use crate::commands::{about, block_on, in_force};
+use super::{Row, Server, Which};
+use crate::commands::definitions::Rulings;
+use crate::commands::{about, block_on};
 use crate::enrolment::read_identity;
 use crate::ipc::client::ask;
 use crate::ipc::{FromResident, ToResident};
 use crate::out::{Exit, Out};
-use crate::pins::{Changed, Entry, Pins};
+use crate::pins::{Changed, Pins};
 use crate::trials;
 use contract::record::Part;
 use platform::{Layout, account};
-use policy::{DefinitionsRule, ServerIdentity};
+use policy::ServerIdentity;
 use serde_json::json;
+use std::path::Path;
 
-/// Who approves definitions of one server.
-enum Approver {
-    Developer,
-    /// The policy's author, whom this contact reaches.
-    Author {
-        rule: DefinitionsRule,
-        contact: Option<String>,
-        server: String,
-    },
-}
-
-pub(super) fn approve(servers: Vec<Server>, which: &Which, layout: &Layout, out: Out) -> Exit {
-    let approver = match block_on(approvers(layout, &servers)) {
-        Ok(approver) => approver,
-        Err(error) => return failed(out, &error.to_string()),
-    };
+pub(super) fn approve(
+    servers: Vec<Server>,
+    which: &Which,
+    (layout, rulings): (&Layout, &Rulings),
+    out: Out,
+) -> Exit {
     let mut exit = Exit::Done;
     let mut approved = 0;
-    for (server, approver) in servers.into_iter().zip(approver) {
-        match approver {
-            Approver::Author { rule, contact, server: name } => {
-                exit = ask_the_author(&server, &rule, contact.as_deref(), &name, out).unwrap_or(exit);
+    for server in servers {
+        let names: Vec<Option<&str>> = match Author::of(&server, rulings) {
+            Some(author) => {
+                exit = author.is_asked(&server, out).unwrap_or(exit);
+                left_to_the_developer(&server).map(Some).collect()
             }
-            Approver::Developer if server.pins.iter().all(|entry| entry.held.is_none()) => {}
-            Approver::Developer => {
-                let identity = server.identity.clone();
-                let question = ToResident::ApprovePins { identity, name: which.name.clone() };
-                let here = |pins: &Pins| pins.approve(&server.identity, which.name.as_deref());
-                match change(layout, &question, &server.identity, here) {
-                    Ok(0) => return failed(out, &on_its_way(&server)),
-                    Ok(count) => {
-                        approved += count;
-                        out.say(format_args!(
-                            "{count} approved of {}; running guards take it up within seconds",
-                            server.identity
-                        ));
-                    }
-                    Err(why) => return failed(out, &why),
+            None if server.pins.iter().all(|row| row.entry.held.is_none()) => Vec::new(),
+            None => vec![which.name.as_deref()],
+        };
+        for name in names {
+            match approve_here(&server.identity, name, layout) {
+                Ok(0) => return failed(out, &on_its_way(&server)),
+                Ok(count) => {
+                    approved += count;
+                    out.say(format_args!(
+                        "{count} approved of {}; running guards take it up within seconds",
+                        server.identity
+                    ));
                 }
+                Err(why) => return failed(out, &why),
             }
         }
     }
@@ -63,6 +54,20 @@ pub(super) fn approve(servers: Vec<Server>, which: &Which, layout: &Layout, out:
         out.value(&json!({ "approved": approved }));
     }
     exit
+}
+
+fn approve_here(identity: &str, name: Option<&str>, layout: &Layout) -> Result<usize, String> {
+    let question = ToResident::ApprovePins { identity: identity.to_owned(), name: name.map(str::to_owned) };
+    change(layout, &question, identity, |pins| pins.approve(identity, name))
+}
+
+/// A policy names tools alone: prompts and what else a server defines have no author there.
+fn left_to_the_developer(server: &Server) -> impl Iterator<Item = &str> {
+    let of_tools =
+        |name: &str| server.pins.iter().any(|row| row.entry.part == Part::Tool && row.entry.name == name);
+    let held = server.pins.iter().map(|row| &row.entry).filter(|entry| entry.held.is_some());
+    held.filter(move |entry| entry.part != Part::Tool && !of_tools(&entry.name))
+        .map(|entry| entry.name.as_str())
 }
 
 pub(super) fn forget(servers: &[Server], which: &Which, layout: &Layout, out: Out) -> Exit {
@@ -123,54 +128,60 @@ fn change(
     }
 }
 
-/// One for each server, by the policy in force here.
-async fn approvers(layout: &Layout, servers: &[Server]) -> Vec<Approver> {
-    let Some(in_force) = in_force(layout).await else {
-        return servers.iter().map(|_| Approver::Developer).collect();
-    };
-    let approver = |server: &Server| {
-        let identity = ServerIdentity::from_canonical(server.identity.clone());
-        let rule = in_force.ruleset.definitions_of(&identity);
-        if rule.pins.is_empty() {
-            return Approver::Developer;
-        }
-        let contact = in_force.ruleset.decide(&about(&in_force, &identity)).contact;
-        let server = in_force.ruleset.server_name(&identity).unwrap_or("NAME").to_owned();
-        Approver::Author { rule: rule.clone(), contact, server }
-    };
-    servers.iter().map(approver).collect()
+/// Who names the tools of one server in its policy, which beats what anybody approves here.
+struct Author<'r> {
+    contact: Option<String>,
+    /// The server's in the policy.
+    name: String,
+    /// In a trial: whoever may write to it.
+    file: Option<&'r Path>,
 }
 
-/// Says whom to ask for what, where anything is held.
-fn ask_the_author(
-    server: &Server,
-    rule: &DefinitionsRule,
-    contact: Option<&str>,
-    name: &str,
-    out: Out,
-) -> Option<Exit> {
-    let lines: Vec<String> = server.pins.iter().filter_map(|entry| line(entry, rule)).collect();
-    if lines.is_empty() {
-        return None;
+impl<'r> Author<'r> {
+    fn of(server: &Server, rulings: &'r Rulings) -> Option<Self> {
+        let in_force = rulings.policy(&server.identity)?;
+        let identity = ServerIdentity::from_canonical(server.identity.clone());
+        if in_force.ruleset.definitions_of(&identity).pins.is_empty() {
+            return None;
+        }
+        Some(Self {
+            contact: in_force.ruleset.decide(&about(in_force, &identity)).contact,
+            name: in_force.ruleset.server_name(&identity).unwrap_or("NAME").to_owned(),
+            file: rulings.file(&server.identity).map(std::path::PathBuf::as_path),
+        })
     }
-    let whom = contact.unwrap_or("whoever looks after Claude in your organisation");
-    let sentence = format!(
-        "your organisation approves the tools of {} itself. Ask {whom} to look at them, and to put this into the policy under [servers.{name}.pins]:",
-        server.identity
-    );
-    let value = json!({ "error": sentence, "contact": contact, "server": name, "lines": lines });
-    out.problem_as(&sentence, &value);
-    for line in &lines {
-        out.say(line);
+
+    /// Says whom to ask for what, where any tool is held.
+    fn is_asked(&self, server: &Server, out: Out) -> Option<Exit> {
+        let lines: Vec<String> = server.pins.iter().filter_map(line).collect();
+        if lines.is_empty() {
+            return None;
+        }
+        let (identity, name) = (&server.identity, &self.name);
+        let sentence = match self.file {
+            Some(file) => format!(
+                "the policy file {} names the tools of {identity} itself, so nothing is approved here. Look at them, and \
+                 put this into it under [servers.{name}.pins]; a guard that is started anew takes it up:",
+                file.display()
+            ),
+            None => format!(
+                "your organisation approves the tools of {identity} itself. Ask {} to look at them, and to put this into \
+                 the policy under [servers.{name}.pins]:",
+                self.contact.as_deref().unwrap_or("whoever looks after Claude in your organisation")
+            ),
+        };
+        let value = json!({ "error": sentence, "contact": self.contact, "server": name, "lines": lines });
+        out.problem_as(&sentence, &value);
+        for line in &lines {
+            out.say(line);
+        }
+        Some(Exit::Failed)
     }
-    Some(Exit::Failed)
 }
 
 /// `"TOOL" = "sha256:…"`, as the policy's author can paste it.
-fn line(entry: &Entry, rule: &DefinitionsRule) -> Option<String> {
-    let now = entry.held.as_ref().filter(|_| entry.part == Part::Tool)?;
-    let digest = now.digest.to_string();
-    let is_there = rule.pins.get(&entry.name).is_some_and(|approved| *approved == digest);
-    let key = toml::Value::String(entry.name.clone());
-    (!is_there).then(|| format!("{key} = \"{digest}\""))
+fn line(row: &Row) -> Option<String> {
+    let now = row.entry.last().filter(|_| row.entry.part == Part::Tool && row.standing.is_held())?;
+    let key = toml::Value::String(row.entry.name.clone());
+    Some(format!("{key} = \"{}\"", now.digest))
 }

@@ -10,6 +10,7 @@ pub(super) fn activity(it: &Definition) -> (u32, &'static str) {
         Happened::New => (READ, "Read"),
         Happened::Changed => (UPDATE, "Update"),
         Happened::Restored => (OTHER, "Restore"),
+        Happened::Disapproved => (OTHER, "Disapprove"),
         Happened::Approved => (OTHER, "Approve"),
         Happened::Forgotten => (OTHER, "Forget"),
     }
@@ -30,7 +31,7 @@ pub(super) fn severity(it: &Definition) -> (u32, &'static str) {
 /// Not for the author of the policy, who approved this very one.
 fn needs_a_look(it: &Definition) -> bool {
     let by_somebody = matches!(it.event, Happened::Approved | Happened::Forgotten);
-    !by_somebody && !it.approved && (it.held || it.event == Happened::Changed || !it.flags.is_empty())
+    !by_somebody && !it.approved && (it.held || it.disapproval.is_some() || it.event == Happened::Changed || !it.flags.is_empty())
 }
 
 pub(super) fn status(it: &Definition) -> Value {
@@ -70,6 +71,9 @@ pub(super) fn unmapped(it: &Definition, put: &mut impl FnMut(&str, Value)) {
     about.insert("approved".into(), json!(it.approved));
     if it.let_through {
         about.insert("let_through".into(), json!(true));
+    }
+    if let Some(disapproval) = &it.disapproval {
+        about.insert("disapproval".into(), json!(disapproval));
     }
     if let Some(was) = &it.was {
         about.insert("was".into(), json!(was));

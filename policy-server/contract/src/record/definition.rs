@@ -32,6 +32,9 @@ pub struct Definition {
     /// The policy's author approved this very definition.
     #[serde(skip_serializing_if = "is_false")]
     pub approved: bool,
+    /// They name fingerprints of this server's tools, and not this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disapproval: Option<Disapproval>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<DefinitionFlag>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,10 +68,22 @@ pub enum Happened {
     Changed,
     /// What was pinned, after another was held.
     Restored,
+    /// What is pinned, unchanged; the policy does not approve it.
+    Disapproved,
     /// Somebody on the device approved what was held there; who is the record's `os_user`.
     Approved,
     /// Somebody on the device had it forgotten: what is seen next is trusted as at first sight.
     Forgotten,
+}
+
+/// Why the policy's author does not approve a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Disapproval {
+    /// The policy names other tools of the server, and not this one.
+    Unlisted,
+    /// The policy names another fingerprint for it.
+    OtherFingerprint,
 }
 
 /// A sign that a definition is poisoned.
@@ -135,6 +150,7 @@ impl fmt::Display for Happened {
             Self::New => "new",
             Self::Changed => "changed",
             Self::Restored => "restored",
+            Self::Disapproved => "unchanged and not approved by the policy",
             Self::Approved => "approved on the device",
             Self::Forgotten => "forgotten on the device",
         })

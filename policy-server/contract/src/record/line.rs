@@ -4,7 +4,8 @@
 //! buffered value has lost the bytes that `arguments` must keep.
 
 use super::{
-    Client, Definition, DefinitionChange, DefinitionFlag, Fate, Happened, Part, Phase, Record, Server, What,
+    Client, Definition, DefinitionChange, DefinitionFlag, Disapproval, Fate, Happened, Part, Phase, Record,
+    Server, What,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -53,6 +54,7 @@ pub(super) struct Line {
     held: Option<bool>,
     let_through: Option<bool>,
     approved: Option<bool>,
+    disapproval: Option<Disapproval>,
     flags: Option<Vec<DefinitionFlag>>,
     changes: Option<Vec<DefinitionChange>>,
     definition: Option<Box<RawValue>>,
@@ -129,6 +131,7 @@ impl TryFrom<Line> for Record {
                 held: need!(line, held),
                 let_through: line.let_through.unwrap_or_default(),
                 approved: line.approved.unwrap_or_default(),
+                disapproval: line.disapproval,
                 flags: line.flags.unwrap_or_default(),
                 changes: line.changes.unwrap_or_default(),
                 definition: line.definition,
@@ -220,6 +223,7 @@ mod tests {
                 held: true,
                 let_through: true,
                 approved: false,
+                disapproval: Some(Disapproval::OtherFingerprint),
                 flags: vec![DefinitionFlag {
                     sign: "invisible-text".to_owned(),
                     member: "description".to_owned(),
@@ -243,6 +247,7 @@ mod tests {
                 held: false,
                 let_through: false,
                 approved: true,
+                disapproval: None,
                 flags: Vec::new(),
                 changes: Vec::new(),
                 definition: None,

@@ -95,7 +95,7 @@ pub fn meaning(code: &str) -> &'static str {
             "A device has one log for as long as it is enrolled. A new one begins where the old one was removed, damaged or set back, or where this server was restored from a backup. Ask what happened there; what reached this server before is here."
         }
         "definition-changed" => {
-            "A server says of a tool, prompt or of itself something else than when it was first used on that device, or than the policy approves. Read what differs: where it is well, approve its fingerprint in the policy, or have it approved on the device (“portreeve pins approve”)."
+            "A server says of a tool, prompt or of itself something else than when it was first used on that device, or than the policy approves. Read it: where it is well, put its fingerprint into the policy; where the policy names none of that server, somebody on the device may approve it (“portreeve pins approve”)."
         }
         "definition-poisoned" => {
             "What a server says of its tool holds signs of an attempt to steer the model: orders to disregard or conceal, credentials to be read, text that does not show. Read it before anybody uses that server. The signs are few and simple; they can be wrong."

@@ -10,7 +10,7 @@ use crate::console::words;
 use crate::store::records::RecordRow;
 use askama::Template;
 use axum::response::Response;
-use contract::record::{Definition, Happened, Phase, Record, What};
+use contract::record::{Definition, Disapproval, Happened, Phase, Record, What};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -145,6 +145,13 @@ impl EntryPage {
         self.facts.extend(it.was.map(|was| ("Was", was)));
         if it.approved {
             self.facts.push(("Approved", "by the policy".to_owned()));
+        }
+        if let Some(disapproval) = it.disapproval {
+            let said = match disapproval {
+                Disapproval::Unlisted => "no: it names other tools of this server",
+                Disapproval::OtherFingerprint => "no: it names another fingerprint for this tool",
+            };
+            self.facts.push(("Approved by the policy", said.to_owned()));
         }
         if matches!(it.event, Happened::Approved | Happened::Forgotten) {
             self.facts.push(("By", self.os_user.clone()));
