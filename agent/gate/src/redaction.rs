@@ -38,6 +38,8 @@ pub(crate) enum Blocked {
     Growth,
     #[error("it could not be read again after it was redacted")]
     Unreadable,
+    #[error("a text in it is JSON that is nested too deep to be looked into")]
+    Depth,
 }
 
 /// A message that must not pass, as it came, and why.

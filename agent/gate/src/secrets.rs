@@ -141,7 +141,9 @@ pub(crate) fn mask_text(text: String) -> String {
     let mut from = 0;
     while let Some(found) = shapes::find(&text, from) {
         out.push_str(&text[from..found.start]);
-        out.push_str(MASKED);
+        let found_text = &text[found.clone()];
+        // What policy took out never left: that is to be seen.
+        out.push_str(if is_mark(found_text) { found_text } else { MASKED });
         from = found.end;
     }
     if from == 0 {

@@ -11,6 +11,7 @@ mod words;
 use super::characters::{self, Trick};
 use super::difference::visible;
 use super::{Neighbours, Part};
+use crate::secrets;
 use serde_json::Value;
 
 /// So many signs are told of one definition.
@@ -163,11 +164,14 @@ fn look(value: &Value, member: &str, see: &mut impl FnMut(&str, &str)) {
     }
 }
 
-/// The text from a little before that place on.
+/// The text from a little before that place on, secrets masked: it goes into the record, and to people.
 fn around(text: &str, at: usize) -> String {
     let start = text.floor_char_boundary(at.saturating_sub(40));
+    // Half a secret would not be known for one.
+    let cut = secrets::shapes_in(text).take_while(|secret| secret.start < start);
+    let start = cut.filter(|secret| secret.end > start).map(|secret| secret.start).last().unwrap_or(start);
     let lead = if start > 0 { "…" } else { "" };
-    format!("{lead}{}", visible(&text[start..], EXCERPT))
+    format!("{lead}{}", visible(&secrets::masked_text(&text[start..]), EXCERPT))
 }
 
 #[cfg(test)]

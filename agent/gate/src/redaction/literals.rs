@@ -2,6 +2,7 @@
 //! content of a result mostly has a twin in words.
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use std::ops::Range;
 
 /// A value that a field held, and what stands in its place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,19 +45,9 @@ impl Literals {
         self.search.is_none()
     }
 
-    /// The text with every value replaced, and how many there were.
-    pub fn replaced(&self, text: &str) -> Option<(String, u64)> {
-        let search = self.search.as_ref()?;
-        if !search.is_match(text) {
-            return None;
-        }
-        let mut places = 0;
-        let mut out = String::with_capacity(text.len());
-        search.replace_all_with(text, &mut out, |found, _, out| {
-            places += 1;
-            out.push_str(&self.with[found.pattern()]);
-            true
-        });
-        Some((out, places))
+    /// Where the values stand in a text, from left to right, and what stands in the place of each.
+    pub fn find_in<'l>(&'l self, text: &'l str) -> impl Iterator<Item = (Range<usize>, &'l str)> {
+        let found = self.search.iter().flat_map(move |search| search.find_iter(text));
+        found.map(|found| (found.range(), self.with[found.pattern()].as_str()))
     }
 }

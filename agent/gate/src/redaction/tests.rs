@@ -519,3 +519,45 @@ fn attack_a_form_with_a_field_called_type() {
         assert_eq!(places, 2);
     }
 }
+
+/// The model names a part of the secret in a field that a rule takes out, and the rest has no shape any more.
+#[test]
+fn attack_a_field_cuts_a_secret_in_pieces() {
+    let token = "ghp_Q1w2E3r4T5y6U7i8O9p0A1s2D3f4G5h6J7k8";
+    let rule = "fields = [\"ssn\"]\nsecrets = true\npatterns = ['\\b\\d{16}\\b']";
+    for piece in ["ghp_", "Q1w2", "J7k8", "r4T5y6"] {
+        let (sent, _) = arguments(rule, &format!(r#"{{"ssn":"{piece}","x":"it is {token} ."}}"#)).unwrap();
+        assert_eq!(sent, r#"{"ssn":"[redacted]","x":"it is [redacted] ."}"#, "{piece}");
+    }
+    let (sent, _) = arguments(rule, r#"{"ssn":"4111","x":"card 4111222233334444 and 4111"}"#).unwrap();
+    assert_eq!(sent, r#"{"ssn":"[redacted]","x":"card [redacted] and [redacted]"}"#);
+    let told = format!(
+        r#"{{"content":[{{"type":"text","text":"token {token}"}}],"structuredContent":{{"ssn":"ghp_"}}}}"#
+    );
+    let (told, _) = result(rule, &told).unwrap();
+    assert!(told.contains(r#""text":"token [redacted]""#), "{told}");
+}
+
+#[test]
+fn what_overlaps_is_taken_out_once_and_what_touches_twice() {
+    let rule = "patterns = ['abc', 'cde', 'xyz']";
+    let (sent, places) = arguments(rule, r#"{"x":"1abcde2xyzxyz3"}"#).unwrap();
+    assert_eq!((sent.as_str(), places), (r#"{"x":"1[redacted]2[redacted][redacted]3"}"#, 3));
+}
+
+#[test]
+fn attack_brackets_without_end_in_a_text_exhaust_the_stack() {
+    let rule = "secrets = true";
+    for depth in [128, 100_000] {
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(arguments(rule, &format!(r#"{{"x":"{deep}"}}"#)), Err(Blocked::Depth), "{depth}");
+        let told = format!(r#"{{"content":[{{"type":"text","text":"{deep}"}}]}}"#);
+        assert_eq!(result(rule, &told), Err(Blocked::Depth), "{depth}");
+        let in_results = rules("in = \"results\"\nsecrets = true");
+        assert_eq!(shown(&deep, &in_results.iter().collect::<Vec<_>>()), "[masked]");
+    }
+    let held = format!("{}{}", "[".repeat(127), "]".repeat(127));
+    assert_eq!(arguments(rule, &format!(r#"{{"x":"{held}"}}"#)).map(|(_, places)| places), Ok(0));
+    let text = format!("a {} b", "[".repeat(100_000));
+    assert_eq!(arguments(rule, &format!(r#"{{"x":"{text}"}}"#)).map(|(_, places)| places), Ok(0), "no JSON");
+}

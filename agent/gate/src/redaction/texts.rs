@@ -9,10 +9,14 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use policy::Redaction;
 use serde::de::IgnoredAny;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// JSON in a text in JSON in a text …
 const MOST_NESTED: u8 = 4;
+
+/// As deep as a message of its own may be: each level is one of our stack's, too.
+const MOST_DEEP: usize = mcp::scan::MAX_DEPTH;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -48,38 +52,38 @@ impl Texts<'_> {
     pub fn look(&self, text: &str) -> Result<Found, Blocked> {
         let mut found = Found::default();
         // In JSON, values of fields are values again: not every run of the same letters.
-        if !self.look_into_json(text, &mut found)?
-            && let Some((text, places)) = self.literals.replaced(text)
-        {
-            found.replace(text, places);
+        let is_json = self.look_into_json(text, &mut found)?;
+        let now = found.text.as_deref().unwrap_or(text);
+        let mut hits = Hits::default();
+        if !is_json {
+            hits.0.extend(self.literals.find_in(now));
         }
         for rule in self.rules {
-            for pattern in &rule.patterns {
-                let now = found.text.as_deref().unwrap_or(text);
-                if let Some((text, places)) = replaced(now, pattern.find_in(now), &rule.with) {
-                    found.replace(text, places);
-                }
-            }
-            if rule.secrets {
-                let now = found.text.as_deref().unwrap_or(text);
-                if let Some((text, places)) = replaced(now, secrets::shapes_in(now), &rule.with) {
-                    found.replace(text, places);
-                }
-            }
+            let of_patterns = rule.patterns.iter().flat_map(|pattern| pattern.find_in(now));
+            hits.0.extend(of_patterns.map(|range| (range, rule.with.as_str())));
+        }
+        self.find_secrets(now, &mut hits);
+        if let Some((text, places)) = hits.replaced(now) {
+            found.replace(text, places);
         }
         Ok(found)
     }
 
     /// Secrets by their shape, and nothing else.
     pub fn look_for_secrets(&self, text: &str) -> Found {
+        let mut hits = Hits::default();
+        self.find_secrets(text, &mut hits);
         let mut found = Found::default();
-        for rule in self.rules.iter().filter(|rule| rule.secrets) {
-            let now = found.text.as_deref().unwrap_or(text);
-            if let Some((text, places)) = replaced(now, secrets::shapes_in(now), &rule.with) {
-                found.replace(text, places);
-            }
+        if let Some((text, places)) = hits.replaced(text) {
+            found.replace(text, places);
         }
         found
+    }
+
+    fn find_secrets<'t>(&'t self, text: &str, hits: &mut Hits<'t>) {
+        if let Some(rule) = self.rules.iter().find(|rule| rule.secrets) {
+            hits.0.extend(secrets::shapes_in(text).map(|range| (range, rule.with.as_str())));
+        }
     }
 
     /// A text that is a JSON object or list is looked into as such: names and escapes in it mean what they
@@ -89,6 +93,9 @@ impl Texts<'_> {
         if self.nested >= MOST_NESTED || !looks_like_json || serde_json::from_str::<IgnoredAny>(text).is_err()
         {
             return Ok(false);
+        }
+        if depth(text) > MOST_DEEP {
+            return Err(Blocked::Depth);
         }
         let inner = Texts { nested: self.nested + 1, ..*self };
         let walked = Walk::within(text, inner, &Zone::data(self.rules))?;
@@ -117,20 +124,48 @@ impl Texts<'_> {
     }
 }
 
-/// The ranges come from left to right and do not overlap.
-fn replaced(text: &str, ranges: impl Iterator<Item = Range<usize>>, with: &str) -> Option<(String, u64)> {
-    let mut out = String::new();
-    let (mut from, mut places) = (0, 0);
-    for range in ranges {
-        // What already stands there, from this rule or the record's own mask.
-        if text[range.clone()] == *with {
-            continue;
+/// How deep JSON that was read before is nested.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.bytes();
+    let mut in_string = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => drop(bytes.next()),
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
         }
-        out.push_str(&text[from..range.start]);
-        out.push_str(with);
-        from = range.end;
-        places += 1;
     }
-    out.push_str(&text[from..]);
-    (places > 0).then_some((out, places))
+    deepest
+}
+
+/// What is to be taken out of one text, and what is to stand in its place. All of it is found in the text as it
+/// came: what one rule took out would break the shape by which another one knows the rest.
+#[derive(Default)]
+struct Hits<'r>(Vec<(Range<usize>, &'r str)>);
+
+impl Hits<'_> {
+    /// The text without them, and in how many places. What overlaps is one.
+    fn replaced(mut self, text: &str) -> Option<(String, u64)> {
+        // What already stands there, from this rule or the record's own mask.
+        self.0.retain(|(range, with)| text[range.clone()] != **with);
+        self.0.sort_by_key(|(range, _)| (range.start, Reverse(range.end)));
+        let mut out = String::new();
+        let (mut until, mut places) = (0, 0);
+        for (range, with) in self.0 {
+            if places == 0 || range.start >= until {
+                out.push_str(&text[until..range.start]);
+                out.push_str(with);
+                places += 1;
+            }
+            until = until.max(range.end);
+        }
+        out.push_str(&text[until..]);
+        (places > 0).then_some((out, places))
+    }
 }

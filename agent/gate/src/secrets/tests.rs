@@ -129,3 +129,11 @@ fn hostile_text_costs_no_more_than_its_length() {
         assert_eq!(mask_text(text.clone()), text, "{part}");
     }
 }
+
+#[test]
+fn what_policy_took_out_is_not_said_to_have_been_forwarded() {
+    for text in ["postgres://u:[redacted]@h/db", "password=[redacted]", "Authorization: Bearer [redacted]"] {
+        assert_eq!(masked_text(text), text);
+    }
+    assert_eq!(masked_text("postgres://u:s3cretpw@h/db"), "postgres://u:[masked]@h/db");
+}
