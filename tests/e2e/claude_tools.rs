@@ -154,6 +154,96 @@ fn what_policy_redacts_is_taken_out_of_what_a_tool_is_given_and_says() {
     assert_eq!(output["interrupted"], false);
 }
 
+fn result(id: &str, output: &Value) -> Value {
+    let mut done = event("PostToolUse", id, &json!({"command": "cat secrets"}));
+    done["tool_response"] = output.clone();
+    done
+}
+
+/// What Claude reads in the place of what the tool said.
+fn instead(stage: &Stage, done: &Value) -> String {
+    let (code, told, why) = hook(stage, done);
+    assert_eq!((code, why.as_str()), (Some(0), ""), "{told}");
+    let told: Value =
+        serde_json::from_str(&told).unwrap_or_else(|_| panic!("Claude keeps it as it was: {told}"));
+    told["hookSpecificOutput"]["updatedToolOutput"].to_string()
+}
+
+/// The resident was away when the call was made, or somebody told of its end first.
+#[test]
+fn attack_a_result_whose_call_nobody_remembers_passes_in_clear() {
+    let mut stage = Stage::governed_with(&policy(), &json!({})).unwrap();
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    let said = json!({"stdout": format!("the token is {token}")});
+    for _ in 0..2 {
+        assert_eq!(instead(&stage, &result("t1", &said)), r#"{"stdout":"the token is [redacted]"}"#);
+    }
+    let end = json!({"session_id": "a-session", "hook_event_name": "SessionEnd"});
+    assert_eq!(hook(&stage, &end).0, Some(0));
+    assert!(!instead(&stage, &result("t2", &said)).contains(&token));
+    stage.machine.stop_resident().unwrap();
+    assert!(!instead(&stage, &result("t3", &said)).contains(&token));
+    stage.machine.start_resident().unwrap();
+    wait::for_value("each of them on record", Duration::from_secs(30), || {
+        let records = stage.organisation.records().ok()?;
+        let ends = records.iter().filter(|record| record["kind"] == "outcome" && record["fate"] == "ok");
+        (ends.count() == 4).then_some(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn attack_a_result_that_cannot_be_redacted_passes_in_clear() {
+    let stage = Stage::governed_with(&policy(), &json!({})).unwrap();
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    for (n, said) in [
+        json!({"stdout": token, token.clone(): 1}),
+        json!({"stdout": token, "deep": format!("{}{}", "[".repeat(200), "]".repeat(200))}),
+        json!({"stdout": format!("{token}{}", "x".repeat(5 << 20))}),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let instead = instead(&stage, &result(&format!("t{n}"), said));
+        assert!(instead.contains("withheld") && !instead.contains(&token), "{instead}");
+    }
+    let half = result("t9", &json!("X")).to_string().replace("\"X\"", &format!("\"{token}\\ud83d\""));
+    let mut child = stage.machine.command(&["hook"]).unwrap();
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(half.as_bytes()).unwrap();
+    let told = String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned();
+    assert!(told.contains("withheld") && !told.contains(&token), "{told}");
+}
+
+/// A hook of the project's own is told the id, and tells of another tool under it.
+#[test]
+fn attack_two_calls_under_one_id_share_a_verdict() {
+    let stage = Stage::governed_with(&policy(), &json!({})).unwrap();
+    let call = |tool: &str| {
+        let mut call = event("PreToolUse", "t1", &json!({"command": "rails console"}));
+        call["tool_name"] = json!(tool);
+        call
+    };
+    assert_eq!(hook(&stage, &call("Read")).1, "");
+    let (_, told, _) = hook(&stage, &call("Bash"));
+    assert!(told.contains("deny"), "{told}");
+}
+
+#[test]
+fn attack_a_tool_of_a_server_without_a_guard() {
+    let servers = json!({"everything": stage::sample("everything", &[]).unwrap()});
+    let stage = Stage::governed_with(&stage::usual_policy().unwrap(), &servers).unwrap();
+    let call = |tool: &str| {
+        let mut call = event("PreToolUse", "t1", &json!({}));
+        call["tool_name"] = json!(tool);
+        hook(&stage, &call).1
+    };
+    assert_eq!(call("mcp__everything__echo"), "", "its guard judges it");
+    for tool in ["mcp__ghost__echo", "mcp__everythingelse__echo", "mcp__claude_ai_Gmail__send", "mcp__"] {
+        assert!(call(tool).contains("deny"), "{tool}");
+    }
+}
+
 #[test]
 fn attack_an_event_that_nobody_can_judge() {
     let stage = Stage::governed_with(&policy(), &json!({})).unwrap();

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 /// The one id that no tool use has.
 const OPENING: &str = "\"portreeve-initialize\"";
 const VERSION: &str = "2025-11-25";
+const TAKEN: &str = "another call has the same id, so nobody could tell whose verdict is whose";
 
 /// See the module.
 pub struct Conversation {
@@ -66,27 +67,22 @@ impl Conversation {
     pub async fn judge(&self, happening: Happening) -> Option<Verdict> {
         self.used.set(Instant::now());
         match happening {
-            Happening::Call { id, tool, input } => {
-                let said = call(&id, &tool, &input);
-                let (verdict, line) = self.wait_for(&id, said);
-                self.say.send(line).await.ok()?;
-                let verdict = verdict.await.ok()?;
-                if verdict.refused.is_none() {
-                    self.open.borrow_mut().insert(id);
+            Happening::Call { id, tool, input } => self.call(&id, &tool, &input).await,
+            Happening::Result { id, tool, input, output, failed } => {
+                // A call that nobody here was asked about (the resident was away, or somebody made it up) is
+                // judged and recorded now: what it says goes the way of every result.
+                if !self.open.borrow().contains(&id) {
+                    let late = self.call(&id, &tool, &input).await?;
+                    if late.refused.is_some() {
+                        return Some(late);
+                    }
                 }
-                Some(verdict)
-            }
-            Happening::Result { id, failed, output } => {
-                // A failed call is told of twice.
-                if !self.open.borrow_mut().remove(&id) {
-                    return Some(Verdict::pass());
-                }
-                let said = result(&id, failed, &output);
-                let (verdict, line) = self.wait_for(&id, said);
+                self.open.borrow_mut().remove(&id);
+                let (verdict, line) = self.wait_for(&id, result(&id, failed, &output))?;
                 self.answer.send(Arrival::Line(line, Came::Together)).await.ok()?;
                 verdict.await.ok()
             }
-            Happening::OfServer | Happening::Other => Some(Verdict::pass()),
+            Happening::Other => Some(Verdict::pass()),
             Happening::End => {
                 self.has_left.set(true);
                 self.end();
@@ -95,12 +91,32 @@ impl Conversation {
         }
     }
 
-    fn wait_for(&self, id: &Id, said: Vec<u8>) -> (oneshot::Receiver<Verdict>, Line) {
+    async fn call(&self, id: &Id, tool: &str, input: &RawValue) -> Option<Verdict> {
+        // Two calls under one id would share one verdict.
+        if id.as_json() == OPENING || self.open.borrow().contains(id) {
+            return Some(Verdict::refused(TAKEN));
+        }
+        let Some((verdict, line)) = self.wait_for(id, call(id, tool, input)) else {
+            return Some(Verdict::refused(TAKEN));
+        };
+        self.say.send(line).await.ok()?;
+        let verdict = verdict.await.ok()?;
+        if verdict.refused.is_none() {
+            self.open.borrow_mut().insert(id.clone());
+        }
+        Some(verdict)
+    }
+
+    /// `None` where something waits under this id already.
+    fn wait_for(&self, id: &Id, said: Vec<u8>) -> Option<(oneshot::Receiver<Verdict>, Line)> {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.contains_key(id) {
+            return None;
+        }
         let (tell, verdict) = oneshot::channel();
         let line = Line::Whole(said.clone());
-        // One that is replaced hears that it was: its sender is gone.
-        self.waiting.borrow_mut().insert(id.clone(), Waiting { verdict: tell, said });
-        (verdict, line)
+        waiting.insert(id.clone(), Waiting { verdict: tell, said });
+        Some((verdict, line))
     }
 
     /// A message that the pipeline sends on to the server: the call is to be made.

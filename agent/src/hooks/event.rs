@@ -5,8 +5,10 @@ use mcp::Id;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The longest event that is read: a tool's whole result may stand in it.
-pub const LONGEST: usize = mcp::frame::MAX_MESSAGE_BYTES;
+/// The longest event that is judged: a tool's whole result may stand in it, and Claude Code waits.
+pub const LONGEST: usize = 4 * 1024 * 1024;
+/// Ids of sessions and tool uses, and names of tools.
+const LONGEST_NAME: usize = 256;
 
 /// One event of one session of Claude Code.
 #[derive(Debug)]
@@ -19,10 +21,8 @@ pub struct Event {
 pub enum Happening {
     /// `PreToolUse`: a tool is about to be used.
     Call { id: Id, tool: String, input: Box<RawValue> },
-    /// `PostToolUse`, `PostToolUseFailure`: it was.
-    Result { id: Id, failed: bool, output: Box<RawValue> },
-    /// A tool of an MCP server, which a guard of its own judges.
-    OfServer,
+    /// `PostToolUse`, or `PostToolUseFailure`: it was.
+    Result { id: Id, tool: String, input: Box<RawValue>, output: Box<RawValue>, failed: bool },
     /// `SessionEnd`.
     End,
     /// Nothing to judge.
@@ -36,6 +36,8 @@ pub enum BadEvent {
     Shape(#[from] serde_json::Error),
     #[error("the event `{event}` of Claude Code lacks `{member}`")]
     Lacks { event: String, member: &'static str },
+    #[error("`{0}` is longer than {LONGEST_NAME} bytes")]
+    TooLong(&'static str),
 }
 
 #[derive(Deserialize)]
@@ -50,13 +52,6 @@ struct Told<'a> {
     tool_response: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
-    mcp_server: Option<Server>,
-}
-
-#[derive(Deserialize)]
-struct Server {
-    #[serde(default)]
-    source: String,
 }
 
 impl Event {
@@ -65,13 +60,41 @@ impl Event {
     pub fn read(bytes: &[u8]) -> Result<Self, BadEvent> {
         let told: Told<'_> = serde_json::from_slice(bytes)?;
         let happening = told.happening()?;
+        if told.session_id.len() > LONGEST_NAME {
+            return Err(BadEvent::TooLong("session_id"));
+        }
         Ok(Self { session: told.session_id, happening })
+    }
+
+    /// Of an event that may not be readable: was its tool used already?
+    pub fn is_of_result(bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Named {
+            hook_event_name: String,
+        }
+        match serde_json::from_slice::<Named>(bytes) {
+            Ok(named) => named.hook_event_name == "PostToolUse",
+            // Most likely cut off.
+            Err(_) => memchr::memmem::find(bytes, br#""hook_event_name":"PostToolUse""#).is_some(),
+        }
+    }
+}
+
+impl Happening {
+    /// The tool that is used.
+    pub fn tool(&self) -> Option<&str> {
+        match self {
+            Self::Call { tool, .. } | Self::Result { tool, .. } => Some(tool),
+            Self::End | Self::Other => None,
+        }
     }
 }
 
 impl Told<'_> {
     fn happening(&self) -> Result<Happening, BadEvent> {
         let event = self.hook_event_name.as_str();
+        let failed = event == "PostToolUseFailure";
+        let is_result = failed || event == "PostToolUse";
         match event {
             "SessionEnd" => return Ok(Happening::End),
             "PreToolUse" | "PostToolUse" | "PostToolUseFailure" => {}
@@ -79,23 +102,20 @@ impl Told<'_> {
         }
         let lacks = |member| BadEvent::Lacks { event: event.to_owned(), member };
         let tool = self.tool_name.clone().ok_or_else(|| lacks("tool_name"))?;
-        if self.has_a_guard(&tool) {
-            return Ok(Happening::OfServer);
-        }
         let id = self.tool_use_id.as_deref().ok_or_else(|| lacks("tool_use_id"))?;
+        for (name, text) in [("tool_name", tool.as_str()), ("tool_use_id", id)] {
+            if text.len() > LONGEST_NAME {
+                return Err(BadEvent::TooLong(name));
+            }
+        }
         let id =
             Id::from_json(&serde_json::Value::from(id).to_string()).ok_or_else(|| lacks("tool_use_id"))?;
-        if event == "PreToolUse" {
-            let input = self.tool_input.ok_or_else(|| lacks("tool_input"))?.to_owned();
-            return Ok(Happening::Call { id, tool, input });
+        let input = self.tool_input.ok_or_else(|| lacks("tool_input"))?.to_owned();
+        if is_result {
+            let output = self.tool_response.or(self.error).unwrap_or(RawValue::NULL).to_owned();
+            return Ok(Happening::Result { id, tool, input, output, failed });
         }
-        let output = self.tool_response.or(self.error).ok_or_else(|| lacks("tool_response"))?.to_owned();
-        Ok(Happening::Result { id, failed: event == "PostToolUseFailure", output })
-    }
-
-    /// A server inside the client's own process (`sdk`) has none: nothing starts or dials it.
-    fn has_a_guard(&self, tool: &str) -> bool {
-        tool.starts_with("mcp__") && self.mcp_server.as_ref().is_none_or(|server| server.source != "sdk")
+        Ok(Happening::Call { id, tool, input })
     }
 }
 
@@ -116,34 +136,26 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_of_claudes_own_is_judged_and_that_of_a_server_is_not_judged_twice() {
+    fn a_call_and_its_result_are_told_from_everything_else() {
         let event = read(&call("PreToolUse", "Bash")).unwrap();
         let Happening::Call { id, tool, input } = event.happening else { panic!("a call") };
         assert_eq!(
             (id.as_json(), tool.as_str(), input.get()),
             ("\"toolu_1\"", "Bash", r#"{"command":"ls"}"#)
         );
-        let mut served = call("PreToolUse", "mcp__x__y");
-        assert!(matches!(read(&served).unwrap().happening, Happening::OfServer));
-        served["mcp_server"] = json!({"name": "x", "source": "project"});
-        assert!(matches!(read(&served).unwrap().happening, Happening::OfServer));
-        served["mcp_server"] = json!({"name": "x", "source": "sdk"});
-        assert!(
-            matches!(read(&served).unwrap().happening, Happening::Call { tool, .. } if tool == "mcp__x__y")
-        );
-    }
-
-    #[test]
-    fn a_result_is_what_the_tool_said_or_why_it_failed() {
         let mut done = call("PostToolUse", "Bash");
-        done["tool_response"] = json!({"stdout": "x"});
-        let Happening::Result { failed: false, output, .. } = read(&done).unwrap().happening else {
-            panic!("a result")
-        };
-        assert_eq!(output.get(), r#"{"stdout":"x"}"#);
+        for said in [json!({"stdout": "x"}), json!(null)] {
+            done["tool_response"] = said.clone();
+            let Happening::Result { output, .. } = read(&done).unwrap().happening else { panic!("a result") };
+            assert_eq!(output.get(), said.to_string());
+        }
         let mut failed = call("PostToolUseFailure", "Bash");
         failed["error"] = json!("Exit code 1");
         assert!(matches!(read(&failed).unwrap().happening, Happening::Result { failed: true, .. }));
+        for other in ["Notification", "Stop"] {
+            assert!(matches!(read(&call(other, "Bash")).unwrap().happening, Happening::Other), "{other}");
+        }
+        assert!(Event::is_of_result(done.to_string().as_bytes()) && !Event::is_of_result(b"{"));
     }
 
     #[test]
@@ -159,6 +171,10 @@ mod tests {
         for junk in [&b""[..], b"[]", b"{}", b"\xff"] {
             assert!(Event::read(junk).is_err());
         }
-        assert!(matches!(read(&call("Notification", "")).unwrap().happening, Happening::Other));
+        for member in ["session_id", "tool_use_id", "tool_name"] {
+            let mut endless = call("PreToolUse", "Bash");
+            endless[member] = json!("x".repeat(300));
+            assert!(read(&endless).unwrap_err().to_string().contains(member));
+        }
     }
 }

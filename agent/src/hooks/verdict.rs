@@ -67,6 +67,14 @@ impl Verdict {
             (false, Self { instead: Some(output), .. }) => {
                 Specific::PostToolUse { updated_tool_output: output }
             }
+            // It was used already; what it said is all that can be held back.
+            (false, Self { refused: Some(why), .. }) => {
+                let sentence = serde_json::Value::from(format!("What this tool said is withheld: {why}"));
+                let output = RawValue::from_string(sentence.to_string());
+                Specific::PostToolUse {
+                    updated_tool_output: output.unwrap_or_else(|_| RawValue::NULL.to_owned()),
+                }
+            }
             (_, Self { .. }) => return None,
         };
         Some(Answer { hook_specific_output: specific })
@@ -96,6 +104,10 @@ mod tests {
         assert_eq!(
             said(Verdict::instead(raw("\"x\"")), false),
             r#"{"hookSpecificOutput":{"hookEventName":"PostToolUse","updatedToolOutput":"x"}}"#
+        );
+        assert_eq!(
+            said(Verdict::refused("no"), false),
+            r#"{"hookSpecificOutput":{"hookEventName":"PostToolUse","updatedToolOutput":"What this tool said is withheld: no"}}"#
         );
     }
 }

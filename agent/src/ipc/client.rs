@@ -12,8 +12,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub enum AskError {
     #[error(transparent)]
     Ipc(#[from] IpcError),
-    #[error("the resident did not answer in {} s", ANSWER.as_secs())]
-    Silent,
+    #[error("the resident did not answer in {} s", .0.as_secs())]
+    Silent(Duration),
     #[error("the resident hung up: {0}")]
     HungUp(#[from] std::io::Error),
     #[error("the resident could not do it: {0}")]
@@ -31,15 +31,32 @@ impl AskError {
 /// # Errors
 /// See [`AskError`].
 pub async fn ask(layout: &Layout, question: &ToResident) -> Result<FromResident, AskError> {
+    ask_within(ANSWER, layout, question).await
+}
+
+/// The same, of what may take longer.
+///
+/// # Errors
+/// See [`AskError`].
+pub async fn ask_within(
+    patience: Duration,
+    layout: &Layout,
+    question: &ToResident,
+) -> Result<FromResident, AskError> {
     let asked = async {
         let (read, mut write) = tokio::io::split(Stream::connect(layout).await?);
         write_message(&mut write, question).await?;
-        let answer = Lines::new(read).next().await?.ok_or(std::io::ErrorKind::UnexpectedEof);
-        let answer = answer.map_err(std::io::Error::from)?;
-        match serde_json::from_slice(&answer).map_err(std::io::Error::from)? {
-            FromResident::Failed { message } => Err(AskError::Failed(message)),
-            answer => Ok(answer),
+        let mut lines = Lines::new(read);
+        loop {
+            let answer = lines.next().await?.ok_or(std::io::ErrorKind::UnexpectedEof);
+            let answer = answer.map_err(std::io::Error::from)?;
+            match serde_json::from_slice(&answer).map_err(std::io::Error::from)? {
+                // News for everybody that listens; no answer.
+                FromResident::PolicyChanged { .. } => {}
+                FromResident::Failed { message } => return Err(AskError::Failed(message)),
+                answer => return Ok(answer),
+            }
         }
     };
-    tokio::time::timeout(ANSWER, asked).await.unwrap_or(Err(AskError::Silent))
+    tokio::time::timeout(patience, asked).await.unwrap_or(Err(AskError::Silent(patience)))
 }

@@ -26,7 +26,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// What a call waits for a policy that was adopted a moment ago.
 const CATCH_UP: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(60);
-/// More sessions than anybody has open.
+/// More sessions than one user has open.
 const SESSIONS: usize = 256;
 const WAITING: usize = 64;
 
@@ -173,9 +173,7 @@ fn take(asked: Asked, sessions: &Rc<Sessions>, keeping: &Rc<Keeping>) {
 }
 
 fn begin(key: (String, String), sessions: &Rc<Sessions>, keeping: &Rc<Keeping>) -> Rc<Conversation> {
-    if sessions.borrow().len() >= SESSIONS {
-        end_longest_unused(sessions);
-    }
+    end_longest_unused(sessions, &key.0);
     let (conversation, ear, answers) = Conversation::new();
     let (tell, over) = watch::channel(false);
     let held = Held { conversation: Rc::clone(&conversation), over };
@@ -225,10 +223,14 @@ fn end_idle(sessions: &Sessions) {
     });
 }
 
-fn end_longest_unused(sessions: &Sessions) {
+/// Where the user has as many as there may be.
+fn end_longest_unused(sessions: &Sessions, os_user: &str) {
     let mut sessions = sessions.borrow_mut();
-    let longest =
-        sessions.iter().min_by_key(|(_, held)| held.conversation.used()).map(|(key, _)| key.clone());
+    let theirs = sessions.iter().filter(|((user, _), _)| user == os_user);
+    if theirs.clone().count() < SESSIONS {
+        return;
+    }
+    let longest = theirs.min_by_key(|(_, held)| held.conversation.used()).map(|(key, _)| key.clone());
     if let Some(held) = longest.and_then(|key| sessions.remove(&key)) {
         held.conversation.end();
     }
