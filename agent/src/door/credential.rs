@@ -99,7 +99,7 @@ impl Admitted {
         Self::Holders(Holders { held: RefCell::new(held.collect()), newer: None })
     }
 
-    /// Nobody yet; before somebody is refused, it is asked whether they have become known.
+    /// Nobody yet; whenever somebody comes, it is asked who holds one now.
     pub fn told_by(newer: Newer) -> Self {
         Self::Holders(Holders { newer: Some(newer), ..Holders::default() })
     }
@@ -122,11 +122,12 @@ impl Admitted {
     /// Whose this is.
     pub fn caller(&self, shown: Option<&[u8]>) -> Option<Caller> {
         let Self::Holders(holders) = self else { return Some(Caller("".into())) };
+        // Whose credential was revoked a moment ago is let in no more, and who was granted one is.
+        if let Some(now) = holders.newer.as_ref().and_then(|newer| newer()) {
+            *holders.held.borrow_mut() = now;
+        }
         let shown: [u8; 32] = Sha256::digest(shown?).into();
-        holders.whose(&shown).or_else(|| {
-            *holders.held.borrow_mut() = holders.newer.as_ref()?()?;
-            holders.whose(&shown)
-        })
+        holders.whose(&shown)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::profile::{self, ProfileError};
 use super::{Enrolment, Identity, certificate, server_ca_path};
+use crate::resident::door::clients;
 use crate::resident::log_marker;
 use crate::upstream::{CallError, Credentials, UnusableTls, Upstream};
 use contract::enrolment::{EnrolReply, EnrolRequest, Machine, ManagedProfile, trust_root_digest};
@@ -175,6 +176,7 @@ pub fn remove(layout: &Layout) -> Result<(), EnrolError> {
         remove_file(&path)?;
     }
     remove_file(&log_marker::path(layout))?;
+    remove_file(&clients::path(layout))?;
     forget_policy(layout)
 }
 

@@ -148,7 +148,9 @@ async fn a_machine_that_was_taken_out_keeps_nothing_of_the_device() {
     let server = FakeServer::start(|_| Answer::ok(&reply("d1", "acme"))).await;
     let (_folder, layout) = machine_with(&server.address, &server.authority, ROOT);
     enrol(&layout).await.unwrap();
+    clients::grant(&layout, "cursor", 1).unwrap();
     remove(&layout).unwrap();
+    assert_eq!(clients::read(&layout).unwrap(), [], "they were let in for this member");
     assert_eq!(left_behind(&layout), Vec::<PathBuf>::new());
     assert!(Enrolment::load(&layout).unwrap().is_none());
     remove(&layout).unwrap();

@@ -105,7 +105,8 @@ fn write(layout: &Layout, clients: &[Client]) -> Result<(), ClientsError> {
     Ok(files::replace_private(&path, &text)?)
 }
 
-fn path(layout: &Layout) -> PathBuf {
+/// Where they are listed. Unenrolling removes it: they were let in for a member who may not be the next one.
+pub fn path(layout: &Layout) -> PathBuf {
     super::folder(layout).join("clients.json")
 }
 
