@@ -23,6 +23,8 @@ pub struct Recorder {
     identity: ServerIdentity,
     /// The last record that was kept. What they all say stands here once.
     record: Record,
+    /// The client as it named itself.
+    named: (String, String),
     /// Where no resident follows the record, pins are kept here, and follow from these.
     pins: Option<Pins>,
     unpinned: Vec<Record>,
@@ -45,7 +47,15 @@ impl Recorder {
             server: Server { identity: identity.as_str().to_owned(), entry, catalogue: None },
             what: What::Started { policy_version: 0 },
         };
-        Self { segment, identity, record, pins: None, unpinned: Vec::new(), lines: Vec::new() }
+        Self {
+            segment,
+            identity,
+            record,
+            named: <(String, String)>::default(),
+            pins: None,
+            unpinned: Vec::new(),
+            lines: Vec::new(),
+        }
     }
 
     /// Whom this machine is enrolled for. A claim: the resident stamps its own.
@@ -87,10 +97,11 @@ impl Recorder {
 
     /// The client as it names itself.
     pub fn know_client(&mut self, name: &str, version: &str) {
-        let client = &mut self.record.client;
-        if client.name != name || client.version != version {
-            name.clone_into(&mut client.name);
-            version.clone_into(&mut client.version);
+        // It chose them itself, and they stand in every record.
+        let masked = |text: &str| gate::shown_text(text, &[]);
+        if self.named.0 != name || self.named.1 != version {
+            (self.record.client.name, self.record.client.version) = (masked(name), masked(version));
+            self.named = (name.to_owned(), version.to_owned());
         }
     }
 

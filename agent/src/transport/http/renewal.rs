@@ -17,6 +17,7 @@ use mcp::Id;
 use reqwest::header::HeaderValue;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// An error that says this has no more bytes.
 const SENTENCE: u64 = 4096;
 /// What servers on the SDKs of TypeScript and Python say of a session that they do not know.
-const NO_SESSION: [&str; 2] = ["no valid session id", "session not found"];
+const NO_SESSION: [&str; 2] = ["bad request: no valid session id", "session not found"];
 
 impl HttpSession {
     /// POSTs a message; where the server has forgotten the session, once more in a new one.
@@ -133,14 +134,16 @@ impl HttpSession {
 fn says_no_session(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Answer {
+        /// That of a request would be an answer to it, which was run then.
+        id: Option<IgnoredAny>,
         error: Error,
     }
     #[derive(Deserialize)]
     struct Error {
         message: String,
     }
-    serde_json::from_slice::<Answer>(body).is_ok_and(|Answer { error }| {
+    serde_json::from_slice::<Answer>(body).is_ok_and(|Answer { id, error }| {
         let said = error.message.to_ascii_lowercase();
-        NO_SESSION.iter().any(|known| said.contains(known))
+        id.is_none() && NO_SESSION.iter().any(|known| said.starts_with(known))
     })
 }
