@@ -59,7 +59,10 @@ async fn a_changed_definition_is_one_alert_with_what_differs() {
 async fn what_the_policy_does_not_approve_is_not_said_to_have_changed_and_its_alert_ends_with_the_policy() {
     let organisation = Organisation::found().await;
     let mut log = Log::of(&organisation.device("ada@acme.example").await);
-    let seen = |event: &str, why: &str| json!({"event": event, "held": why != "", "disapproval": Some(why).filter(|it| *it != "")});
+    let seen = |event: &str, why: &str| {
+        let disapproval = Some(why).filter(|why| !why.is_empty());
+        json!({"event": event, "held": disapproval.is_some(), "disapproval": disapproval})
+    };
     push(&mut log, "echo", &seen("disapproved", "other-fingerprint"));
     push(&mut log, "sum", &seen("disapproved", "unlisted"));
     push(&mut log, "fresh", &seen("new", "other-fingerprint"));
