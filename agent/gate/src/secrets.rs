@@ -115,11 +115,11 @@ pub(crate) fn is_secret_flag(text: &str) -> bool {
     phrases::is_secret_flag(text)
 }
 
-/// Every secret that gives itself away in a text, from left to right.
+/// Every secret that gives itself away in a text and is to be taken out of it, from left to right.
 pub(crate) fn shapes_in(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
     let mut from = 0;
     std::iter::from_fn(move || {
-        let found = shapes::find(text, from)?;
+        let found = shapes::find_to_take_out(text, from)?;
         from = found.end.max(from + 1);
         Some(found)
     })

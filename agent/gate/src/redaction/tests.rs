@@ -561,3 +561,28 @@ fn attack_brackets_without_end_in_a_text_exhaust_the_stack() {
     let text = format!("a {} b", "[".repeat(100_000));
     assert_eq!(arguments(rule, &format!(r#"{{"x":"{text}"}}"#)).map(|(_, places)| places), Ok(0), "no JSON");
 }
+
+#[test]
+fn code_that_reads_a_secret_from_somewhere_stays_as_it_is() {
+    let rule = "secrets = true";
+    for code in [
+        "const token = getToken(user)",
+        "password = os.environ['PW']",
+        "export TOKEN=$GITHUB_TOKEN",
+        "apiKey: process.env.API_KEY",
+        "curl --token $TOKEN x",
+    ] {
+        assert_eq!(
+            arguments(rule, &format!(r#"{{"x":"{code}"}}"#)).map(|(_, places)| places),
+            Ok(0),
+            "{code}"
+        );
+    }
+    for held in ["password = hunter2", "token: (abc", "postgres://u:pa(ss@h/db"] {
+        assert_eq!(
+            arguments(rule, &format!(r#"{{"x":"{held}"}}"#)).map(|(_, places)| places),
+            Ok(1),
+            "{held}"
+        );
+    }
+}

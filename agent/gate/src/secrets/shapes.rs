@@ -48,6 +48,22 @@ const PREFIXES: &[Prefix] = &[
 /// not bounded by their start are tried once a run of token characters, so that hostile text costs
 /// no more than its length.
 pub(super) fn find(text: &str, from: usize) -> Option<Range<usize>> {
+    find_by(assigned, text, from)
+}
+
+/// The same where what is found is taken out of what goes on: code that reads a secret from somewhere holds
+/// none, and would be other code without it.
+pub(super) fn find_to_take_out(text: &str, from: usize) -> Option<Range<usize>> {
+    let value =
+        |text: &str, at: usize| assigned(text, at).filter(|value| !is_expression(&text[value.clone()]));
+    find_by(value, text, from)
+}
+
+fn find_by(
+    assigned: impl Fn(&str, usize) -> Option<Range<usize>>,
+    text: &str,
+    from: usize,
+) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     (from..bytes.len()).find_map(|at| {
         let starts_word = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
@@ -142,6 +158,15 @@ fn url_password(text: &str, at: usize) -> Option<Range<usize>> {
     let host = authority_text.rfind('@')?;
     let colon = authority_text[..host].find(':')?;
     (colon + 1 < host).then_some(authority + colon + 1..authority + host)
+}
+
+/// `getToken(`, `os.environ[`, `$TOKEN`, `process.env.TOKEN`.
+fn is_expression(value: &str) -> bool {
+    const PLACES: [&str; 8] =
+        ["$", "process.env.", "os.environ", "env.", "self.", "this.", "config.", "settings."];
+    let name = run(value, 0, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
+    let is_name = name > 0 && !value.as_bytes()[0].is_ascii_digit();
+    (is_name && value[name..].starts_with(['(', '['])) || PLACES.iter().any(|place| value.starts_with(place))
 }
 
 /// The value in `API_TOKEN=…`, `password: …`, `--api-key=…`, where `at` begins the name.
