@@ -17,7 +17,7 @@ Exit codes:
   3  this machine is not enrolled; `status` says so in a trial too (guards under a local --policy, and no
      organisation), where `doctor` ends with 0 or 4: a trial lacks nothing
   4  it ran, and found problems: status, doctor; configs plan, apply and list (a file was left alone);
-     configs restore (the resident would undo it, so nothing was done)
+     configs restore (a file was left alone, or the resident would undo it, so nothing was done)
 `portreeve wrap` exits with the code of the server it guards; where a signal ended that, with 128 and the
 signal's number, as shells do (137: killed).";
 

@@ -254,10 +254,11 @@ fn text_pairs(object: Node<'_>) -> Option<Vec<(String, String)>> {
 fn guarded(command: &str, args: &[String], env: Option<Node<'_>>, ours: &str) -> Option<Guarded> {
     let file_name = command.rsplit(['/', '\\']).next().unwrap_or(command).to_ascii_lowercase();
     let named_ours = matches!(file_name.as_str(), "portreeve" | "portreeve.exe");
-    if (command != ours && !named_ours) || args.first().map(String::as_str) != Some("wrap") {
+    if command != ours && !named_ours {
         return None;
     }
-    let (mut name, mut root, mut rest) = (String::new(), None, &args[1..]);
+    let (mut root, mut rest) = after_the_verb(args)?;
+    let mut name = String::new();
     let inner = loop {
         match rest {
             [flag, value, after @ ..] if flag == "--name" => (name, rest) = (value.clone(), after),
@@ -276,6 +277,30 @@ fn guarded(command: &str, args: &[String], env: Option<Node<'_>>, ours: &str) ->
     };
     let as_written = guard_args(&name, root.as_deref(), &inner) == args;
     Some(Guarded { program: command.to_owned(), name, root, as_written, inner })
+}
+
+/// What follows `wrap`, and the root that was named before it: options of every verb may stand there.
+fn after_the_verb(args: &[String]) -> Option<(Option<String>, &[String])> {
+    let (mut root, mut rest) = (None, args);
+    loop {
+        let [word, after @ ..] = rest else { return None };
+        rest = after;
+        match (word.as_str(), after) {
+            ("wrap", _) => return Some((root, rest)),
+            ("--root", [value, after @ ..]) => (root, rest) = (Some(value.clone()), after),
+            ("--json" | "--verbose", _) => {}
+            (word, _) => match word.strip_prefix("--root=") {
+                Some(value) => root = Some(value.to_owned()),
+                None if is_verbose(word) => {}
+                None => return None,
+            },
+        }
+    }
+}
+
+/// `-v`, `-vv` and so on.
+fn is_verbose(word: &str) -> bool {
+    word.strip_prefix('-').is_some_and(|letters| !letters.is_empty() && letters.chars().all(|c| c == 'v'))
 }
 
 /// The arguments of our guard in front of a server. Headers are secrets and travel in
@@ -366,6 +391,18 @@ mod tests {
                 r#"{"command":"/opt/ours","args":["wrap","--name","x","--http","https://x.test","--policy","p"]}"#,
                 foreign("x"),
             ),
+            // Options of every verb, before the verb.
+            (
+                r#"{"command":"portreeve","args":["--root","/tmp","wrap","--policy","p","--name","x","--","npx"]}"#,
+                foreign("x"),
+            ),
+            (
+                r#"{"command":"portreeve","args":["--root=/tmp","-vv","--verbose","--json","wrap","--name","x","--","npx"]}"#,
+                foreign("x"),
+            ),
+            (r#"{"command":"portreeve","args":["--root","wrap","--name","x","--","npx"]}"#, None),
+            (r#"{"command":"portreeve","args":["--policy","wrap","--","npx"]}"#, None),
+            (r#"{"command":"portreeve","args":["-","wrap","--","npx"]}"#, None),
             (r#"{"command":"/opt/ours","args":["status"]}"#, None),
             (r#"{"command":"/opt/ours","args":["wrap","--name","x"]}"#, None),
             (r#"{"command":"/usr/bin/env","args":["/opt/ours","wrap","--name","x","--","npx"]}"#, None),

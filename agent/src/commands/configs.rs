@@ -204,7 +204,14 @@ impl Face {
             }
         }
         self.problems(&problems);
-        self.out.say(format_args!("{governed} of {all} servers governed"));
+        match looks.iter().any(|look| look.problem.is_some()) {
+            true if all == 0 => {
+                self.out
+                    .say("how many servers there are, and are governed, is unknown: see the problem above");
+            }
+            true => self.out.say(format_args!("{governed} of {all} servers governed, as far as can be read")),
+            false => self.out.say(format_args!("{governed} of {all} servers governed")),
+        }
         if problems.is_empty() { Exit::Done } else { Exit::Problems }
     }
 
@@ -213,7 +220,7 @@ impl Face {
             Standing::Altered if !self.enrolled => {
                 "has a guard that was put there by hand, as for a trial".to_owned()
             }
-            ref standing => standing.why(),
+            _ => row.why(),
         };
         ShownServer {
             client: client.id(),
@@ -221,7 +228,7 @@ impl Face {
             project: &row.project,
             entry: &row.entry,
             identity: &row.identity,
-            governed: row.standing == Standing::Governed,
+            governed: row.is_governed(),
             why: if self.enrolled { why } else { enrol_first(&why) },
             note: row.note(),
         }
@@ -241,7 +248,7 @@ impl Face {
         }
         self.problems(&restored.failures);
         self.out.say(format_args!("{} entries restored", restored.entries));
-        if restored.failures.is_empty() { Exit::Done } else { Exit::Failed }
+        if restored.failures.is_empty() { Exit::Done } else { Exit::Problems }
     }
 
     fn heading(&self, client: Client, file: &Path) {
@@ -321,7 +328,7 @@ fn shown_changes<'a>(
 
 fn governed(looks: &[FileLook]) -> (usize, usize) {
     let rows = || looks.iter().flat_map(|look| &look.rows);
-    (rows().filter(|row| row.standing == Standing::Governed).count(), rows().count())
+    (rows().filter(|row| row.is_governed()).count(), rows().count())
 }
 
 fn problems(looks: &[FileLook]) -> Vec<String> {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use contract::report::{CoveredServer, Finding, Severity};
-use policy::identity::{Steered, steering};
 
 use super::memory::{Memory, Noted, Seen};
 use crate::clients::Client;
@@ -20,25 +19,16 @@ pub fn subject(client: Client, row: &Row) -> String {
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
-/// A server of whose entry a variable makes another program is not governed, guard or no guard: policy
-/// judges one thing, and another runs. One that is only reached by way of a proxy, or believed by
-/// another certificate, stays governed; `entry-steered` tells of both.
+/// Of variables that decide what runs, and of those that do not, `entry-steered` tells.
 pub fn covered(client: Client, row: &Row) -> CoveredServer {
-    let replaced = row.steered_by.iter().find(|name| steering(name) == Some(Steered::Program));
-    let why = match replaced {
-        Some(name) if row.standing == Standing::Governed => {
-            format!("its env sets {}, which decides what really runs", name.escape_debug())
-        }
-        _ => row.standing.why(),
-    };
     CoveredServer {
         client: client.id().to_owned(),
         scope: row.scope.id().to_owned(),
         project: row.project.clone(),
         entry: row.entry.clone(),
         identity: row.identity.clone(),
-        governed: row.standing == Standing::Governed && replaced.is_none(),
-        why,
+        governed: row.is_governed(),
+        why: row.why(),
     }
 }
 

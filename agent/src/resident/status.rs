@@ -4,7 +4,7 @@ use crate::audit::spool;
 use crate::clients::{Client, Home};
 use crate::enrolment::{Enrolment, Identity, Validity, read_identity};
 use crate::resident::sweep;
-use crate::steward::{Row, Standing, Steward};
+use crate::steward::{Row, Steward};
 use crate::sync::{Adopted, recall};
 use contract::bundle::Anchor;
 use contract::record::Record;
@@ -173,8 +173,8 @@ fn coverage(layout: &Layout) -> Option<Coverage> {
         project: row.project.clone(),
         entry: row.entry.clone(),
         identity: row.identity.clone(),
-        governed: row.standing == Standing::Governed,
-        why: row.standing.why(),
+        governed: row.is_governed(),
+        why: row.why(),
     };
     let looks = steward.look().ok()?;
     let servers = looks.iter().flat_map(|look| look.rows.iter().map(|row| covered(look.client, row)));

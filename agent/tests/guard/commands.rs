@@ -104,6 +104,57 @@ fn what_is_advised_before_enrolling_can_be_done() {
 }
 
 #[test]
+fn an_entry_whose_variables_run_something_else_is_not_listed_as_governed() {
+    let developer = Developer::enrolled();
+    let entry = |env: Value| json!({"mcpServers": {"a": {"command": "npx", "args": ["x"], "env": env}}});
+    for (env, count) in [(json!({"LD_PRELOAD": "/x.so"}), "0 of 1"), (json!({"TOKEN": "t"}), "1 of 1")] {
+        std::fs::write(developer.config(), entry(env).to_string()).unwrap();
+        assert_eq!(developer.runs(&["configs", "apply"]).code(), Some(0));
+        let (listed, status) = (developer.runs(&["configs", "list"]), developer.runs(&["status"]));
+        for said in [listed.stdout(), status.stdout()] {
+            assert!(said.contains(&format!("{count} ")), "{count}: {said}");
+            let steered = said.contains("its env sets LD_PRELOAD, which decides what really runs");
+            assert_eq!(steered, count.starts_with('0'), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_guard_of_a_trial_is_known_whatever_stands_before_the_verb() {
+    let developer = Developer::enrolled();
+    let program = env!("CARGO_BIN_EXE_portreeve");
+    for before in [&["--root", "/r", "wrap"][..], &["--json", "--verbose", "wrap"], &["wrap", "--root", "/r"]]
+    {
+        let args = [before, &["--policy", "p", "--", "npx", "x"]].concat();
+        let entry = json!({"mcpServers": {"a": {"command": program, "args": args}}});
+        std::fs::write(developer.config(), entry.to_string()).unwrap();
+        let said = developer.runs(&["configs", "list"]).stdout();
+        assert!(said.contains("npm:x") && !said.contains("goes around"), "{before:?}: {said}");
+        assert_eq!(developer.runs(&["configs", "apply"]).code(), Some(0));
+        let written: Value =
+            serde_json::from_str(&std::fs::read_to_string(developer.config()).unwrap()).unwrap();
+        let written = written["mcpServers"]["a"]["args"].as_array().unwrap().clone();
+        assert_eq!(written.iter().filter(|arg| *arg == "wrap").count(), 1, "{written:?}");
+        assert!(!written.contains(&json!("--policy")), "{written:?}");
+    }
+}
+
+#[test]
+fn of_a_cut_off_configuration_no_number_of_servers_is_made_up() {
+    let developer = Developer::enrolled();
+    developer.runs(&["configs", "apply"]);
+    std::fs::write(developer.config(), r#"{"mcpServers":{"a":"#).unwrap();
+    let listed = developer.runs(&["configs", "list"]);
+    assert_eq!(listed.code(), Some(4));
+    assert!(
+        listed.stdout().contains("is unknown") && !listed.stdout().contains("0 of 0"),
+        "{}",
+        listed.stdout()
+    );
+    assert_eq!(developer.runs(&["configs", "restore"]).code(), Some(4), "as list, plan and apply");
+}
+
+#[test]
 fn a_failure_is_said_once_in_the_form_that_was_asked_for() {
     let developer = Developer::new();
     let said = developer.runs(&["--json", "configs", "apply"]);

@@ -51,7 +51,7 @@ fn file(look: &FileLook, apply: &str) -> Check {
     if !around.is_empty() {
         return Check::failed(NAME, format!("{path}: {} not behind the guard", around.join(", ")), apply);
     }
-    let governed = look.rows.iter().filter(|row| row.standing == Standing::Governed).count();
+    let governed = look.rows.iter().filter(|row| row.is_governed()).count();
     Check::well(NAME, format!("{path}: {governed} of {} servers behind the guard", look.rows.len()))
 }
 

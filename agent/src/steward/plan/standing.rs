@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use policy::identity::{Steered, steering};
+
 use crate::clients::{Beyond, ConfigText, Entry, Launch, Malformed, Scope, Shape};
 
 use super::super::journal::{FileMemory, Kept};
@@ -46,6 +48,27 @@ pub struct Row {
 }
 
 impl Row {
+    /// A server of whose entry a variable makes another program is not governed, guard or no guard: policy
+    /// judges one thing, and another runs. One that is only reached by way of a proxy, or believed by
+    /// another certificate, stays governed.
+    pub fn is_governed(&self) -> bool {
+        self.standing == Standing::Governed && self.replaced_by().is_none()
+    }
+
+    /// Why it is not governed, in a sentence; empty where it is.
+    pub fn why(&self) -> String {
+        match self.replaced_by() {
+            Some(name) if self.standing == Standing::Governed => {
+                format!("its env sets {}, which decides what really runs", name.escape_debug())
+            }
+            _ => self.standing.why(),
+        }
+    }
+
+    fn replaced_by(&self) -> Option<&String> {
+        self.steered_by.iter().find(|name| steering(name) == Some(Steered::Program))
+    }
+
     /// What a reader of its identity has to know beside it; empty mostly.
     pub fn note(&self) -> String {
         match self.steered_by.as_slice() {
