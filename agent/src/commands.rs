@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod door;
 pub mod enroll;
 pub mod explain;
+mod failing;
 pub mod hook;
 pub mod pins;
 pub mod policy;

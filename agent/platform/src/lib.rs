@@ -10,6 +10,7 @@ pub mod managed;
 pub mod memory;
 pub mod priority;
 pub mod process;
+pub mod programs;
 #[cfg(windows)]
 mod registry;
 pub mod shutdown;

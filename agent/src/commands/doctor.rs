@@ -7,8 +7,10 @@ mod definitions;
 mod enrolled;
 mod record;
 mod resident;
+mod servers;
 mod trial;
 
+use crate::commands::failing::failing;
 use crate::commands::{block_on, trials};
 use crate::ipc::ToResident;
 use crate::ipc::client::ask;
@@ -16,6 +18,7 @@ use crate::out::{Exit, Out, Tone};
 use platform::Layout;
 use serde::Serialize;
 use serde_json::json;
+use time::OffsetDateTime;
 
 /// What came of looking at one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -85,12 +88,21 @@ async fn examine(layout: &Layout) -> Vec<Check> {
     };
     checks.extend(record::checks(layout));
     if tried.is_empty() {
-        checks.extend(configurations::checks(layout));
+        let more = configurations::checks(layout);
+        add(&mut checks, more);
     } else {
         checks.push(trial::configurations(&trials::configured(layout)));
     }
+    let now = OffsetDateTime::now_utc();
+    checks.extend(servers::checks(&failing(layout, now), now));
     checks.extend(definitions::checks(&super::definitions::standing(layout).await));
     checks
+}
+
+/// What the resident has found of a file is found by looking at it, too: that is one thing wrong.
+fn add(checks: &mut Vec<Check>, more: Vec<Check>) {
+    let said: Vec<String> = checks.iter().map(|check| check.detail.clone()).collect();
+    checks.extend(more.into_iter().filter(|check| !said.contains(&check.detail)));
 }
 
 fn say(out: Out, check: &Check) {
@@ -102,5 +114,20 @@ fn say(out: Out, check: &Check) {
     out.say(format_args!("{mark} {:<20} {}", check.name, check.detail));
     if let Some(remedy) = &check.remedy {
         out.say(format_args!("     {:<20} {} {remedy}", "", out.tone(Tone::Strong, "do:")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_malformed_file_is_one_thing_wrong() {
+        let malformed = "claude_desktop_config.json:1:2: no JSON";
+        let mut checks = vec![Check::failed("finding", malformed, "mend the file")];
+        let other = Check::failed("configuration", "a.json: x not behind the guard", "apply");
+        add(&mut checks, vec![Check::failed("configuration", malformed, "mend it"), other.clone()]);
+        assert_eq!(checks.len(), 2);
+        assert_eq!(checks[1], other);
     }
 }

@@ -85,7 +85,7 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
     }
     let (http, sse) = if args.sse { (None, args.upstream) } else { (args.upstream, None) };
     let target = Target::named_by(http.as_deref(), sse.as_deref(), args.command)?;
-    let target = target.with_our_headers()?;
+    let target = target.with_our_headers(args.policy.is_some())?;
     let credential = match (args.client_auth, &args.client_token_file) {
         (ClientAuth::None, _) => None,
         (ClientAuth::Token, Some(path)) => Some((Credential::read(path)?, false)),
@@ -97,7 +97,9 @@ async fn serve(args: ServeArgs, layout: Layout, out: Out) -> Result<(), ServeErr
         Some(document) => local(document, &args.member, &layout)?,
         None => policy.now().await,
     };
-    let unknown = args.policy.as_ref().and_then(|_| trials::unknown_server(&in_force, &target.identity()));
+    let missing = target.missing_program().map(|program| trials::NoProgram(program).to_string());
+    let unknown = || trials::unknown_server(&in_force, &target.identity());
+    let unknown = missing.or_else(|| args.policy.as_ref().and_then(|_| unknown()));
     let InForce { member, device, ruleset } = in_force;
     let name = args.name.unwrap_or_default();
     let trial = args.policy.as_deref().map(|document| trial(&layout, document, &name, &target));

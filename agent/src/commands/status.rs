@@ -5,6 +5,7 @@ mod lines;
 pub mod server;
 mod trial;
 
+use crate::commands::failing::{Failing, failing};
 use crate::commands::trials::{self, Judged};
 use crate::commands::{block_on, definitions, explain};
 use crate::ipc::client::ask;
@@ -25,6 +26,8 @@ struct Told<'a> {
     status: &'a Status,
     /// What this user's servers define, where there is something to say of it.
     definitions: &'a Standing,
+    /// Servers of this user's of which nothing comes before they are mended.
+    failing: &'a [Failing],
     /// Guards under a local policy file, on a machine without an organisation.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     trials: &'a [Judged],
@@ -35,7 +38,8 @@ pub fn run(layout: &Layout, out: Out) -> Exit {
     match block_on(async { (gather(layout).await, definitions::standing(layout).await) }) {
         Ok(((mut status, why_not), definitions)) => {
             let trials = trials::judged(layout);
-            let lines = if trials.is_empty() {
+            let failing = failing(layout, now);
+            let mut lines = if trials.is_empty() {
                 lines(&status, &definitions, why_not.as_deref(), now)
             } else {
                 let refusals = block_on(explain::refusals(layout, 1)).unwrap_or_default();
@@ -51,11 +55,18 @@ pub fn run(layout: &Layout, out: Out) -> Exit {
                     now,
                 )
             };
+            // Before the line of our own version, which is the last.
+            lines.splice(lines.len() - 1..lines.len() - 1, lines::failing(&failing, now));
             for line in lines {
                 print(out, &line);
             }
-            out.value(&Told { status: &status, definitions: &definitions, trials: &trials });
-            exit(&status, &definitions, now)
+            out.value(&Told {
+                status: &status,
+                definitions: &definitions,
+                failing: &failing,
+                trials: &trials,
+            });
+            exit(&status, &definitions, &failing, now)
         }
         Err(error) => {
             out.problem(&error);
@@ -87,15 +98,15 @@ fn print(out: Out, line: &Line) {
     }
 }
 
-fn exit(status: &Status, definitions: &Standing, now: OffsetDateTime) -> Exit {
+fn exit(status: &Status, definitions: &Standing, failing: &[Failing], now: OffsetDateTime) -> Exit {
     if status.enrolled.is_none() {
         return Exit::NotEnrolled;
     }
     let expired = status.policy.as_ref().is_none_or(|policy| policy.expires <= now);
     let found = status.findings.iter().any(|finding| !finding.healed && finding.severity > Severity::Info);
     let ended = status.access_ended.is_some();
-    let defined = *definitions != Standing::default();
-    if status.resident.is_none() || ended || expired || status.policy_refused.is_some() || found || defined {
+    let stands = *definitions == Standing::default() && failing.is_empty();
+    if status.resident.is_none() || ended || expired || status.policy_refused.is_some() || found || !stands {
         return Exit::Problems;
     }
     Exit::Done

@@ -34,6 +34,11 @@ pub(super) struct Law {
     pub trouble: Option<String>,
 }
 
+/// A command line by which nothing can be started.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no program `{0}`: mend the server's command line first")]
+pub(super) struct NoProgram(pub String);
+
 /// An entry of a client's configuration.
 pub(super) struct Configured {
     /// `claude-code/user/files`.

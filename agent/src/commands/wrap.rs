@@ -36,6 +36,8 @@ enum Unstartable {
     Headers(#[from] BadHeaders),
     #[error(transparent)]
     Policy(#[from] LocalPolicyError),
+    #[error(transparent)]
+    NoProgram(#[from] trials::NoProgram),
     #[error("the guard cannot start: {0}")]
     System(#[from] std::io::Error),
 }
@@ -70,7 +72,7 @@ fn complain(why: &Unstartable) -> u8 {
 async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let mut shutdown = Shutdown::listen()?;
     let target = Target::named_by(args.http.as_deref(), args.sse.as_deref(), args.command)?;
-    let target = target.with_our_headers()?;
+    let target = target.with_our_headers(args.policy.is_some())?;
     let signal = PolicySignal::default();
     let mut policy = ActivePolicy::of(&layout, &signal).for_server(target.identity());
     let in_force = match &args.policy {
@@ -83,8 +85,13 @@ async fn guard(args: WrapArgs, layout: Layout) -> Result<u8, Unstartable> {
     let entry = args.name.unwrap_or_default();
     let segment = Rc::new(if trial { Segment::of_trial(&layout, run) } else { Segment::of(&layout, run) });
     if let Some(document) = &args.policy {
+        // A line for the policy would only be the next step of the wrong way.
+        let unknown = trials::unknown_server(&in_force, &target.identity());
+        if let (Some(program), Some(_)) = (target.missing_program(), &unknown) {
+            return Err(trials::NoProgram(program).into());
+        }
         Note::of_us(document, &entry, target.identity().as_str()).leave(&layout, run);
-        announce_trial(document, &segment, trials::unknown_server(&in_force, &target.identity()));
+        announce_trial(document, &segment, unknown);
         terminal::hint(document);
     }
     let InForce { member, device, ruleset } = in_force;

@@ -4,6 +4,7 @@
 
 mod cause;
 
+use crate::transport::http::{Credentials, EXAMPLE};
 use mcp::{Id, Line, reply};
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
@@ -25,11 +26,21 @@ pub enum Failure {
     )]
     SignIn { at: String, status: u16 },
     #[error(
+        "{at} asks for sign-in (HTTP {status}), and no Authorization was sent. Portreeve cannot sign in (OAuth) for it \
+         yet: put the server's token into PORTREEVE_HEADERS, as {EXAMPLE}, and start the guard anew"
+    )]
+    SignInByHand { at: String, status: u16 },
+    #[error(
+        "{at} refuses the Authorization that was sent to it (HTTP {status}): it is wrong, ran out, or is not enough for \
+         this. Put the right one into {place} and reconnect the server in Claude (`/mcp`)"
+    )]
+    Refused { at: String, status: u16, place: &'static str },
+    #[error(
         "{at} does not take the entry's credentials any more (HTTP 401): they ran out, were replaced, or are not enough \
-         for this. Put the right ones into the entry's `headers` and reconnect the server in Claude (`/mcp`): a running \
+         for this. Put the right ones into {place} and reconnect the server in Claude (`/mcp`): a running \
          session keeps those it was started with"
     )]
-    SignInAgain { at: String },
+    SignInAgain { at: String, place: &'static str },
     #[error(
         "{at} sends us on to {to} (HTTP {status}), and the guard does not follow: put that address into the entry"
     )]
@@ -101,6 +112,22 @@ impl Failure {
         Self::Status { at: shown(at), status: status.as_u16(), reason }
     }
 
+    /// What a refusal means where this was sent, to a server that took a message before or did not.
+    pub(in crate::transport) fn with(self, sent: Credentials, welcomed: bool) -> Self {
+        let place = if sent.by_hand { "PORTREEVE_HEADERS" } else { "the entry's `headers`" };
+        match self {
+            Self::SignIn { at, status: 401 } if welcomed && sent.headers => Self::SignInAgain { at, place },
+            Self::SignIn { at, status } if sent.authorization => Self::Refused { at, status, place },
+            Self::SignIn { at, status } if sent.by_hand => Self::SignInByHand { at, status },
+            failure => failure,
+        }
+    }
+
+    /// Will the next request end as this one did, as far as one can tell?
+    pub fn lasts(&self) -> bool {
+        self.is_final() || self.is_absence() || matches!(self, Self::NotMcp { .. } | Self::NotRenewed { .. })
+    }
+
     /// Is nobody there?
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
@@ -111,6 +138,8 @@ impl Failure {
         matches!(
             self,
             Self::SignIn { .. }
+                | Self::SignInByHand { .. }
+                | Self::Refused { .. }
                 | Self::SignInAgain { .. }
                 | Self::Redirect { .. }
                 | Self::ForeignEndpoint { .. }
@@ -122,9 +151,10 @@ impl Failure {
     pub fn line(&self, id: &Id) -> Line {
         Line::Whole(match self {
             Self::Said { code, message, data } => reply::error(Some(id), *code, message, data.as_deref()),
-            Self::SignIn { .. } | Self::SignInAgain { .. } => {
-                reply::error(Some(id), SIGN_IN, &self.to_string(), None)
-            }
+            Self::SignIn { .. }
+            | Self::SignInByHand { .. }
+            | Self::Refused { .. }
+            | Self::SignInAgain { .. } => reply::error(Some(id), SIGN_IN, &self.to_string(), None),
             _ => reply::error(Some(id), NOT_THERE, &self.to_string(), None),
         })
     }
@@ -144,6 +174,22 @@ pub fn shown(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_authorization_is_told_from_one_that_was_never_sent() {
+        let sent = |authorization, by_hand| Credentials { headers: authorization, authorization, by_hand };
+        for (sent, welcomed, says, not) in [
+            (sent(false, false), false, "the entry's `headers`, or ask IT", "refuses"),
+            (sent(false, true), false, "into PORTREEVE_HEADERS, as", "ask IT"),
+            (sent(true, false), false, "refuses the Authorization that was sent", "PORTREEVE_HEADERS"),
+            (sent(true, true), false, "right one into PORTREEVE_HEADERS", "ask IT"),
+            (sent(true, true), true, "any more (HTTP 401)", "the entry's `headers`"),
+        ] {
+            let failure = Failure::SignIn { at: "https://x/".to_owned(), status: 401 }.with(sent, welcomed);
+            let said = failure.to_string();
+            assert!(said.contains(says) && !said.contains(not) && failure.is_final(), "{sent:?}: {said}");
+        }
+    }
 
     #[test]
     fn an_address_is_shown_without_what_may_be_secret() {

@@ -13,6 +13,7 @@ mod renewal;
 mod session;
 
 pub use headers::{BadHeaders, SecretHeaders};
+pub(in crate::transport) use headers::{Credentials, EXAMPLE};
 
 use crate::transport::arrivals::{Arrivals, Room, channel};
 use crate::transport::failure::{Failure, shown};
@@ -67,8 +68,8 @@ pub fn dial(
     headers: SecretHeaders,
     standing: Standing,
 ) -> Result<(super::Outlet, Inlet), reqwest::Error> {
-    let has_credentials = !headers.is_empty();
-    let session = Arc::new(HttpSession::new(client(&url, headers)?, url, has_credentials, standing));
+    let credentials = headers.credentials();
+    let session = Arc::new(HttpSession::new(client(&url, headers)?, url, credentials, standing));
     let (arrivals, inlet) = channel();
     let outlet = Outlet {
         session,

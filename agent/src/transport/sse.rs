@@ -11,7 +11,7 @@ use crate::transport::Came;
 use crate::transport::Inlet;
 use crate::transport::arrivals::{Arrivals, Room, channel};
 use crate::transport::failure::{Failure, shown};
-use crate::transport::http::{SecretHeaders, client};
+use crate::transport::http::{Credentials, SecretHeaders, client};
 use crate::transport::opening::Opening;
 use crate::transport::outgoing::{Outgoing, asked_by};
 use crate::transport::standing::Standing;
@@ -52,6 +52,7 @@ pub struct Outlet {
 struct Poster {
     client: reqwest::Client,
     url: Url,
+    credentials: Credentials,
 }
 
 /// Both ends of a remote server. The stream is dialled at once.
@@ -63,7 +64,8 @@ pub fn dial(
     headers: SecretHeaders,
     standing: Standing,
 ) -> Result<(super::Outlet, Inlet), reqwest::Error> {
-    let poster = Poster { client: client(&url, headers)?, url };
+    let credentials = headers.credentials();
+    let poster = Poster { client: client(&url, headers)?, url, credentials };
     let (arrivals, inlet) = channel();
     let (named, endpoint) = watch::channel(Endpoint::Awaited);
     let opening = Arc::new(Mutex::new(Opening::default()));
@@ -92,8 +94,12 @@ impl Outlet {
             }
             Err(failure) => Err(failure),
         };
-        let Err(failure) = posted else { return };
-        self.standing.error(&failure.to_string());
+        let Err(failure) = posted else { return self.standing.works() };
+        if failure.lasts() {
+            self.standing.failing(&failure.to_string());
+        } else {
+            self.standing.error(&failure.to_string());
+        }
         if asked.is_empty() {
             tracing::warn!(%failure, "a notification did not reach the server");
         }
@@ -126,6 +132,11 @@ impl Outlet {
 }
 
 impl Poster {
+    fn failure_of(&self, response: &reqwest::Response) -> Failure {
+        // The older transport says nothing by which a token that ran out could be told from a wrong one.
+        Failure::of_status(&self.url, response).with(self.credentials, false)
+    }
+
     async fn post(&self, endpoint: Url, message: impl Into<reqwest::Body>) -> Result<(), Failure> {
         let request = self
             .client
@@ -135,6 +146,6 @@ impl Poster {
             .timeout(POST_PATIENCE)
             .body(message);
         let response = request.send().await.map_err(|error| Failure::of_request(&self.url, error))?;
-        if response.status().is_success() { Ok(()) } else { Err(Failure::of_status(&self.url, &response)) }
+        if response.status().is_success() { Ok(()) } else { Err(self.failure_of(&response)) }
     }
 }

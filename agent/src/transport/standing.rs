@@ -49,6 +49,8 @@ pub struct Facts {
     pub server: Option<String>,
     pub last_error: Option<String>,
     pub last_error_ms: Option<i64>,
+    /// Nothing comes of it until that error is mended: it was given up, or answers nobody.
+    pub failing: bool,
     /// When the guard ended in good order.
     pub ended_ms: Option<i64>,
 }
@@ -141,6 +143,7 @@ impl Standing {
         self.tell(|facts| {
             facts.protocol = Some(agreed.version.clone());
             facts.server = Some(agreed.server.clone()).filter(|server| !server.is_empty());
+            facts.failing = false;
         });
     }
 
@@ -149,6 +152,22 @@ impl Standing {
             facts.last_error = Some(error.to_owned());
             facts.last_error_ms = Some(now_ms());
         });
+    }
+
+    /// An error that does not pass by itself.
+    pub fn failing(&self, error: &str) {
+        self.tell(|facts| {
+            facts.last_error = Some(error.to_owned());
+            facts.last_error_ms = Some(now_ms());
+            facts.failing = true;
+        });
+    }
+
+    /// It has passed all the same.
+    pub fn works(&self) {
+        if self.0.as_ref().is_some_and(|written| written.is_failing()) {
+            self.tell(|facts| facts.failing = false);
+        }
     }
 
     /// The guard has done with it. What dead guards of the same entry left behind goes.
@@ -176,6 +195,10 @@ impl Written {
         let before = facts.clone();
         change(&mut facts);
         *facts != before
+    }
+
+    fn is_failing(&self) -> bool {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).failing
     }
 
     fn write(&self) {

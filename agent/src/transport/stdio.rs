@@ -197,18 +197,18 @@ impl Server {
                     return Arrival::Gone(gone);
                 }
                 let why = life::at_the_start(&gone.why, &last_words);
-                self.standing.error(&why);
+                self.standing.failing(&why);
                 Arrival::Gone(Gone { why, exit: gone.exit })
             }
             Death::OfThisOne => {
                 tracing::warn!("{}; the next call starts it again", gone.why);
                 self.standing.ended(&gone.why, Some(gone.exit));
-                Arrival::Lost(gone.why)
+                Arrival::Lost(life::begun_by_the_next_call(&gone.why))
             }
             Death::TooOften(times) => {
                 let why = life::too_often(&gone.why, times, &last_words);
                 tracing::error!("{why}");
-                self.standing.error(&why);
+                self.standing.failing(&why);
                 Arrival::Gone(Gone { why, exit: gone.exit })
             }
         }

@@ -106,25 +106,34 @@ impl Target {
         self.identity.clone()
     }
 
+    /// Its program, where that plainly cannot be found.
+    pub fn missing_program(&self) -> Option<String> {
+        let Way::Command(command) = &self.way else { return None };
+        let program = command.first()?;
+        platform::programs::is_missing(program, std::env::var_os("PATH").as_deref())
+            .then(|| program.to_string_lossy().into_owned())
+    }
+
     #[must_use]
     pub fn given(self, given: Given) -> Self {
         Self { given, ..self }
     }
 
-    /// With the headers that our own environment names, where it is a remote server.
+    /// With the headers that our own environment names, where it is a remote server; in a trial they were put
+    /// there by hand.
     ///
     /// # Errors
     /// They cannot be used.
-    pub fn with_our_headers(self) -> Result<Self, BadHeaders> {
+    pub fn with_our_headers(self, trial: bool) -> Result<Self, BadHeaders> {
         if matches!(self.way, Way::Command(_)) {
             return Ok(self);
         }
         let headers = match std::env::var(HEADERS_VARIABLE) {
             Ok(json) => SecretHeaders::parse(&json)?,
-            Err(std::env::VarError::NotPresent) => return Ok(self),
+            Err(std::env::VarError::NotPresent) => SecretHeaders::default(),
             Err(std::env::VarError::NotUnicode(_)) => return Err(BadHeaders::NotUnicode),
         };
-        Ok(self.given(Given { headers: Some(headers), ..Given::default() }))
+        Ok(self.given(Given { headers: Some(headers.by_hand(trial)), ..Given::default() }))
     }
 }
 
@@ -165,7 +174,7 @@ fn start(command: Vec<OsString>, env: Vec<(String, String)>, standing: &Standing
                 _ => (error.to_string(), EXIT_NOT_EXECUTABLE),
             };
             let why = format!("the server's command `{program}` cannot be started: {why}");
-            standing.error(&why);
+            standing.failing(&why);
             absent_because(why, exit)
         }
     }

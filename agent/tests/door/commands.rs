@@ -43,6 +43,22 @@ fn a_port_that_is_taken_is_said() {
 
 #[cfg(unix)]
 #[test]
+fn a_program_that_is_not_there_is_said_at_the_start() {
+    let world = World::new();
+    let mut command = world.command();
+    command.args(["serve", "--policy", world.policy().to_str().unwrap(), "--", "/typo/in/program"]);
+    let mut door = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut said = std::io::BufReader::new(door.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    door.kill().unwrap();
+    door.wait().unwrap();
+    let hello: Value = serde_json::from_str(&line).unwrap();
+    assert!(hello["warning"].as_str().unwrap().starts_with("there is no program `/typo/in/"), "{hello}");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_credential_comes_from_a_file_that_nobody_else_reads() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();

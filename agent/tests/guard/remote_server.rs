@@ -193,7 +193,7 @@ fn every_failure_is_a_sentence_with_the_address_and_no_secret() {
             Said::new("401 Unauthorized", &[("WWW-Authenticate", "Bearer")], ""),
             &["ran out, were replaced", "HTTP 401"],
         ),
-        (Said::new("403 Forbidden", &[], ""), &["sign-in", "HTTP 403"]),
+        (Said::new("403 Forbidden", &[], ""), &["refuses the Authorization that was sent", "HTTP 403"]),
         (
             Said::new("307 Temporary Redirect", &[("Location", "https://evil.example/mcp?k=1")], ""),
             &["https://evil.example/mcp ", "does not follow"],

@@ -398,6 +398,35 @@ fn a_token_that_ran_out_is_told_from_one_that_was_never_right() {
     assert!(!refused.to_string().contains("s3cr3t"));
 }
 
+#[test]
+fn a_token_that_was_never_right_is_said_to_be_refused_and_the_server_is_not_said_to_be_well() {
+    let world = World::new();
+    let web = Web::serve(|_, _| Said::new("401 Unauthorized", &[("Content-Length", "0")], ""));
+    let mut guard = dial(&world, &web);
+    let refused = guard.initialize();
+    assert_eq!(refused["error"]["code"], 40100);
+    for part in ["refuses the Authorization that was sent", "into PORTREEVE_HEADERS"] {
+        assert!(message_of(&refused).contains(part), "{part}: {refused}");
+    }
+    assert!(!refused.to_string().contains("ask IT") && !refused.to_string().contains("s3cr3t"), "{refused}");
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_portreeve"));
+        let output = command.arg("--root").arg(world.root()).args(args).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    crate::client::eventually("it is told", || {
+        let (code, said) = run(&["status", "--server", "entry"]);
+        code == Some(4) && said.contains("elsewhere, and no use to us")
+    });
+    assert_eq!(run(&["doctor"]).0, Some(4));
+
+    let world = World::new();
+    let host = web.url.trim_start_matches("http://").trim_end_matches("/mcp");
+    std::fs::write(world.policy(), POLICY.replace("127.0.0.1:9", host)).unwrap();
+    let told = message_of(&world.guard(&["--http", &web.url], &[]).initialize()).to_owned();
+    assert!(told.contains("no Authorization was sent") && told.contains("PORTREEVE_HEADERS, as"), "{told}");
+}
+
 /// As a network does it: in the middle of an event, by a clean end of the connection, and by a broken one.
 #[test]
 fn a_stream_cut_off_inside_an_event_is_picked_up_before_that_event() {

@@ -54,12 +54,32 @@ impl Stage {
         let output = command.output().unwrap();
         serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))[0].clone()
     }
+
+    /// What `doctor` and plain `status` say of the machine, and the exit code of `doctor`.
+    fn asked(&self) -> (Option<i32>, String) {
+        let run = |verb: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+            command.arg("--root").arg(self.world.root()).arg(verb);
+            command.env("HOME", self.world.path()).env("USERPROFILE", self.world.path()).output().unwrap()
+        };
+        let (doctor, status) = (run("doctor"), run("status"));
+        let said = [doctor.stdout, status.stdout].concat();
+        (doctor.status.code(), String::from_utf8(said).unwrap())
+    }
+
+    fn is_told_to_fail(&self, why: &str) {
+        let (code, said) = self.asked();
+        assert_eq!(code, Some(4), "{said}");
+        assert_eq!(said.matches(why).count(), 2, "by doctor and by status: {said}");
+        assert!(said.contains("1 server does not work; `portreeve status --server entry`"), "{said}");
+    }
 }
 
 #[test]
 fn a_dead_server_is_started_again_by_the_next_call_and_hears_the_clients_own_words() {
     let mut stage = Stage::begun();
-    stage.die(1);
+    let died = stage.guard.call(1, "die", &json!({}));
+    assert!(message_of(&died).ends_with("is not repeated, and the next call starts it again."), "{died}");
     stage.guard.say(r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo"}}"#);
     let next = stage.guard.next();
     assert_eq!(next["id"], 2, "the first that the client hears: {next}");
@@ -138,10 +158,11 @@ fn a_server_dies_at_each_start() {
     std::fs::write(stage.file("broken"), "").unwrap();
     stage.die(1);
     let answer = stage.guard.call(2, "echo", &json!({}));
-    for part in ["4 times", "not started again", "there is no key", "/mcp"] {
+    for part in ["ended 4 times now, each within", "not started again", "there is no key", "/mcp"] {
         assert!(message_of(&answer).contains(part), "{part}: {answer}");
     }
     assert_eq!(stage.guard.wait().code(), Some(9), "as the server");
+    stage.is_told_to_fail("it has ended 4 times now, each within 10 s of its start");
     assert_eq!(stage.world.records_of("outcome")[1]["fate"], "lost");
 }
 
@@ -156,6 +177,8 @@ fn a_server_that_was_mended_in_time_goes_on() {
     });
     std::fs::remove_file(stage.file("broken")).unwrap();
     assert_eq!(stage.guard.answer(2).get("error"), None);
+    let (code, said) = stage.asked();
+    assert!(code == Some(0) && !said.contains("does not work"), "it works again: {said}");
 }
 
 #[test]
@@ -177,6 +200,7 @@ fn a_server_that_ends_at_its_start_ends_the_guard_with_its_code_and_its_words() 
     assert!(stage.guard.complaints().contains("there is no key"));
     let status = stage.status();
     assert_eq!((&status["guarded"], &status["stderr"]), (&json!(false), &json!(["there is no key"])));
+    stage.is_told_to_fail("before it had taken up the conversation");
 }
 
 #[test]

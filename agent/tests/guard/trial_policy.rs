@@ -114,6 +114,20 @@ fn a_server_outside_the_catalogue_is_never_started_and_says_no_word_to_the_model
     assert!(said.contains("was refused by policy") && said.contains("not started"), "{said}");
 }
 
+/// Whoever is told the line to add would add it, and be told only then.
+#[cfg(unix)]
+#[test]
+fn a_program_that_is_not_there_is_said_before_any_line_for_the_policy() {
+    let world = World::new();
+    let mut guard = world.guard(&["--", "/typo/in/program"], &[]);
+    let message = message_of(&guard.initialize()).to_owned();
+    assert!(message.contains("there is no program `/typo/in/program`"), "{message}");
+    guard.close_stdin();
+    assert_eq!(guard.wait().code(), Some(2));
+    let complaints = guard.complaints();
+    assert!(complaints.contains("there is no program") && !complaints.contains("match"), "{complaints}");
+}
+
 #[test]
 fn a_server_that_policy_denies_whole_is_never_started() {
     let world = World::new();

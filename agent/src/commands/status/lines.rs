@@ -2,6 +2,7 @@
 
 use crate::ago::{ago, moment, span, stamp};
 use crate::commands::enrol_first;
+use crate::commands::failing::Failing;
 use crate::out::Tone;
 use crate::pins::Standing;
 use crate::resident::status::{AccessEnded, EnrolledAs, Status};
@@ -201,6 +202,19 @@ fn findings(findings: &[Finding]) -> Line {
     let mut line = line("findings", tone, format!("{}; `portreeve doctor` says the remedies", open.len()));
     line.more = some_of(&open, |finding| format!("{}: {}", finding.code, finding.detail));
     line
+}
+
+/// Only where there is something to say.
+pub(super) fn failing(failing: &[Failing], now: OffsetDateTime) -> Option<Line> {
+    let first = failing.first()?;
+    let what = match failing.len() {
+        1 => "1 server does not work".to_owned(),
+        count => format!("{count} servers do not work"),
+    };
+    let text = format!("{what}; `portreeve status --server {}` says more", first.name);
+    let mut line = line("failing", Tone::Bad, text);
+    line.more = some_of(failing, |it| it.told(now));
+    Some(line)
 }
 
 /// Only where there is something to say.

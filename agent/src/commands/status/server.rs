@@ -76,8 +76,14 @@ pub fn run(name: &str, layout: &Layout, out: Out) -> Exit {
         print(out, &policy(judged));
     }
     out.value(&told);
-    let well = |told: &Told| told.guarded && (told.pid.is_some() || told.facts.way != Way::Command);
-    if told.iter().all(well) { Exit::Done } else { Exit::Problems }
+    if told.iter().all(Told::is_well) { Exit::Done } else { Exit::Problems }
+}
+
+impl Told {
+    fn is_well(&self) -> bool {
+        let runs = self.pid.is_some() || self.facts.way != Way::Command;
+        self.guarded && runs && !self.facts.failing
+    }
 }
 
 /// A guard of a trial has started nothing: policy will not let it, or its client has not said a word.
@@ -217,6 +223,9 @@ fn running(told: &Told, now: OffsetDateTime) -> Line {
         (true, None) if facts.way == Way::Command => {
             line("running", Tone::Warn, format!("no: it has ended, and the next call starts it; {guard}"))
         }
+        (true, None) if facts.failing => {
+            line("running", Tone::Bad, format!("elsewhere, and no use to us: see the error below; {guard}"))
+        }
         (true, None) => line("running", Tone::Good, format!("elsewhere; {guard}")),
     }
 }
@@ -269,6 +278,17 @@ mod tests {
         }
         let said = unknown("x", &in_folder(folder.path()));
         assert!(said.ends_with("`x`; there were: files, npm:nameless"), "{said}");
+    }
+
+    #[test]
+    fn a_remote_server_that_refuses_everything_is_not_said_to_be_well() {
+        let told = |failing| {
+            let facts = Facts { entry: "gh".to_owned(), way: Way::Http, failing, ..Facts::default() };
+            Told { facts, guarded: true, pid: None, processes: 0, stderr: Vec::new() }
+        };
+        let said = |told: &Told| running(told, OffsetDateTime::now_utc()).text;
+        assert!(told(false).is_well() && said(&told(false)).starts_with("elsewhere; guard"));
+        assert!(!told(true).is_well() && said(&told(true)).contains("no use to us: see the error below"));
     }
 
     #[test]

@@ -206,12 +206,7 @@ impl HttpSession {
         if response.status() == StatusCode::NOT_FOUND && in_session {
             return Failure::SessionLost { at: shown(&self.url) };
         }
-        match Failure::of_status(&self.url, response) {
-            Failure::SignIn { at, status: 401 } if self.was_welcomed() && self.has_credentials => {
-                Failure::SignInAgain { at }
-            }
-            failure => failure,
-        }
+        Failure::of_status(&self.url, response).with(self.credentials, self.was_welcomed())
     }
 
     /// A whole body, bounded.

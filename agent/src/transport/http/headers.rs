@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use std::fmt;
 
@@ -33,10 +33,23 @@ const RESERVED_PREFIXES: [&str; 2] = ["content-", "mcp-"];
 
 /// The entry's headers. Printed, they are `[redacted]`; on the wire, HTTP/2 never indexes them.
 #[derive(Default, Clone)]
-pub struct SecretHeaders(HeaderMap);
+pub struct SecretHeaders {
+    map: HeaderMap,
+    by_hand: bool,
+}
+
+/// What a server that refuses us was sent, as far as a sentence tells it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(in crate::transport) struct Credentials {
+    /// The entry has headers of its own, most likely a token.
+    pub headers: bool,
+    pub authorization: bool,
+    /// A developer gave them to a guard of a trial.
+    pub by_hand: bool,
+}
 
 /// How they are written.
-const EXAMPLE: &str = r#"'{"Authorization":"Bearer TOKEN","X-Team":"payments"}'"#;
+pub(in crate::transport) const EXAMPLE: &str = r#"'{"Authorization":"Bearer TOKEN","X-Team":"payments"}'"#;
 /// Of a header's name that is none: more of it could be its value.
 const SHOWN_OF_A_NAME: usize = 40;
 
@@ -97,15 +110,25 @@ impl SecretHeaders {
             value.set_sensitive(true);
             headers.insert(parsed, value);
         }
-        Ok(Self(headers))
+        Ok(Self { map: headers, by_hand: false })
     }
 
-    pub(in crate::transport) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Of a trial: whoever reads what is wrong with them has put them into `PORTREEVE_HEADERS`.
+    #[must_use]
+    pub fn by_hand(self, by_hand: bool) -> Self {
+        Self { by_hand, ..self }
+    }
+
+    pub(in crate::transport) fn credentials(&self) -> Credentials {
+        Credentials {
+            headers: !self.map.is_empty(),
+            authorization: self.map.contains_key(AUTHORIZATION),
+            by_hand: self.by_hand,
+        }
     }
 
     pub(in crate::transport) fn into_map(self) -> HeaderMap {
-        self.0
+        self.map
     }
 }
 

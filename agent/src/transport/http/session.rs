@@ -2,7 +2,7 @@
 //! what a server has to hear again that has forgotten the session.
 
 use crate::transport::failure::Failure;
-use crate::transport::http::headers::{METHOD, NAME, SESSION, VERSION, header_text};
+use crate::transport::http::headers::{Credentials, METHOD, NAME, SESSION, VERSION, header_text};
 use crate::transport::http::params::ParamHeaders;
 use crate::transport::opening::Opening;
 use crate::transport::outgoing::Outgoing;
@@ -29,8 +29,7 @@ pub struct HttpSession {
     /// Nobody was there when it was asked last, who had been there before.
     gone: AtomicBool,
     param_headers: Mutex<ParamHeaders>,
-    /// The entry has headers of its own, most likely a token.
-    pub(super) has_credentials: bool,
+    pub(super) credentials: Credentials,
     pub(super) standing: Standing,
 }
 
@@ -48,7 +47,7 @@ pub(super) struct Posted {
 }
 
 impl HttpSession {
-    pub fn new(client: reqwest::Client, url: Url, has_credentials: bool, standing: Standing) -> Self {
+    pub fn new(client: reqwest::Client, url: Url, credentials: Credentials, standing: Standing) -> Self {
         Self {
             client,
             url,
@@ -58,7 +57,7 @@ impl HttpSession {
             welcomed: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             param_headers: Mutex::default(),
-            has_credentials,
+            credentials,
             standing,
         }
     }
@@ -85,6 +84,9 @@ impl HttpSession {
         let why = failure.to_string();
         if failure.is_absence() && self.was_welcomed() && !self.gone.swap(true, Ordering::Relaxed) {
             self.standing.ended(&why, None);
+        }
+        if failure.lasts() || !self.was_welcomed() {
+            self.standing.failing(&why);
         } else {
             self.standing.error(&why);
         }
@@ -103,6 +105,7 @@ impl HttpSession {
         }
         if response.status().is_success() {
             self.welcomed.store(true, Ordering::Relaxed);
+            self.standing.works();
         }
         if outgoing.is("initialize") {
             let session = session_named_in(&response);

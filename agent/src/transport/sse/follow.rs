@@ -60,7 +60,7 @@ impl Stream {
                 self.arrivals.arrive(Arrival::Lost(failure.to_string()), Room::default()).await;
                 delay = reached.retry.unwrap_or(FIRST_DELAY);
             } else {
-                self.standing.error(&failure.to_string());
+                self.standing.failing(&failure.to_string());
                 self.named.send_replace(Endpoint::Away(failure.clone()));
                 if failure.is_final() {
                     return;
@@ -85,7 +85,7 @@ impl Stream {
         let request = request.header(ACCEPT, "text/event-stream").header(ACCEPT_ENCODING, "identity");
         let response = request.send().await.map_err(|error| Failure::of_request(url, error))?;
         if !response.status().is_success() {
-            return Err(Failure::of_status(url, &response));
+            return Err(self.poster.failure_of(&response));
         }
         let mut events = Events::of(response, self.arrivals.clone());
         let broken = |error: sse_stream::Error| Failure::of_body(url, &error);

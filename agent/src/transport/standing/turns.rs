@@ -32,7 +32,10 @@ impl Standing {
     }
 
     pub fn begun_anew(&self, how: &'static str) {
-        self.tell(|facts| facts.restarts += 1);
+        self.tell(|facts| {
+            facts.restarts += 1;
+            facts.failing = false;
+        });
         self.turn(Turn::BegunAnew { how });
     }
 

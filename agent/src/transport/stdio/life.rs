@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// A process that ends within this time of its start has died quickly.
 const QUICKLY: Duration = Duration::from_secs(10);
-/// Quick deaths in a row after which no other process is started.
+/// Quick deaths, with none between that was not, after which no other process is started.
 pub(super) const MOST_QUICK_DEATHS: u32 = 4;
 /// What the second start after quick deaths waits; each further one waits twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -148,13 +148,18 @@ pub(super) fn at_the_start(why: &str, last_words: &str) -> String {
     }
 }
 
+/// The sentence of one that ended with calls open, and of which the conversation goes on.
+pub(super) fn begun_by_the_next_call(why: &str) -> String {
+    format!("{why}; what it had not answered is not repeated, and the next call starts it again")
+}
+
 /// The sentence of one that ends time and again.
 pub(super) fn too_often(why: &str, times: u32, last_words: &str) -> String {
     let said = if last_words.is_empty() { "nothing".to_owned() } else { format!("`{last_words}`") };
     let seconds = QUICKLY.as_secs();
     format!(
-        "{why}, {times} times in a row within {seconds} s of its start, and is not started again. Its last words on \
-         stderr: {said}. Reconnect it (in Claude: /mcp) once that is mended"
+        "{why}; it has ended {times} times now, each within {seconds} s of its start, and is not started again. Its \
+         last words on stderr: {said}. Reconnect it (in Claude: /mcp) once that is mended"
     )
 }
 
@@ -193,7 +198,10 @@ mod tests {
         assert!(waits[0].is_zero() && waits[1] < waits[2], "{waits:?}");
         assert_eq!(life.die(), Death::TooOften(MOST_QUICK_DEATHS));
         let why = too_often("the server `x` ended", 4, "no key | bye");
-        assert!(why.contains("4 times") && why.contains("`no key | bye`"), "{why}");
+        assert!(
+            why.contains("ended 4 times now, each within 10 s") && why.contains("`no key | bye`"),
+            "{why}"
+        );
     }
 
     #[test]

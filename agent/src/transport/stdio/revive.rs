@@ -69,7 +69,7 @@ impl Outlet {
                 Successor::Answers(asked.iter().map(answer).collect())
             }
             Err(Unrevived::ForGood(gone)) => {
-                self.beginner.standing.error(&gone.why);
+                self.beginner.standing.failing(&gone.why);
                 Successor::Over(gone)
             }
         };

@@ -81,6 +81,21 @@ fn a_healthy_machine_in_ten_lines() {
 }
 
 #[test]
+fn a_server_that_does_not_work_has_a_line_and_the_others_none() {
+    let now = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(60);
+    assert!(failing(&[], now).is_none());
+    let given_up = Failing {
+        name: "files".to_owned(),
+        identity: "npm:files".to_owned(),
+        why: "the server `npx` ended; it has ended 4 times now".to_owned(),
+        at_ms: 57_000,
+    };
+    let line = failing(&[given_up], now).unwrap();
+    assert_eq!(line.text, "1 server does not work; `portreeve status --server files` says more");
+    assert_eq!(line.more, ["files (the server `npx` ended; it has ended 4 times now), 3 s ago"]);
+}
+
+#[test]
 fn definitions_have_a_line_where_there_is_something_to_say_and_no_other() {
     let held = |server: &str, names: &[&str]| HeldBack {
         server: server.to_owned(),
@@ -161,6 +176,12 @@ fn whoever_has_left_reads_that_first() {
         "access: of alice@acme.example was ended by your organisation; every call is refused; ask it@acme.example"
     );
     assert!(said.contains(&"mode: locked: every call is refused".to_owned()), "{said:?}");
-    assert_eq!(crate::commands::status::exit(&status, &Standing::default(), NOW), crate::out::Exit::Problems);
-    assert_eq!(crate::commands::status::exit(&healthy(), &Standing::default(), NOW), crate::out::Exit::Done);
+    assert_eq!(
+        crate::commands::status::exit(&status, &Standing::default(), &[], NOW),
+        crate::out::Exit::Problems
+    );
+    assert_eq!(
+        crate::commands::status::exit(&healthy(), &Standing::default(), &[], NOW),
+        crate::out::Exit::Done
+    );
 }
