@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-/// Can nothing be started by this name, with this `PATH`? Windows adds endings, and looks in places of its own: there only a whole path is looked for.
+/// Can nothing be started by this name, with this `PATH`? Windows adds endings, and looks in places of its
+/// own: there only a whole path is looked for.
 pub fn is_missing(program: &OsStr, path: Option<&OsStr>) -> bool {
     let named = Path::new(program);
     let is_path = named.components().count() > 1 || named.is_absolute();
