@@ -31,7 +31,9 @@ pub(super) fn severity(it: &Definition) -> (u32, &'static str) {
 /// Not for the author of the policy, who approved this very one.
 fn needs_a_look(it: &Definition) -> bool {
     let by_somebody = matches!(it.event, Happened::Approved | Happened::Forgotten);
-    !by_somebody && !it.approved && (it.held || it.disapproval.is_some() || it.event == Happened::Changed || !it.flags.is_empty())
+    !by_somebody
+        && !it.approved
+        && (it.held || it.disapproval.is_some() || it.event == Happened::Changed || !it.flags.is_empty())
 }
 
 pub(super) fn status(it: &Definition) -> Value {
