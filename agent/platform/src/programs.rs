@@ -20,11 +20,10 @@ pub fn is_missing(program: &OsStr, path: Option<&OsStr>) -> bool {
     !path.is_empty() && std::env::split_paths(path).all(|folder| is_absent(&folder.join(named)))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn only_a_program_that_is_plainly_nowhere_is_missing() {
         let folder = tempfile::tempdir().unwrap();
